@@ -1,0 +1,204 @@
+"""What the daemon hands a worker and what it gets back: jobs, their splits, and reports."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from classifyd.values import EMPTY, Cut, Fault, ReadOptions, WriteOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task as a job needs it: pinned to a bundle version (None for a task without models)."""
+
+    name: str
+    version: int | None = None
+    bundle: Path | None = None
+    options: Mapping[str, Any] = EMPTY
+    review_below: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Records [start, end) of a split that a worker died on while `task` predicted them.
+
+    One that stands alone is at fault: it is not predicted again and gets an error. More are predicted in two halves,
+    apart from the rest, so that the next crash names the half.
+    """
+
+    task: str
+    start: int
+    end: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A whole input (`cut` is None) or a range of one, and where its part goes.
+
+    `path` is what to open, `name` the input's original name, `number` its place among the input's splits. `part`
+    is the final path of the part; the worker writes beside it under an attempt-unique name and renames.
+    """
+
+    claim: str
+    number: int
+    path: str
+    name: str
+    id_prefix: str
+    part: str
+    reader: str = ""
+    cut: Cut | None = None
+    suspects: tuple[Suspect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """A job: read the splits, annotate their records with the tasks, write one part each."""
+
+    splits: tuple[Split, ...]
+    tasks: tuple[TaskSpec, ...]
+    reading: ReadOptions
+    format: str
+    writing: WriteOptions
+    breadcrumb: str
+    threads: int = 1
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class CutUp:
+    """A job: cut a large input into ranges of about `size` bytes; what cannot be cut is spooled into `spool`."""
+
+    claim: str
+    path: str
+    name: str
+    size: int
+    reading: ReadOptions
+    spool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assemble:
+    """A job: put the parts together, in order, under `output`'s attempt-unique name; fsynced, then renamed to it."""
+
+    claim: str
+    parts: tuple[str, ...]
+    output: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """A job: say what the installed plugins offer, and load the tasks given to see that they can be."""
+
+    tasks: tuple[TaskSpec, ...] = ()
+    threads: int = 1
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """A job: tell observing plugins what was done."""
+
+    jobs: tuple["JobReport", ...] = ()
+    files: tuple["FileReport", ...] = ()
+
+
+Job = Annotate | CutUp | Assemble | Inspect | Observe
+
+
+# ------------------------------------------------------------------ reports
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """What became of one split: counts, or the fault that makes its input unreadable.
+
+    `labels` maps a task to its top label, for inputs of one record (`done = "…/{spam}"`). `counts` maps a task to how
+    often each label came out. `size` and `digest` (sha256) are the part's.
+    """
+
+    claim: str
+    number: int
+    records: int = 0
+    errors: int = 0
+    reviews: int = 0
+    labels: Mapping[str, str] = EMPTY
+    counts: Mapping[str, Mapping[str, int]] = EMPTY
+    size: int = 0
+    digest: str = ""
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """What a worker hands back: the parts, the time it took, its memory, and faults that are the task's own.
+
+    `failed_tasks` names tasks that failed on everything they were given, or could not be loaded; no part is then
+    written for the splits that asked for them.
+    """
+
+    parts: tuple[PartReport, ...] = ()
+    seconds: float = 0.0
+    records: int = 0
+    read_bytes: int = 0
+    peak_bytes: int = 0
+    pid: int = 0
+    failed_tasks: Mapping[str, Fault] = EMPTY
+    cuts: tuple[Cut, ...] = ()
+    reader: str = ""
+    spooled: bool = False
+    offers: "Offers | None" = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one input, for observers: never its text."""
+
+    inbox: str
+    source: str
+    state: str
+    records: int
+    errors: int
+    reviews: int
+    output: str | None
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One installed plugin: where it comes from, what it offers, and what failed when it was loaded (or None)."""
+
+    name: str
+    distribution: str
+    version: str
+    tasks: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    writers: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """All that the installed plugins offer."""
+
+    plugins: tuple[Offer, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of every task on offer, sorted."""
+        return tuple(sorted(_flat(plugin.tasks for plugin in self.plugins)))
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The formats of every writer on offer, sorted."""
+        return tuple(sorted(_flat(plugin.writers for plugin in self.plugins)))
+
+
+def _flat(groups: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for group in groups:
+        yield from group

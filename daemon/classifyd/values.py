@@ -1,0 +1,242 @@
+"""The frozen values that modules hand each other, from a message to its labels."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+from classifyd.errors import BundleError
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+# ------------------------------------------------------------------ what is read
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one input may cost; passing a limit quarantines the input, or sets an error on the record."""
+
+    file_bytes: int = 20 * 2**30
+    record_bytes: int = 10 * 2**20
+    decompressed_bytes: int = 100 * 2**30
+    decompression_ratio: int = 1000
+    mime_parts: int = 1000
+    mime_depth: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with one record: the kind of error and a sentence for people."""
+
+    type: str
+    message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Fault":
+        """The fault that an exception stands for."""
+        return cls(type(error).__name__, str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One text to annotate, with its metadata.
+
+    `index` is its place in the input, from 0. `row` holds every column of a table's or JSON object's row, in order,
+    the text's included; None for texts and mails. `meta` is what travels to the output beside the text: mail headers,
+    or the row's other columns. `error` is set on a row that could not be read; its text is then empty.
+    """
+
+    text: str
+    index: int = 0
+    meta: Mapping[str, Any] = EMPTY
+    row: Mapping[str, Any] | None = None
+    error: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open input as a reader sees it: `stream` is decompressed, at its beginning, and closed by the caller.
+
+    `name` is the input's original name without a compression suffix. `text_field` is the configured column, or None
+    to guess it.
+    """
+
+    stream: BinaryIO
+    name: str
+    text_field: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How an inbox reads: the text's column (None to guess) and the limits."""
+
+    text_field: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A range of a large input that can be read by itself: [start, end) in the reader's own unit (bytes, row groups).
+
+    `first` is the index of its first record. `context` is what a later range must know (header, dialect, chosen
+    column): plain JSON values.
+    """
+
+    start: int
+    end: int
+    first: int
+    context: Mapping[str, Any] = EMPTY
+
+
+# ------------------------------------------------------------------ what tasks say
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One class and its calibrated probability, 0 to 1."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a record's text: [start, end) in code points, its label and probability."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one task said of one record: labels (likeliest first), or spans (in text order), or an error.
+
+    `spans` is None for a task that labels whole records, an empty tuple for one that found nothing. `model` and
+    `review` are set by the pipeline.
+    """
+
+    labels: tuple[Label, ...] = ()
+    spans: tuple[Span, ...] | None = None
+    error: Fault | None = None
+    model: str = ""
+    review: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedRecord:
+    """A record with what each task said of it, as writers get it. `id` is `<inbox>/<output name>#<index>`."""
+
+    id: str
+    source: str
+    record: Record
+    annotations: Mapping[str, Annotation] = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What an inbox asks of its writer: the tasks in the order of their columns, and whether texts are kept."""
+
+    tasks: tuple[str, ...]
+    include_text: bool = True
+
+
+# ------------------------------------------------------------------ models
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model folder whose manifest was read and checked; files are verified as they are read.
+
+    `version` is the bundle's number; `digest` is the sha256 of its manifest, which names the sha256 of every file.
+    """
+
+    path: Path
+    task: str
+    version: int
+    digest: str
+    manifest: Mapping[str, Any]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files. BundleError if it is not in the manifest, missing, or altered."""
+        expected = self.manifest["files"].get(name)
+        if expected is None:
+            raise BundleError(f"{self.path}: the manifest lists no file {name!r}; train or copy the bundle again")
+        try:
+            data = (self.path / name).read_bytes()
+        except OSError as error:
+            raise BundleError(f"{self.path / name}: {error.strerror}; restore the file or roll back") from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != expected:
+            raise BundleError(
+                f"{self.path / name}: sha256 is {found}, the manifest says {expected}; restore the file or roll back"
+            )
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a task is loaded with. `bundle` is None if no model was ever published for the task.
+
+    `options` is the task's section of the configuration; `device` is `cpu` or `cuda`; `threads` is how many the
+    predictor may use.
+    """
+
+    task: str
+    options: Mapping[str, Any] = EMPTY
+    bundle: Bundle | None = None
+    device: str = "cpu"
+    threads: int = 1
+
+
+# ------------------------------------------------------------------ training
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text: a label for the whole, or spans (score 1.0) for a task that marks stretches."""
+
+    text: str
+    label: str | None = None
+    spans: tuple[Span, ...] | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSets:
+    """Labelled examples, split so that near-duplicates stay on one side. `labels` is sorted."""
+
+    train: tuple[Example, ...]
+    evaluation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSetup:
+    """How to train: `options` are the recipe's (epochs, learning_rate, …), `folder` takes checkpoints and results."""
+
+    task: str
+    folder: Path
+    base_model: str
+    options: Mapping[str, Any] = EMPTY
+    seed: int = 42
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A finished model: the files that belong in its bundle and what the manifest says about it.
+
+    `files` maps names inside the bundle to where they lie now. `manifest` holds labels, max_length, temperature,
+    thresholds, metrics, base_model and base_sha256, options, examples (known answers), libraries. `report` is Markdown.
+    """
+
+    files: Mapping[str, Path]
+    manifest: Mapping[str, Any]
+    report: str
