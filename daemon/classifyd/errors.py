@@ -10,7 +10,7 @@
     ├── UnreadableFile        quarantine the input
     │   └── LimitExceeded     the same, because a limit of the config was passed
     ├── PredictionFailed      retry in halves, then the record at fault gets an error
-    └── OutputUnavailable     wait: the disk or folder that should take the output cannot
+    └── DiskFault             wait: a disk or folder cannot be read or written now
 
 A message says where, what, and what to do.
 """
@@ -77,5 +77,5 @@ class PredictionFailed(ClassifydError):
     """A task failed on records that it was given."""
 
 
-class OutputUnavailable(ClassifydError):
-    """The place that should take an output cannot take it now."""
+class DiskFault(ClassifydError):
+    """A disk or folder cannot be read or written now; no input is to blame."""
