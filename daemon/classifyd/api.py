@@ -137,13 +137,10 @@ class CuttingReader(Reader, Protocol):
 
 @runtime_checkable
 class Writer(Protocol):
-    """Writes annotated records in one format. `suffix` (with its dot) is appended to the input's name."""
+    """Writes annotated records in one format; `.<format>` is appended to the input's name."""
 
     @property
     def format(self) -> str: ...
-
-    @property
-    def suffix(self) -> str: ...
 
     def write(self, records: Iterable[AnnotatedRecord], stream: BinaryIO, options: WriteOptions) -> None:
         """Write a file that is whole in itself; the caller flushes, fsyncs and closes the stream."""

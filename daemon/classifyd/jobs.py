@@ -9,6 +9,23 @@ from classifyd.values import EMPTY, Cut, Fault, ReadOptions, WriteOptions
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """An exclusive hold on an input. `name` is its path below the inbox, `path` where it lies now.
+
+    Paths are strings as os.fsdecode gives them, so that names which are not UTF-8 survive. `size` and `mtime_ns` are
+    those at the claim; `claimed_at` is in seconds since the epoch.
+    """
+
+    id: str
+    inbox: str
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+    claimed_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """One task as a job needs it: pinned to a bundle version (None for a task without models)."""
 
@@ -21,16 +38,17 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """Records [start, end) of a split that a worker died on while `task` predicted them.
+    """Records [start, end) of an input, by index, that a worker died on while `task` predicted them.
 
-    One that stands alone is at fault: it is not predicted again and gets an error. More are predicted in two halves,
-    apart from the rest, so that the next crash names the half.
+    They are predicted in two halves, apart from the rest, so that the next crash names the half. A single record is
+    tried once more alone; if the worker dies again it is `convicted`: not predicted any more, and given an error.
     """
 
     task: str
     start: int
     end: int
     reason: str = ""
+    convicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +151,10 @@ class PartReport:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """What a worker hands back: the parts, the time it took, its memory, and faults that are the task's own.
+    """What a worker hands back: the parts, the time it took, its memory, and faults that are not an input's own.
 
-    `failed_tasks` names tasks that failed on everything they were given, or could not be loaded; no part is then
-    written for the splits that asked for them.
+    `unloadable` names tasks that could not be loaded: no part was then written. `sick` names tasks that failed on
+    every record they were given: the parts say so record by record. `fault` is one of the disk or the worker itself.
     """
 
     parts: tuple[PartReport, ...] = ()
@@ -145,7 +163,8 @@ class JobReport:
     read_bytes: int = 0
     peak_bytes: int = 0
     pid: int = 0
-    failed_tasks: Mapping[str, Fault] = EMPTY
+    unloadable: Mapping[str, Fault] = EMPTY
+    sick: Mapping[str, Fault] = EMPTY
     cuts: tuple[Cut, ...] = ()
     reader: str = ""
     spooled: bool = False

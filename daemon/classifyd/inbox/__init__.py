@@ -1,0 +1,1 @@
+"""An inbox's folders: finding inputs, holding them, and moving them on without losing or overwriting anything."""

@@ -1,0 +1,131 @@
+"""Claims: an input is held by its rename into `<inbox>/.classifyd/<daemon id>/<claim id>/<its path below the inbox>`.
+
+The path itself says which inbox it came from, who holds it and what it was called: a claim can be recovered without
+the ledger, and `ls` shows it.
+"""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from classifyd.inbox.moves import fsync_folder
+from classifyd.inbox.scan import Found, look
+from classifyd.jobs import Claim
+
+FOLDER = ".classifyd"
+
+
+class ClaimFolder:
+    """One daemon's claims in one inbox. `hold` is called once before anything else."""
+
+    def __init__(self, inbox: str, root: Path, daemon: str) -> None:
+        self.inbox = inbox
+        self.root = root
+        self.folder = root / FOLDER / daemon
+        self._lock = _lock(self.folder)
+
+    def hold(self) -> None:
+        """Make the folder and lock it for as long as this process lives. Timeout if another process holds it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire(timeout=0)
+
+    def release(self) -> None:
+        """Give the lock back and leave no empty folders behind."""
+        for folder in (self.folder, self.folder.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        self._lock.release()
+
+    def claim(self, found: Found) -> Claim | None:
+        """Rename the file into the claim folder; None if another process won or it is gone."""
+        identity = secrets.token_hex(8)
+        target = self.folder / identity / found.name
+        target.parent.mkdir(parents=True)
+        try:
+            (self.root / found.name).rename(target)
+        except FileNotFoundError:
+            remove_empty(target.parent, self.folder)
+            return None
+        except BaseException:
+            remove_empty(target.parent, self.folder)
+            raise
+        return self._claim(identity, found.name)
+
+    def sync(self) -> None:
+        """Put the renames of new claims on the disk."""
+        fsync_folder(self.folder)
+
+    def found(self) -> Iterator[Claim]:
+        """Every claim that lies in the folder, as a restart finds them; empty leftovers are removed."""
+        if not self.folder.is_dir():
+            return
+        for held in sorted(self.folder.iterdir()):
+            names = list(_files(held))
+            for name in names:
+                claim = self._claim(held.name, name)
+                if claim is not None:
+                    yield claim
+            if not names:
+                _remove_tree(held)
+
+    def adopt(self) -> int:
+        """Take over the claims of daemons that are gone (their lock is free); how many."""
+        adopted = 0
+        for other in sorted(self.folder.parent.iterdir()):
+            if other == self.folder or not other.is_dir():
+                continue
+            with contextlib.suppress(Timeout), _lock(other).acquire(timeout=0):
+                for held in sorted(other.iterdir()):
+                    held.rename(self.folder / held.name)
+                    adopted += 1
+                with contextlib.suppress(OSError):
+                    other.rmdir()
+        return adopted
+
+    def forget(self, claim: Claim) -> None:
+        """Remove the claim's folders once its file has moved on."""
+        remove_empty(Path(claim.path).parent, self.folder)
+
+    def _claim(self, identity: str, name: str) -> Claim | None:
+        path = str(self.folder / identity / name)
+        held = look(path, name)
+        if held is None:
+            return None
+        return Claim(identity, self.inbox, name, path, held.size, held.mtime_ns, time.time())
+
+
+def in_place(inbox: str, root: Path, found: Found) -> Claim:
+    """A claim on a file that stays where it is: the ledger alone remembers it."""
+    path = str(root / found.name)
+    return Claim(secrets.token_hex(8), inbox, found.name, path, found.size, found.mtime_ns, time.time())
+
+
+def remove_empty(folder: Path, above: Path) -> None:
+    """Remove a folder and its parents up to `above`, as long as they are empty."""
+    while folder != above:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder.with_name(f"{folder.name}.lock"))
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path, _, names in os.walk(folder):
+        for name in names:
+            yield os.path.relpath(os.path.join(path, name), folder)  # noqa: PTH118  # names may not be UTF-8
+
+
+def _remove_tree(folder: Path) -> None:
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)  # noqa: PTH106  # names may not be UTF-8

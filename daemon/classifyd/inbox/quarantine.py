@@ -1,0 +1,49 @@
+"""Quarantine: an input that could not be processed, with a file beside it that says why."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from classifyd.inbox.moves import fitted, move, shown
+from classifyd.values import Fault
+
+REASON_SUFFIX = ".reason.json"
+
+
+def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault) -> Path:
+    """Move a file into quarantine, its reason written first; where it lies now."""
+
+    def write_reason(place: Path) -> None:
+        reason = {
+            "schema": "classifyd-reason/1",
+            "name": shown(str(place.relative_to(folder))),
+            "inbox": inbox,
+            "path": shown(name),
+            "path_hex": os.fsencode(name).hex(),
+            "type": fault.type,
+            "reason": fault.message,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "retry": f"classifyd retry {shown(place.name)}",
+        }
+        _write(reason_file(place), json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+
+    return move(path, folder, _room_for_reason(name), before=write_reason)
+
+
+def reason_file(place: Path) -> Path:
+    """Where the reason of a quarantined file lies."""
+    return place.with_name(place.name + REASON_SUFFIX)
+
+
+def _room_for_reason(name: str) -> str:
+    head, tail = os.path.split(name)
+    # Some room more for the number that a taken name gets.
+    return os.path.join(head, fitted(tail, len(REASON_SUFFIX) + 8))  # noqa: PTH118  # names may not be UTF-8
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

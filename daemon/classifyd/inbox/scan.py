@@ -1,0 +1,116 @@
+"""Discovering inputs: what lies in an inbox, and since when it has been at rest."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
+"""Suffixes that senders give to files they are still writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something in an inbox that may be an input. `name` is its path below the inbox.
+
+    `regular` is False for links, FIFOs, sockets and devices, which are never opened.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    inode: int
+    regular: bool
+
+    @property
+    def identity(self) -> str:
+        """What makes it the same input on the next scan, where inputs stay in place.
+
+        In a Maildir that is the unique part of the name, since clients move messages from new to cur and rename them
+        to keep flags; elsewhere the name with its size and time of change.
+        """
+        folder, _, base = self.name.rpartition("/")
+        if folder.rpartition("/")[2] in ("new", "cur"):
+            return f"maildir {folder.rpartition('/')[0]}/{base.partition(':')[0]}"
+        return f"file {self.size} {self.mtime_ns} {self.name}"
+
+
+def discover(root: Path, *, recursive: bool) -> Iterator[Found]:
+    """Everything in the inbox that is not hidden, unfinished by its name, or empty. OSError if it cannot be listed.
+
+    A Maildir is known by its folders `new` and `cur`, which are looked into, and `tmp`, which is not.
+    """
+    yield from _walk(str(root), "", recursive)
+
+
+def _walk(folder: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    maildir = {"new", "cur"} <= {entry.name for entry in listed if entry.is_dir(follow_symlinks=False)}
+    for entry in listed:
+        if entry.name.startswith("."):
+            continue
+        name = f"{below}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            if _wanted(entry.name, recursive=recursive, maildir=maildir):
+                yield from _subfolder(entry.path, f"{name}/", recursive)
+        elif not entry.name.endswith(UNFINISHED):
+            found = look(entry.path, name)
+            if found is not None and (found.size > 0 or not found.regular):
+                yield found
+
+
+def _wanted(folder: str, *, recursive: bool, maildir: bool) -> bool:
+    return folder in ("new", "cur") or (recursive and folder != "tmp") if maildir else recursive
+
+
+def _subfolder(folder: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+    try:
+        yield from _walk(folder, below, recursive)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # it was removed meanwhile: the next scan sees the truth
+
+
+def look(path: str, name: str) -> Found | None:
+    """A file as it is now, links not followed; None if it is gone."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    regular = stat.S_ISREG(status.st_mode)
+    return Found(name, status.st_size, status.st_mtime_ns, status.st_ino, regular)
+
+
+@dataclass(slots=True)
+class _Rest:
+    found: Found
+    since: float
+
+
+class Settling:
+    """Remembers since when each file of an inbox has been at rest, by a monotonic clock."""
+
+    def __init__(self, settle_seconds: float) -> None:
+        self.settle_seconds = settle_seconds
+        self._resting: dict[str, _Rest] = {}
+
+    def see(self, found: list[Found], now: float) -> list[Found]:
+        """Take note of a whole scan; the files that have rested long enough, in the scan's order."""
+        resting: dict[str, _Rest] = {}
+        for item in found:
+            before = self._resting.get(item.name)
+            unchanged = before is not None and before.found == item
+            resting[item.name] = before if before is not None and unchanged else _Rest(item, now)
+        self._resting = resting
+        return [item for item in found if now - resting[item.name].since >= self.settle_seconds]
+
+    def next_due(self, now: float) -> float | None:
+        """Seconds until the next file will have rested long enough; None if none is waiting for that."""
+        due = [rest.since + self.settle_seconds - now for rest in self._resting.values()]
+        waiting = [seconds for seconds in due if seconds > 0]
+        return min(waiting, default=None)
+
+    def forget(self, name: str) -> None:
+        """The file is no longer there to rest."""
+        self._resting.pop(name, None)

@@ -1,0 +1,251 @@
+"""The main job: read the splits, annotate their records with every task, write one part each.
+
+Records flow: they are read, predicted in chunks that may span many small inputs, and written, so that memory is bound
+by a chunk and never by an input.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from classifyd.api import Reader, UnreadableFile, Writer
+from classifyd.jobs import Annotate, PartReport, Split, Suspect
+from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
+from classifyd.pipeline.loading import Loaded
+from classifyd.pipeline.parts import write_whole
+from classifyd.pipeline.predicting import failure, predict
+from classifyd.pipeline.sources import opened, pick_reader
+from classifyd.values import AnnotatedRecord, Annotation, Fault, Record
+
+CHUNK_RECORDS = 1024
+CHUNK_CHARS = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One record of one split, or the error that ends the split."""
+
+    split: Split
+    record: Record | None
+    error: UnreadableFile | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a task made of a job's records: how many it was given, how many it failed on, and how it failed last."""
+
+    given: int = 0
+    failed: int = 0
+    fault: Fault | None = None
+
+    def add(self, annotations: Iterable[Annotation]) -> None:
+        for annotation in annotations:
+            self.given += 1
+            if annotation.error:
+                self.failed += 1
+                self.fault = annotation.error
+
+
+@dataclass(slots=True)
+class Annotating:
+    """One job under way. `tallies` tells afterwards how each task fared."""
+
+    job: Annotate
+    tasks: Sequence[Loaded]
+    readers: Sequence[Reader]
+    writer: Writer
+    trail: Trail
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    def parts(self) -> Iterator[PartReport]:
+        """Write the parts, in the order of the splits, and report each; an unreadable input's holds its fault."""
+        flow = _Flow(self._annotated(self._items()))
+        for split in self.job.splits:
+            yield self._part(split, flow)
+
+    def _part(self, split: Split, flow: "_Flow") -> PartReport:
+        count = _Count(split)
+        try:
+            written = write_whole(Path(split.part), lambda stream: self._write(split, flow, count, stream))
+        except UnreadableFile as error:
+            flow.skip(split)
+            return PartReport(split.claim, split.number, fault=Fault.of(error))
+        return count.report(written.size, written.digest)
+
+    def _write(self, split: Split, flow: "_Flow", count: "_Count", stream: BinaryIO) -> None:
+        self.writer.write(map(count.see, flow.of(split)), stream, self.job.writing)
+
+    # ------------------------------------------------------------------ reading
+
+    def _items(self) -> Iterator[_Item]:
+        for split in self.job.splits:
+            self.trail.drop(Crumb("reading", ranges=(Range(split.claim, split.number, 0, 0),)))
+            try:
+                for record in self._read(split):
+                    yield _Item(split, record)
+            except UnreadableFile as error:
+                yield _Item(split, None, error)
+
+    def _read(self, split: Split) -> Iterator[Record]:
+        with opened(split.path, split.name, self.job.reading) as source:
+            yield from pick_reader(self.readers, split.reader, source).read(source, split.cut)
+
+    # ------------------------------------------------------------------ predicting
+
+    def _annotated(self, items: Iterator[_Item]) -> Iterator[_Item | tuple[Split, AnnotatedRecord]]:
+        for chunk in _chunks(items):
+            answers = [self._answers(loaded, chunk) for loaded in self.tasks]
+            for place, item in enumerate(chunk):
+                if item.record is None:
+                    yield item
+                    continue
+                names = (loaded.spec.name for loaded in self.tasks)
+                said = {name: a[place] for name, a in zip(names, answers, strict=True) if place in a}
+                identity = f"{item.split.id_prefix}#{item.record.index}"
+                yield item.split, AnnotatedRecord(identity, item.split.name, item.record, said)
+
+    def _answers(self, loaded: Loaded, chunk: Sequence[_Item]) -> dict[int, Annotation]:
+        """What one task says of a chunk: by place in the chunk; nothing for records that could not be read."""
+        answers: dict[int, Annotation] = {}
+        tally = self.tallies.setdefault(loaded.spec.name, Tally())
+        for group in _groups(loaded.spec.name, chunk):
+            self.trail.drop(Crumb("predicting", loaded.spec.name, _ranges(group, chunk)))
+            annotations = predict(loaded, [_record(chunk[place]) for place in group])
+            tally.add(annotations)
+            answers.update(zip(group, annotations, strict=True))
+        for place, item in enumerate(chunk):
+            conviction = _conviction(loaded.spec.name, item)
+            if conviction:
+                answers[place] = failure(conviction.reason)
+        return answers
+
+
+class _Flow:
+    """The annotated records of a job in order, handed out split by split."""
+
+    def __init__(self, items: Iterator[_Item | tuple[Split, AnnotatedRecord]]) -> None:
+        self._items = items
+        self._next = next(items, None)
+
+    def of(self, split: Split) -> Iterator[AnnotatedRecord]:
+        """The annotated records of one split. UnreadableFile where its reading ended in a fault."""
+        while self._next is not None:
+            item = self._next
+            if isinstance(item, _Item):
+                if item.split is not split:
+                    return
+                assert item.error is not None
+                raise item.error
+            if item[0] is not split:
+                return
+            self._next = next(self._items, None)
+            yield item[1]
+
+    def skip(self, split: Split) -> None:
+        """Pass over what is left of a split."""
+        while self._next is not None and _split_of(self._next) is split:
+            self._next = next(self._items, None)
+
+
+class _Count:
+    """Counts a part's records as they pass."""
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+        self.records = self.errors = self.reviews = 0
+        self.counts: dict[str, Counter[str]] = {}
+        self.first: AnnotatedRecord | None = None
+
+    def see(self, annotated: AnnotatedRecord) -> AnnotatedRecord:
+        """Count one record and pass it on."""
+        said = annotated.annotations.values()
+        self.first = self.first or annotated
+        self.records += 1
+        self.errors += annotated.record.error is not None or any(a.error for a in said)
+        self.reviews += any(a.review for a in said)
+        for task, annotation in annotated.annotations.items():
+            labels = self.counts.setdefault(task, Counter())
+            labels.update(
+                [annotation.labels[0].label] if annotation.labels else (s.label for s in annotation.spans or ())
+            )
+        return annotated
+
+    def report(self, size: int, digest: str) -> PartReport:
+        """The finished part's report; `labels` is filled for a single record only."""
+        single = self.first.annotations if self.first and self.records == 1 else {}
+        return PartReport(
+            self.split.claim,
+            self.split.number,
+            self.records,
+            self.errors,
+            self.reviews,
+            labels={task: a.labels[0].label for task, a in single.items() if a.labels},
+            counts={task: dict(counter) for task, counter in self.counts.items()},
+            size=size,
+            digest=digest,
+        )
+
+
+# ---------------------------------------------------------------------- helpers, in the order used
+
+
+def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    chunk: list[_Item] = []
+    chars = 0
+    for item in items:
+        chunk.append(item)
+        chars += len(item.record.text) if item.record else 0
+        if len(chunk) >= CHUNK_RECORDS or chars >= CHUNK_CHARS:
+            yield chunk
+            chunk, chars = [], 0
+    if chunk:
+        yield chunk
+
+
+def _groups(task: str, chunk: Sequence[_Item]) -> Iterator[list[int]]:
+    """Places in the chunk that are predicted together: the innocent, then each half of each suspect range."""
+    together: dict[tuple[str, int, int], list[int]] = {}
+    for place, item in enumerate(chunk):
+        if item.record is None or item.record.error or _conviction(task, item):
+            continue
+        together.setdefault(_suspicion(task, item), []).append(place)
+    yield from (together[key] for key in sorted(together))
+
+
+def _suspicion(task: str, item: _Item) -> tuple[str, int, int]:
+    """Which suspect range, and which half of it, a record belongs to; the innocent share ("", 0, 0)."""
+    index = item.record.index if item.record else -1
+    for suspect in item.split.suspects:
+        if suspect.task == task and suspect.start <= index < suspect.end:
+            middle = (suspect.start + suspect.end) // 2
+            return (item.split.claim, suspect.start, index >= middle)
+    return ("", 0, 0)
+
+
+def _conviction(task: str, item: _Item) -> Suspect | None:
+    index = item.record.index if item.record and not item.record.error else -1
+    for suspect in item.split.suspects:
+        if suspect.convicted and suspect.task == task and suspect.start <= index < suspect.end:
+            return suspect
+    return None
+
+
+def _ranges(group: Sequence[int], chunk: Sequence[_Item]) -> tuple[Range, ...]:
+    """The stretches of index, split by split, that a group covers."""
+    found = []
+    for split, places in itertools.groupby(group, key=lambda place: chunk[place].split):
+        indices = [_record(chunk[place]).index for place in places]
+        found.append(Range(split.claim, split.number, indices[0], indices[-1] + 1))
+    return tuple(found)
+
+
+def _record(item: _Item) -> Record:
+    assert item.record is not None
+    return item.record
+
+
+def _split_of(item: _Item | tuple[Split, AnnotatedRecord]) -> Split:
+    return item.split if isinstance(item, _Item) else item[0]

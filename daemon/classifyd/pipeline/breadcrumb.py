@@ -1,0 +1,61 @@
+"""What a worker is doing right now, left where the daemon can read it after the worker has died."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Records [start, end) of one split, by index within the input."""
+
+    claim: str
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A worker's last known deed: `loading` a task, `predicting` ranges with it, or `reading` (no task) a split."""
+
+    deed: str
+    task: str = ""
+    ranges: tuple[Range, ...] = ()
+
+
+class Trail:
+    """Writes crumbs to one small file of a worker's own; a plain write survives the death of the process."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def drop(self, crumb: Crumb) -> None:
+        """Replace the last crumb."""
+        ranges = [[r.claim, r.number, r.start, r.end] for r in crumb.ranges]
+        line = json.dumps({"pid": os.getpid(), "deed": crumb.deed, "task": crumb.task, "ranges": ranges}).encode()
+        os.pwrite(self._file, line, 0)
+        os.ftruncate(self._file, len(line))
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._file)
+
+
+def read(path: str) -> Crumb | None:
+    """The crumb a dead worker left; None if there is none or it was torn."""
+    try:
+        found: dict[str, Any] = json.loads(Path(path).read_bytes())
+        return Crumb(found["deed"], found["task"], tuple(Range(*r) for r in found["ranges"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_pid(path: str) -> int | None:
+    """The process that left the crumb; None if there is none."""
+    try:
+        return int(json.loads(Path(path).read_bytes())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

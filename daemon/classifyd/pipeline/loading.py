@@ -1,0 +1,70 @@
+"""Predictors, loaded once per worker and kept while jobs ask for the same task at the same version."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from classifyd import bundles
+from classifyd.api import ClassifydError, Predictor, Setup
+from classifyd.jobs import TaskSpec
+from classifyd.plugins import Registry
+from classifyd.values import Fault
+
+KEPT_VERSIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A predictor with the spec it was loaded for and the name its answers carry as `model`."""
+
+    spec: TaskSpec
+    predictor: Predictor
+    model: str
+
+
+class Predictors:
+    """The worker's loaded tasks. A task's second-newest version stays, for inputs that were claimed under it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._loaded: dict[str, Loaded] = {}
+
+    def get(self, spec: TaskSpec, device: str, threads: int) -> Loaded:
+        """The predictor for a spec, loaded at the first call. Raises what the task's `load` raises."""
+        key = json.dumps([spec.name, spec.version, str(spec.bundle), dict(spec.options), device, threads], default=str)
+        if key not in self._loaded:
+            self._forget_old(spec.name)
+            self._loaded[key] = self._load(spec, device, threads)
+        return self._loaded[key]
+
+    def try_all(self, specs: Iterable[TaskSpec], device: str, threads: int) -> dict[str, Fault]:
+        """Load every spec; the fault of each task that cannot be."""
+        faults = {}
+        for spec in specs:
+            try:
+                self.get(spec, device, threads)
+            except ClassifydError as error:
+                faults[spec.name] = Fault.of(error)
+            except Exception as error:  # noqa: BLE001  # a task is foreign code: its fault is reported as its own
+                faults[spec.name] = Fault(type(error).__name__, f"task {spec.name!r} cannot be loaded: {error}")
+        return faults
+
+    def _load(self, spec: TaskSpec, device: str, threads: int) -> Loaded:
+        bundle = bundles.open_bundle(spec.bundle) if spec.bundle else None
+        task = self._registry.task(spec.name)
+        predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
+        return Loaded(spec, predictor, _model(spec, predictor))
+
+    def _forget_old(self, task: str) -> None:
+        keys = [key for key, loaded in self._loaded.items() if loaded.spec.name == task]
+        for key in keys[: len(keys) - KEPT_VERSIONS + 1]:
+            close = getattr(self._loaded.pop(key).predictor, "close", None)
+            if close is not None:
+                close()
+
+
+def _model(spec: TaskSpec, predictor: Predictor) -> str:
+    version = getattr(predictor, "version", None)
+    if isinstance(version, str) and version:
+        return version if "@" in version else f"{spec.name}@{version}"
+    return f"{spec.name}@{spec.version}" if spec.version is not None else spec.name

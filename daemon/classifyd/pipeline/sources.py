@@ -1,0 +1,31 @@
+"""Opening an input, with the disk's errors told apart: the input's own fault, or one that will pass."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from classifyd import readers
+from classifyd.api import Reader, Source, UnreadableFile
+from classifyd.errors import DiskFault
+from classifyd.values import ReadOptions
+
+
+@contextmanager
+def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
+    """An input, open for reading. UnreadableFile if it cannot be read at all, DiskFault if it cannot be read now."""
+    try:
+        with readers.open_source(path, name, reading) as source:
+            yield source
+    except PermissionError as error:
+        raise UnreadableFile(f"{name}: may not be read ({error.strerror}); change its mode or owner") from error
+    except FileNotFoundError as error:
+        raise UnreadableFile(f"{name}: vanished while it was being processed") from error
+    except OSError as error:
+        raise DiskFault(f"{name}: {error.strerror or error}; it will be read again later") from error
+
+
+def pick_reader(known: Sequence[Reader], pinned: str, source: Source) -> Reader:
+    r"""The reader that planning pinned by name, if it did, else the one that fits the source."""
+    for reader in known:
+        if reader.name == pinned:
+            return reader
+    return readers.choose(known, source)

@@ -1,0 +1,188 @@
+"""The pool: local processes that run jobs, each killed on a deadline and replaced with its children.
+
+Each worker is a pebble pool of its own with one process, so that what breaks a pool (an idle worker killed, a start
+that failed) concerns one worker only, and its job is known. Deadlines go by the monotonic clock: pebble's own go by the
+wall clock, which may be set.
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from classifyd import logs, pipeline
+from classifyd.jobs import Job, JobReport
+from classifyd.pipeline import breadcrumb
+from classifyd.pipeline.breadcrumb import Crumb
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: its report, or why the worker died and what it was doing then.
+
+    `lost` means that the worker was gone before it began: nothing can be blamed for that.
+    """
+
+    number: int
+    job: Job
+    report: JobReport | None = None
+    death: str = ""
+    crumb: Crumb | None = None
+    lost: bool = False
+
+
+class Engine(Protocol):
+    """What runs jobs."""
+
+    def free(self) -> int:
+        """How many jobs it can take right now."""
+        ...
+
+    def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
+        """Run a job. `make` is given the breadcrumb file that its worker will use."""
+        ...
+
+    def check(self) -> None:
+        """Kill what is past its deadline; called every so often."""
+        ...
+
+    def stop(self) -> None:
+        """End every worker."""
+        ...
+
+
+class LocalWorkers:
+    """Worker processes on this machine. `done` is called from another thread with each outcome."""
+
+    def __init__(
+        self, count: int, folder: Path, done: Callable[[Outcome], None], log_format: str, log_level: str
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._workers = [_Worker(str(folder / str(place)), done, (log_format, log_level)) for place in range(count)]
+
+    def free(self) -> int:
+        """How many workers have nothing to do."""
+        return sum(not worker.busy for worker in self._workers)
+
+    def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
+        """Give a job to a free worker; there must be one."""
+        worker = next(worker for worker in self._workers if not worker.busy)
+        worker.start(number, make(worker.crumb_path), deadline_seconds)
+
+    def check(self) -> None:
+        """Kill workers that are past their job's deadline."""
+        for worker in self._workers:
+            worker.check(time.monotonic())
+
+    def next_deadline(self) -> float | None:
+        """The monotonic time at which `check` has something to do; None if no worker is busy."""
+        return min((worker.deadline for worker in self._workers if worker.busy), default=None)
+
+    def stop(self) -> None:
+        """End every worker, whatever it is doing."""
+        for worker in self._workers:
+            worker.stop()
+
+
+class _Worker:
+    """One process, replaced when it dies, and the job it has."""
+
+    def __init__(self, crumb_path: str, done: Callable[[Outcome], None], logging: tuple[str, str]) -> None:
+        self.crumb_path = crumb_path
+        self.deadline = 0.0
+        self._done = done
+        self._logging = logging
+        self._pool = self._new_pool()
+        self._future: ProcessFuture[JobReport] | None = None
+        self._overdue = False
+
+    @property
+    def busy(self) -> bool:
+        return self._future is not None
+
+    def start(self, number: int, job: Job, deadline_seconds: float) -> None:
+        Path(self.crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
+        self._overdue = False
+        self.deadline = time.monotonic() + deadline_seconds
+        try:
+            future = self._pool.schedule(pipeline.run, args=(job,))
+        except RuntimeError:
+            # The pool broke while idle (its process was killed): nobody's fault, so a new one takes the job.
+            self._replace_pool()
+            future = self._pool.schedule(pipeline.run, args=(job,))
+        self._future = future
+        future.add_done_callback(lambda ended: self._ended(number, job, ended))
+
+    def check(self, now: float) -> None:
+        if self._future is not None and now >= self.deadline and not self._overdue:
+            self._overdue = True
+            self._future.cancel()
+            self._replace_pool()  # the killed process may have held the pool's own lock
+
+    def stop(self) -> None:
+        self._pool.stop()
+        self._pool.join()
+
+    def _ended(self, number: int, job: Job, future: ProcessFuture[JobReport]) -> None:
+        outcome = self._outcome(number, job, future)
+        if outcome.report is None:
+            self._end_children(outcome)
+        self._future = None
+        self._done(outcome)
+
+    def _outcome(self, number: int, job: Job, future: ProcessFuture[JobReport]) -> Outcome:
+        crumb = breadcrumb.read(self.crumb_path)
+        try:
+            return Outcome(number, job, future.result())
+        except CancelledError:
+            return Outcome(number, job, death="it took longer than its deadline and was killed", crumb=crumb)
+        except ProcessExpired as error:
+            return Outcome(number, job, death=_how(error.exitcode), crumb=crumb)
+        except Exception as error:  # noqa: BLE001  # a broken pool, or a report that cannot be sent: the worker is gone
+            return Outcome(number, job, death=f"{type(error).__name__}: {error}", crumb=crumb, lost=crumb is None)
+
+    def _end_children(self, outcome: Outcome) -> None:
+        pid = breadcrumb.read_pid(self.crumb_path)
+        if outcome.crumb is not None and pid is not None:
+            # The worker made itself leader of a group; what its plugins started is in it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
+    def _replace_pool(self) -> None:
+        with contextlib.suppress(Exception):
+            self._pool.stop()
+            self._pool.join()
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        context = multiprocessing.get_context("spawn")
+        arguments = (os.getpid(), *self._logging)
+        return ProcessPool(max_workers=1, initializer=begin_worker, initargs=arguments, context=context)
+
+
+def begin_worker(parent: int, log_format: str, log_level: str) -> None:
+    """What a worker process does first: die with the daemon, lead its own group, keep stdout clean."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # the daemon died before the signal was asked for
+    os.setpgid(0, 0)
+    os.dup2(2, 1)
+    logs.configure(log_format, log_level)
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process ended with exit code {code}"
