@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MODELS = Path(__file__).parents[1] / "models"
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 PROSE = (
     "please call me about the invoice from Berlin before Friday and bring Maria the new contract of Siemens win a free"
@@ -101,6 +102,9 @@ def configure(folder: Path, tasks: list[str], workers: int) -> None:
 [daemon]
 state = "state"
 workers = {workers}
+
+[models]
+path = "{MODELS}"
 
 [[inbox]]
 name = "bench"
