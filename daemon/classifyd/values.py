@@ -4,12 +4,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from classifyd.errors import BundleError
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+class _Empty(dict[str, Any]):
+    """An empty mapping: hashable, so that dataclasses take it as a default, and it can be pickled and dumped."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # dict says None
+
+
+EMPTY: Mapping[str, Any] = _Empty()
 
 
 # ------------------------------------------------------------------ what is read
