@@ -17,7 +17,7 @@ BUILD := --build-constraint constraints/build.txt
 # Tests must not depend on a model hub.
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 
-.PHONY: help install demo test check lint types layers constraints dist clean
+.PHONY: help install demo test check lint types layers docs constraints dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ types: $(TEST)/.installed
 
 layers: $(TEST)/.installed
 	$(TEST)/bin/lint-imports --no-logo
+
+docs: $(TEST)/.installed ## write docs/cli.md anew from the --help of every command
+	$(TEST)/bin/python docs/reference.py
 
 # pip is pinned first: older ones know neither --group nor --build-constraint.
 $(SERVE)/.installed: pyproject.toml constraints/serve.txt constraints/build.txt

@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = [page for page in PAGES if page.name != "design.md"]  # which also draws what is still to be built
 PLUGIN = ROOT / "examples" / "plugin"
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
-PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+
+sys.path.insert(0, str(ROOT / "docs"))
+import reference  # noqa: E402  # a script beside the pages, not a package
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -41,14 +42,6 @@ def commands() -> Iterator[tuple[str, str]]:
         for line in lines:
             if found := re.search(r"\bclassifyd( [a-z-].*)", line):
                 yield page.name, "classifyd" + found[1]
-
-
-@cache
-def usage(*words: str) -> str:
-    """The --help of a command; empty if there is no such command."""
-    command = [CLASSIFYD, *words, "--help"]
-    found = subprocess.run(command, capture_output=True, text=True, env=os.environ | PLAIN, check=False)
-    return found.stdout if found.returncode == 0 else ""
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +99,7 @@ def wrong(line: str) -> str:
     words = list(itertools.takewhile(lambda word: word not in {"|", "&", "&&", ">"}, shlex.split(line, comments=True)))
     # An argument after the command is as good as none: --help comes before it.
     names = itertools.takewhile(str.isalpha, words[1:3])
-    known = usage(*(name for name in names if name.islower()))
+    known = reference.usage(*(name for name in names if name.islower()))
     options = [word.partition("=")[0] for word in words if word.startswith("-") and word != "-"]
     missing = [option for option in options if not re.search(rf"(^|[\s,]){option}\b", known)]
     return ", ".join(missing) if known else "no such command"
@@ -144,3 +137,7 @@ def shown(value: float | bool) -> str:
 def test_every_page_is_reachable_from_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     assert [page.name for page in PAGES[1:] if f"(docs/{page.name})" not in readme] == []
+
+
+def test_the_page_of_commands_is_what_the_commands_say_themselves() -> None:
+    assert reference.PAGE.read_text() == reference.page(), "run: make docs"
