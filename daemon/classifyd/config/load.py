@@ -1,0 +1,231 @@
+"""From config.toml to a Config: found, read, checked, with every fault reported at once."""
+
+import os
+import re
+import string
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from classifyd.config.environment import override
+from classifyd.config.folders import folder_faults
+from classifyd.config.offers import format_faults, task_faults
+from classifyd.config.schema import (
+    SECTIONS,
+    TABLES,
+    DaemonSection,
+    InboxSection,
+    LimitsSection,
+    ModelsSection,
+    TaskSection,
+)
+from classifyd.config.sentences import nearest, quoted, sentences
+from classifyd.config.settings import DELETE, Config, DaemonConfig, InboxConfig, TaskConfig
+from classifyd.errors import ConfigError
+from classifyd.jobs import Offers
+from classifyd.values import Limits
+
+PLACES = (Path("config.toml"), Path("/etc/classifyd/config.toml"))
+"""Where a configuration is looked for when nobody names one."""
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+    """The configuration to use: `explicit`, else $CLASSIFYD_CONFIG, else the first of PLACES that exists."""
+    named = explicit or (Path(environ["CLASSIFYD_CONFIG"]) if environ.get("CLASSIFYD_CONFIG") else None)
+    if named is not None:
+        return named
+    for place in PLACES:
+        if place.is_file():
+            return place
+    raise ConfigError(
+        f"no configuration: neither {' nor '.join(map(str, PLACES))} exists and $CLASSIFYD_CONFIG is not set;"
+        " name one with --config, or make one with: classifyd init DIR"
+    )
+
+
+def load(path: Path, environ: Mapping[str, str], offers: Offers | None = None) -> Config:
+    """Read and check a configuration. ConfigError with every fault.
+
+    Tasks and formats are compared with what the plugins offer only if `offers` is given; else see `check_tasks`.
+    """
+    reading = _Reading(path)
+    config = reading.config(_tables(path), environ)
+    faults = [f"{path}: {fault}" for fault in reading.faults]
+    if offers is not None:
+        faults += [f"{path}: {fault}" for fault in task_faults(config, offers.tasks)]
+        faults += [f"{path}: {fault}" for fault in format_faults(config, offers.writers)]
+    if faults or reading.outside:
+        raise ConfigError([*faults, *reading.outside])
+    return config
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class _Reading:
+    """One reading of a file. `faults` are the file's, `outside` the environment's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.base = Path(os.path.abspath(path)).parent  # noqa: PTH100  # a linked config stays where its link lies
+        self.faults: list[str] = []
+        self.outside: list[str] = []
+
+    def config(self, tables: dict[str, Any], environ: Mapping[str, str]) -> Config:
+        """The configuration, as far as it can be understood: what is wrong is left out and noted in `faults`."""
+        for unknown in tables.keys() - set(TABLES):
+            shown = quoted(unknown) if not isinstance(tables[unknown], dict) else f"[{unknown}]"
+            self.faults.append(f"there is no table or setting {shown}.{nearest(unknown, TABLES)}")
+        self.outside = override(tables, environ)
+        found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
+        daemon, models, limits = found["daemon"], found["models"], found["limits"]
+        assert isinstance(daemon, DaemonSection)
+        assert isinstance(models, ModelsSection)
+        assert isinstance(limits, LimitsSection)
+        limited = limits.over(Limits())
+        inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
+        state = self._absolute(daemon.state)
+        self.faults += folder_faults(inboxes, state)
+        tasks = dict(self._tasks(tables.get("tasks", {})))
+        return Config(self.path, self._absolute(models.path), _daemon(daemon, state), inboxes, tasks, limited)
+
+    def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
+        """The table, without the settings that are at fault; None if what is needed is among them."""
+        if not isinstance(raw, dict):
+            self.faults.append(f"{where} must be a table, not {quoted(raw)}")
+            return _validated(model, {})
+        try:
+            return model.model_validate(raw)
+        except ValidationError as error:
+            # [daemon] workers …, but inbox "mail": path …
+            self.faults += sentences(error, f"{where} " if where.startswith("[") else f"{where}: ", model)
+            wrong = {detail["loc"][0] for detail in error.errors()}
+        return _validated(model, {key: value for key, value in raw.items() if key not in wrong})
+
+    # ------------------------------------------------------------------ inboxes
+
+    def _inboxes(self, raw: object, limits: Limits) -> Iterator[InboxConfig]:
+        if not isinstance(raw, list) or not raw:
+            self.faults.append("there is no [[inbox]]; add one with name, path and tasks")
+            return
+        names: set[str] = set()
+        for number, table in enumerate(raw, 1):
+            name = table.get("name") if isinstance(table, dict) else None
+            where = f"inbox {quoted(name)}" if isinstance(name, str) and name else f"inbox {number}"
+            section = self._table(table, where, InboxSection)
+            if isinstance(name, str) and name in names:
+                self.faults.append(f"{where}: an earlier inbox has the same name; rename one")
+            names.add(str(name))
+            if section is not None:
+                self.faults += [f"{where}: {fault}" for fault in _inbox_faults(section)]
+                yield self._inbox(section, limits)
+
+    def _inbox(self, section: InboxSection, limits: Limits) -> InboxConfig:
+        path = self._absolute(section.path)
+        return InboxConfig(
+            section.name,
+            path,
+            tuple(dict.fromkeys(section.tasks)),
+            self._beside(section.output, path, "labelled"),
+            DELETE if section.done == DELETE else str(self._beside(section.done, path, "done")),
+            self._beside(section.quarantine, path, "quarantine"),
+            section.format,
+            section.take,
+            section.recursive,
+            section.include_text,
+            section.text_field,
+            section.limits.over(limits),
+            int(section.max_claimed_bytes),
+            section.max_claimed_files,
+        )
+
+    def _beside(self, given: str | None, inbox: Path, word: str) -> Path:
+        return self._absolute(given) if given else inbox.with_name(f"{inbox.name}-{word}")
+
+    def _absolute(self, text: str) -> Path:
+        return Path(os.path.normpath(self.base / Path(text).expanduser()))
+
+    # ------------------------------------------------------------------ tasks
+
+    def _tasks(self, raw: object) -> Iterator[tuple[str, TaskConfig]]:
+        if not isinstance(raw, dict):
+            self.faults.append("[tasks] must hold tables, as in [tasks.spam]")
+            return
+        for name, table in raw.items():
+            section = self._table(table, f"[tasks.{name}]", TaskSection)
+            if section is not None:
+                options = section.model_extra or {}
+                self.faults += _misspelt(name, options)
+                yield name, TaskConfig(section.review_below, options)
+
+
+# ---------------------------------------------------------------------- helpers, in the order used
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        hint = "; make one with: classifyd init DIR" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{path}: {error.strerror}{hint}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}: line {line}: not UTF-8; save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {_placed(str(error))}") from error
+
+
+def _placed(message: str) -> str:
+    """The parser's message with the place first: `line 3, column 7: …`."""
+    place = re.search(r" \(at (line \d+, column \d+|end of document)\)$", message)
+    return f"{place[1]}: {message[: place.start()]}" if place else message
+
+
+def _validated(model: type[_M], raw: Mapping[str, Any]) -> _M | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        return None
+
+
+def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
+    values = section.model_dump(exclude={"state", "workers"})
+    values |= {name: int(value) for name, value in values.items() if name.endswith("_bytes")}
+    return DaemonConfig(state=state, workers=section.workers or cores(), **values)
+
+
+def _inbox_faults(section: InboxSection) -> Iterator[str]:
+    for task in sorted({task for task in section.tasks if section.tasks.count(task) > 1}):
+        yield f"tasks names {quoted(task)} twice; name it once"
+    if section.done is None or section.done == DELETE:
+        return
+    if section.take == "leave":
+        yield 'done is set, but take = "leave" leaves every input where it is; remove one of the two'
+    yield from _template_faults(section.done, section.tasks)
+
+
+def _template_faults(done: str, tasks: Iterable[str]) -> Iterator[str]:
+    try:
+        parts = [(field, spec, how) for _, field, spec, how in string.Formatter().parse(done) if field is not None]
+    except ValueError as error:
+        yield f"done {quoted(done)}: {error}; braces hold the name of a task, as in done/{{spam}}"
+        return
+    for field, spec, how in parts:
+        if field not in tasks or spec or how:
+            yield f"done {quoted(done)} names {{{field}}}, which is no task of this inbox.{nearest(field, list(tasks))}"
+
+
+def _misspelt(task: str, options: Mapping[str, Any]) -> Iterator[str]:
+    """Options are the task's own affair, but one a letter away from a setting of ours is a slip."""
+    known = TaskSection.model_fields.keys()
+    for option in options:
+        hint = nearest(option.lower().replace("-", "_"), known)
+        if "Did you mean" in hint:
+            yield f"[tasks.{task}]: there is no setting {quoted(option)}.{hint}"

@@ -1,0 +1,114 @@
+"""What may stand in config.toml: names, types and ranges. What the settings mean is said in config.toml itself."""
+
+import dataclasses
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
+
+from classifyd.config.settings import DaemonConfig, InboxConfig
+from classifyd.values import Limits
+
+
+def _default(of: type, name: str) -> Any:
+    """The default of a setting, which is written down once: in the value it ends up in."""
+    [found] = [field for field in dataclasses.fields(of) if field.name == name]
+    return found.default
+
+
+def _no_truth(value: object) -> object:
+    # To Python true is 1; nobody means one byte by it.
+    return str(value) if isinstance(value, bool) else value
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400 * 365, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[ByteSize, BeforeValidator(_no_truth), Field(ge=1)]
+PathText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
+InboxName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A table of the file: nothing is guessed, and nothing unknown is passed over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class DaemonSection(Section):
+    """The table [daemon]. `workers = 0` asks for one per core."""
+
+    state: PathText = "state"
+    scan_seconds: Seconds = _default(DaemonConfig, "scan_seconds")
+    settle_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = _default(
+        DaemonConfig, "settle_seconds"
+    )
+    workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    threads: Annotated[int, Field(ge=1, le=1024)] = _default(DaemonConfig, "threads")
+    device: Literal["cpu", "cuda"] = _default(DaemonConfig, "device")
+    drain_seconds: Seconds = _default(DaemonConfig, "drain_seconds")
+    load_seconds: Seconds = _default(DaemonConfig, "load_seconds")
+    record_seconds: Seconds = _default(DaemonConfig, "record_seconds")
+    split_seconds: Seconds = _default(DaemonConfig, "split_seconds")
+    job_bytes: Size = _default(DaemonConfig, "job_bytes")
+    job_files: Count = _default(DaemonConfig, "job_files")
+    min_free_bytes: Annotated[ByteSize, BeforeValidator(_no_truth), Field(ge=0)] = _default(
+        DaemonConfig, "min_free_bytes"
+    )
+    events: bool = _default(DaemonConfig, "events")
+    log_level: Literal["debug", "info", "warning", "error"] = _default(DaemonConfig, "log_level")
+    log_format: Literal["auto", "console", "json"] = _default(DaemonConfig, "log_format")
+
+
+class ModelsSection(Section):
+    """The table [models]."""
+
+    path: PathText = "models"
+
+
+class LimitsSection(Section):
+    """The tables [limits] and [inbox.limits]; None where the one above decides."""
+
+    file_bytes: Size | None = None
+    record_bytes: Size | None = None
+    decompressed_bytes: Size | None = None
+    decompression_ratio: Count | None = None
+    mime_parts: Count | None = None
+    mime_depth: Count | None = None
+
+    def over(self, limits: Limits) -> Limits:
+        """The limits, changed where this table says otherwise."""
+        given = {name: int(value) for name, value in self.model_dump(exclude_none=True).items()}
+        return dataclasses.replace(limits, **given)
+
+
+class InboxSection(Section):
+    """One table [[inbox]]."""
+
+    name: InboxName
+    path: PathText
+    tasks: Annotated[list[TaskName], Field(min_length=1)]
+    output: PathText | None = None
+    done: PathText | None = None
+    quarantine: PathText | None = None
+    format: TaskName = _default(InboxConfig, "format")
+    take: Literal["move", "leave"] = _default(InboxConfig, "take")
+    recursive: bool = _default(InboxConfig, "recursive")
+    include_text: bool = _default(InboxConfig, "include_text")
+    text_field: Annotated[str, Field(min_length=1)] | None = None
+    max_claimed_bytes: Size = _default(InboxConfig, "max_claimed_bytes")
+    max_claimed_files: Count = _default(InboxConfig, "max_claimed_files")
+    limits: LimitsSection = LimitsSection()
+
+
+class TaskSection(BaseModel):
+    """One table [tasks.NAME]; what is not known here is an option of the task's own."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    review_below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+
+
+SECTIONS: dict[str, type[BaseModel]] = {"daemon": DaemonSection, "models": ModelsSection, "limits": LimitsSection}
+"""The tables that stand in the file at most once and have settings of their own."""
+
+TABLES = (*SECTIONS, "tasks", "inbox")

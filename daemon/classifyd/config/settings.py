@@ -1,0 +1,84 @@
+"""The configuration as the rest of classifyd sees it: frozen values, every path absolute, every default filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from classifyd.values import EMPTY, Limits
+
+DELETE = "delete"
+"""The value of `done` that asks for a finished input to be deleted."""
+
+SAME = "same"
+"""The format that answers tables in kind (csv, parquet) and everything else as jsonl."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxConfig:
+    """One watched folder.
+
+    `done` is a folder whose path may hold `{task}` for labels, or DELETE. `format` is a writer's or SAME. `text_field`
+    is the column that holds the text of tables, None to guess it.
+    """
+
+    name: str
+    path: Path
+    tasks: tuple[str, ...]
+    output: Path
+    done: str
+    quarantine: Path
+    format: str = "jsonl"
+    take: Literal["move", "leave"] = "move"
+    recursive: bool = False
+    include_text: bool = True
+    text_field: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    max_claimed_bytes: int = 4 * 2**30
+    max_claimed_files: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """How the daemon itself works; `workers` is resolved to a number of processes."""
+
+    state: Path
+    scan_seconds: float = 5.0
+    settle_seconds: float = 1.0
+    workers: int = 1
+    threads: int = 1
+    device: str = "cpu"
+    drain_seconds: float = 30.0
+    load_seconds: float = 120.0
+    record_seconds: float = 0.5
+    split_seconds: float = 1.0
+    job_bytes: int = 2**20
+    job_files: int = 64
+    min_free_bytes: int = 64 * 2**20
+    events: bool = True
+    log_level: str = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """One task's section: the score below which answers are for review (None: the bundle's), and the task's options."""
+
+    review_below: float | None = None
+    options: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that config.toml says. `file` is None for a configuration that was made without one."""
+
+    file: Path | None
+    models: Path
+    daemon: DaemonConfig
+    inboxes: tuple[InboxConfig, ...]
+    tasks: Mapping[str, TaskConfig] = EMPTY
+    limits: Limits = field(default_factory=Limits)
+
+    def task(self, name: str) -> TaskConfig:
+        """The task's section, or an empty one."""
+        return self.tasks.get(name, TaskConfig())
