@@ -30,7 +30,7 @@ def commands(*group: str) -> Iterator[tuple[str, ...]]:
 @cache
 def usage(*words: str) -> str:
     """The --help of a command, the same on every terminal; empty if there is no such command."""
-    command = [CLASSIFYD, *words, "--help"]
+    command = [str(CLASSIFYD), *words, "--help"]
     found = subprocess.run(command, capture_output=True, text=True, env=os.environ | PLAIN, check=False)  # noqa: S603  # our own
     return "\n".join(line.rstrip() for line in found.stdout.strip().splitlines()) if found.returncode == 0 else ""
 

@@ -80,7 +80,7 @@ def prepare(folder: Path) -> Config:
 def daemon(config: Config, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A running `classifyd run`, ended by SIGTERM; exits the demo if it does not end in order."""
     with log.open("wb") as stream:
-        command = [CLASSIFYD, "run", "--config", str(config.file)]
+        command = [str(CLASSIFYD), "run", "--config", str(config.file)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
     try:
         yield process
