@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from classifyd.errors import UnavailableError
+from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
 from classifyd.values import Cut, Fault
 
@@ -87,14 +87,21 @@ class Ledger:
 
     @contextmanager
     def commit(self) -> Iterator[None]:
-        """One transaction: all changes inside are on the disk when it ends, or none are made."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """One transaction: its changes are on the disk when it ends, or none are made and DiskFault is raised."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._roll_back()
+            raise DiskFault(f"the ledger cannot be written: {error}; free the disk or mend the folder") from error
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._db.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     # ------------------------------------------------------------------ transitions
 
@@ -102,8 +109,8 @@ class Ledger:
         """A new input is held; its identity is remembered for good where inputs stay in place."""
         claim = entry.claim
         self._db.execute(
-            "INSERT INTO inputs (claim, inbox, name, path, size, mtime_ns, identity, state, claimed_at, versions,"
-            " split_bytes, output) VALUES (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO inputs (claim, inbox, name, path, size, mtime_ns, identity, state, claimed_at,"
+            " versions, split_bytes, output) VALUES (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?)",
             (
                 claim.id,
                 claim.inbox,
@@ -203,6 +210,11 @@ class Ledger:
 
     # ------------------------------------------------------------------ questions
 
+    def entry(self, claim: str) -> Entry | None:
+        """An input by its claim; None if the ledger does not know it."""
+        row = self._db.execute("SELECT * FROM inputs WHERE claim = ?", (claim,)).fetchone()
+        return _entry(row) if row else None
+
     def open_entries(self) -> list[Entry]:
         """Every input that is not finished, oldest claim first."""
         marks = ", ".join("?" * len(OPEN))
@@ -213,11 +225,6 @@ class Ledger:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
         query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
         return self._db.execute(query, (inbox, identity)).fetchone() is not None
-
-    def reserved(self, inbox: str, output: str) -> bool:
-        """Whether an unfinished input of the inbox is going to be answered under that name."""
-        query = f"SELECT 1 FROM inputs WHERE inbox = ? AND output = ? AND state IN ({_quoted(OPEN)})"  # noqa: S608  # constants
-        return self._db.execute(query, (inbox, os.fsencode(output))).fetchone() is not None
 
     def parts(self, claim: str) -> list[PartReport]:
         """The finished parts of an input."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from classifyd.jobs import Claim, Split, TaskSpec
@@ -47,10 +47,19 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Splits that one worker may take together: all of one key (inbox, tasks and their versions)."""
+class Key:
+    """What inputs have in common that can share a job: inbox, format, and the tasks with their pinned versions."""
 
-    key: Hashable
+    inbox: str
+    format: str
+    tasks: tuple[tuple[str, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Splits that one worker may take together."""
+
+    key: Key
     items: tuple[Waiting, ...]
 
 
@@ -67,16 +76,15 @@ class Queue:
     def __init__(self, job_bytes: int, job_files: int) -> None:
         self._job_bytes = job_bytes
         self._job_files = job_files
-        self._lanes: dict[Hashable, _Lane] = {}
+        self._lanes: dict[Key, _Lane] = {}
 
     def __len__(self) -> int:
         return sum(len(lane.small) + len(lane.large) for lane in self._lanes.values())
 
-    def add(self, key: Hashable, waiting: Waiting, *, first: bool = False) -> None:
-        """Put a split in line; `first` for one that was given out before and came back."""
+    def add(self, key: Key, waiting: Waiting) -> None:
+        """Put a split in line."""
         lane = self._lanes.setdefault(key, _Lane())
-        line = lane.small if waiting.split.cut is None else lane.large
-        (line.appendleft if first else line.append)(waiting)
+        (lane.small if waiting.split.cut is None else lane.large).append(waiting)
 
     def drop(self, claim: str) -> None:
         """Forget the splits of an input that is not to be worked on any more."""
@@ -84,17 +92,14 @@ class Queue:
             lane.small = deque(item for item in lane.small if item.split.claim != claim)
             lane.large = deque(item for item in lane.large if item.split.claim != claim)
 
-    def take(self, blocked: Sequence[Hashable] = ()) -> Batch | None:
-        """The next batch, its key moved to the end of the round; None if nothing waits outside the blocked keys."""
-        for key in list(self._lanes):
-            lane = self._lanes[key]
-            if key in blocked:
-                continue
-            del self._lanes[key]
+    def take(self, allowed: Callable[[Key], bool]) -> Batch | None:
+        """The next batch of an allowed key, which goes to the end of the round; None if there is none."""
+        for key, lane in list(self._lanes.items()):
             if not lane.small and not lane.large:
-                continue
-            self._lanes[key] = lane
-            return Batch(key, tuple(self._next(lane)))
+                del self._lanes[key]
+            elif allowed(key):
+                self._lanes[key] = self._lanes.pop(key)
+                return Batch(key, tuple(self._next(lane)))
         return None
 
     def _next(self, lane: _Lane) -> list[Waiting]:

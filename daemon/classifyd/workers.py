@@ -12,12 +12,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from classifyd import logs, pipeline
 from classifyd.jobs import Job, JobReport
@@ -104,7 +104,7 @@ class _Worker:
         self._done = done
         self._logging = logging
         self._pool = self._new_pool()
-        self._future: ProcessFuture[JobReport] | None = None
+        self._future: Future[JobReport] | None = None
         self._overdue = False
 
     @property
@@ -134,14 +134,14 @@ class _Worker:
         self._pool.stop()
         self._pool.join()
 
-    def _ended(self, number: int, job: Job, future: ProcessFuture[JobReport]) -> None:
+    def _ended(self, number: int, job: Job, future: Future[JobReport]) -> None:
         outcome = self._outcome(number, job, future)
         if outcome.report is None:
             self._end_children(outcome)
         self._future = None
         self._done(outcome)
 
-    def _outcome(self, number: int, job: Job, future: ProcessFuture[JobReport]) -> Outcome:
+    def _outcome(self, number: int, job: Job, future: Future[JobReport]) -> Outcome:
         crumb = breadcrumb.read(self.crumb_path)
         try:
             return Outcome(number, job, future.result())

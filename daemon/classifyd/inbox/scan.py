@@ -89,10 +89,14 @@ class _Rest:
 
 
 class Settling:
-    """Remembers since when each file of an inbox has been at rest, by a monotonic clock."""
+    """Remembers since when each file of an inbox has been at rest, by a monotonic clock.
+
+    `due_at` is when the next file of the last scan will have rested long enough; None if none has to.
+    """
 
     def __init__(self, settle_seconds: float) -> None:
         self.settle_seconds = settle_seconds
+        self.due_at: float | None = None
         self._resting: dict[str, _Rest] = {}
 
     def see(self, found: list[Found], now: float) -> list[Found]:
@@ -103,13 +107,9 @@ class Settling:
             unchanged = before is not None and before.found == item
             resting[item.name] = before if before is not None and unchanged else _Rest(item, now)
         self._resting = resting
-        return [item for item in found if now - resting[item.name].since >= self.settle_seconds]
-
-    def next_due(self, now: float) -> float | None:
-        """Seconds until the next file will have rested long enough; None if none is waiting for that."""
-        due = [rest.since + self.settle_seconds - now for rest in self._resting.values()]
-        waiting = [seconds for seconds in due if seconds > 0]
-        return min(waiting, default=None)
+        due = {item.name: resting[item.name].since + self.settle_seconds for item in found}
+        self.due_at = min((at for at in due.values() if at > now), default=None)
+        return [item for item in found if due[item.name] <= now]
 
     def forget(self, name: str) -> None:
         """The file is no longer there to rest."""

@@ -91,7 +91,7 @@ class Annotating:
 
     def _read(self, split: Split) -> Iterator[Record]:
         with opened(split.path, split.name, self.job.reading) as source:
-            yield from pick_reader(self.readers, split.reader, source).read(source, split.cut)
+            yield from pick_reader(self.readers, split.reader, source, split.path).read(source, split.cut)
 
     # ------------------------------------------------------------------ predicting
 

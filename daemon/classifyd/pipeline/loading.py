@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from classifyd import bundles
-from classifyd.api import ClassifydError, Predictor, Setup
+from classifyd.api import Bundle, ClassifydError, Predictor, Setup
 from classifyd.jobs import TaskSpec
 from classifyd.plugins import Registry
 from classifyd.values import Fault
@@ -15,11 +15,16 @@ KEPT_VERSIONS = 2
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A predictor with the spec it was loaded for and the name its answers carry as `model`."""
+    """A predictor with the spec it was loaded for.
+
+    `model` is the name that its answers carry. A label whose score is under `review_below` is too doubtful to trust:
+    the configuration says so, else the bundle.
+    """
 
     spec: TaskSpec
     predictor: Predictor
     model: str
+    review_below: float
 
 
 class Predictors:
@@ -53,7 +58,7 @@ class Predictors:
         bundle = bundles.open_bundle(spec.bundle) if spec.bundle else None
         task = self._registry.task(spec.name)
         predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
-        return Loaded(spec, predictor, _model(spec, predictor))
+        return Loaded(spec, predictor, _model(spec, predictor), _review_below(spec, bundle))
 
     def _forget_old(self, task: str) -> None:
         keys = [key for key, loaded in self._loaded.items() if loaded.spec.name == task]
@@ -61,6 +66,13 @@ class Predictors:
             close = getattr(self._loaded.pop(key).predictor, "close", None)
             if close is not None:
                 close()
+
+
+def _review_below(spec: TaskSpec, bundle: Bundle | None) -> float:
+    if spec.review_below is not None:
+        return spec.review_below
+    thresholds = bundle.manifest.get("thresholds", {}) if bundle else {}
+    return float(thresholds.get("review", 0.0))
 
 
 def _model(spec: TaskSpec, predictor: Predictor) -> str:

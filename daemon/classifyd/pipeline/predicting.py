@@ -1,6 +1,5 @@
 """One task's answers for many records: checked, and a record that makes the task fail isolated by halves."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -73,12 +72,12 @@ def _annotation(answer: object) -> Annotation:
 
 
 def _finished(loaded: Loaded, annotation: Annotation, record: Record) -> Annotation:
-    for item in (*annotation.labels, *(annotation.spans or ())):
-        if not (math.isfinite(item.score) and 0 <= item.score <= 1):
-            raise PredictionFailed(f"a score must be within 0 and 1, not {item.score}")
+    scores = [*(label.score for label in annotation.labels), *(span.score for span in annotation.spans or ())]
+    for score in scores:
+        if not 0 <= score <= 1:  # nor NaN, which compares false
+            raise PredictionFailed(f"a score must be within 0 and 1, not {score}")
     for span in annotation.spans or ():
         if not 0 <= span.start <= span.end <= len(record.text):
             raise PredictionFailed(f"a span [{span.start}, {span.end}) lies outside a text of {len(record.text)}")
-    below = loaded.spec.review_below
-    doubtful = below is not None and bool(annotation.labels) and annotation.labels[0].score < below
+    doubtful = bool(annotation.labels) and annotation.labels[0].score < loaded.review_below
     return replace(annotation, model=loaded.model, review=annotation.review or doubtful)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from classifyd import readers
 from classifyd.api import Reader, Source, UnreadableFile
@@ -23,9 +24,9 @@ def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
         raise DiskFault(f"{name}: {error.strerror or error}; it will be read again later") from error
 
 
-def pick_reader(known: Sequence[Reader], pinned: str, source: Source) -> Reader:
+def pick_reader(known: Sequence[Reader], pinned: str, source: Source, path: str) -> Reader:
     r"""The reader that planning pinned by name, if it did, else the one that fits the source."""
     for reader in known:
         if reader.name == pinned:
             return reader
-    return readers.choose(known, source)
+    return readers.choose(known, source, Path(path))

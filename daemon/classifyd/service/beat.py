@@ -1,0 +1,67 @@
+"""The daemon's heartbeat: a small file that `status` reads, and a line for systemd."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from classifyd.notify import Notifier
+from classifyd.service.dispatch import Dispatcher
+from classifyd.service.intake import Intake
+
+BEAT_SECONDS = 1.0
+FILE = "status.json"
+
+
+class Beat:
+    """Writes the heartbeat, at most once a second."""
+
+    def __init__(
+        self,
+        state: Path,
+        dispatcher: Dispatcher,
+        troubles: Callable[[], Mapping[str, str]],
+        intakes: Mapping[str, Intake],
+        notifier: Notifier,
+    ) -> None:
+        self._path = state / FILE
+        self._dispatcher = dispatcher
+        self._troubles = troubles
+        self._intakes = intakes
+        self._notifier = notifier
+        self._started_at = time.time()
+        self._next = 0.0
+
+    def beat(self) -> None:
+        """Write the heartbeat if it is due; a full disk is no reason to stop."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + BEAT_SECONDS
+        document = self._document()
+        draft = self._path.with_suffix(".tmp")
+        try:
+            draft.write_text(json.dumps(document), encoding="ascii")
+            draft.replace(self._path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+        held = ", ".join(self._troubles())
+        trouble = f"; held: {held}" if held else ""
+        self._notifier.alive(f"{len(self._dispatcher.works)} inputs in work, {self._dispatcher.busy} jobs{trouble}")
+
+    def end(self) -> None:
+        """Say that the daemon no longer runs."""
+        self._path.unlink(missing_ok=True)
+
+    def _document(self) -> dict[str, object]:
+        return {
+            "pid": os.getpid(),
+            "at": time.time(),
+            "started_at": self._started_at,
+            "busy_workers": self._dispatcher.busy,
+            "waiting_splits": self._dispatcher.waiting,
+            "bytes_per_second": round(self._dispatcher.rate.bytes_per_second),
+            "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
+            "held": dict(self._troubles()),
+        }

@@ -1,0 +1,326 @@
+"""Giving jobs to free workers, and taking in what comes of them."""
+
+import itertools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from classifyd.config import DaemonConfig
+from classifyd.errors import DiskFault
+from classifyd.jobs import Annotate, Assemble, CutUp, JobReport, Observe
+from classifyd.ledger import Ledger, Plan
+from classifyd.pipeline.breadcrumb import Crumb
+from classifyd.planning import Batch, Key, Queue, Rate, Waiting
+from classifyd.service import orders
+from classifyd.service.blame import halves, narrowed
+from classifyd.service.holds import Breakers, Holds
+from classifyd.service.orders import Order
+from classifyd.service.work import Work
+from classifyd.values import Fault
+from classifyd.workers import Engine, Outcome
+
+log = structlog.get_logger()
+
+ATTEMPTS_PER_SPLIT = 3
+
+
+@dataclass(slots=True)
+class Results:
+    """What has come of inputs: those ready to be published, and those to be quarantined."""
+
+    ready: list[Work] = field(default_factory=list)
+    condemned: list[tuple[Work, Fault]] = field(default_factory=list)
+
+
+class Dispatcher:
+    """Keeps the workers busy: inputs come in by `add` and leave in what `receive` returns."""
+
+    def __init__(self, config: DaemonConfig, ledger: Ledger, engine: Engine, holds: Holds, breakers: Breakers) -> None:
+        self.rate = Rate()
+        self.works: dict[str, Work] = {}
+        self.observed = False
+        self._config = config
+        self._ledger = ledger
+        self._engine = engine
+        self._holds = holds
+        self._breakers = breakers
+        self._queue = Queue(config.job_bytes, config.job_files)
+        self._again: list[Batch] = []
+        self._chores: list[Order] = []
+        self._given: dict[int, Order] = {}
+        self._numbers = itertools.count(1)
+        self._done: list[Work] = []
+
+    @property
+    def busy(self) -> int:
+        """How many jobs the workers have."""
+        return len(self._given)
+
+    @property
+    def waiting(self) -> int:
+        """How many splits and chores wait for a worker."""
+        return len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in self._again)
+
+    def add(self, work: Work) -> None:
+        """Take an input on: it is cut up first if large, else queued as it is."""
+        self.works[work.claim.id] = work
+        if work.large and work.plan is None and not work.reports:
+            self._chores.append(orders.cut(work, self._config))
+        else:
+            self._queue_splits(work)
+
+    def drop(self, claim: str) -> None:
+        """Forget an input; what a worker still says of it will be ignored."""
+        self.works.pop(claim, None)
+        self._queue.drop(claim)
+
+    def blocked(self, key: Key) -> bool:
+        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
+        return self._holds.held(key.inbox) or any(self._breakers.tripped(task) for task, _ in key.tasks)
+
+    def tell(self, job: Observe) -> None:
+        """Have observing plugins told, if there are any."""
+        if self.observed:
+            self._chores.append(orders.observe(job, self._config))
+
+    # ------------------------------------------------------------------ out to workers
+
+    def dispatch(self) -> None:
+        """Give every free worker something to do; attempts are on the disk before the jobs begin."""
+        chosen: list[Order] = []
+        while len(chosen) < self._engine.free() and (order := self._choose(chosen)) is not None:
+            chosen.append(order)
+        if not chosen:
+            return
+        try:
+            self._record_attempts(chosen)
+        except DiskFault:
+            for order in chosen:
+                self._give_back(order)
+            raise
+        for order in chosen:
+            number = next(self._numbers)
+            self._given[number] = order
+            self._engine.submit(number, order.make, order.deadline_seconds)
+
+    def _record_attempts(self, chosen: Sequence[Order]) -> None:
+        splits = [(item.split.claim, item.split.number) for order in chosen for item in order.items]
+        if splits:
+            with self._ledger.commit():
+                self._ledger.attempted(splits, time.time())
+
+    def _choose(self, chosen: Sequence[Order]) -> Order | None:
+        batch = self._next_again() or self._queue.take(lambda key: not self.blocked(key))
+        # Small inputs go before the cutting of giants, which takes a while; ranges of large ones go after it.
+        if self._chores and (batch is None or batch.items[0].split.cut is not None):
+            chore = self._next_chore(chosen)
+            if chore is not None:
+                if batch is not None:
+                    self._again.insert(0, batch)
+                return chore
+        return self._order(batch) if batch else None
+
+    def _next_again(self) -> Batch | None:
+        for place, batch in enumerate(self._again):
+            if not self.blocked(batch.key):
+                return self._again.pop(place)
+        return None
+
+    def _next_chore(self, chosen: Sequence[Order]) -> Order | None:
+        # A chore may last: one worker is left to those who come meanwhile, where there are several.
+        under_way = sum(not order.items for order in (*self._given.values(), *chosen))
+        if under_way >= max(1, self._config.workers - 1):
+            return None
+        for place, chore in enumerate(self._chores):
+            if not chore.works or not self.blocked(chore.works[0].key):
+                return self._chores.pop(place)
+        return None
+
+    def _order(self, batch: Batch) -> Order | None:
+        items = [item for item in batch.items if item.split.claim in self.works]
+        works = [self.works[item.split.claim] for item in items]
+        for place, (item, work) in enumerate(zip(items, works, strict=True)):
+            number = item.split.number
+            work.attempts[number] = work.attempts.get(number, 0) + 1
+            items[place] = replace(item, split=replace(item.split, suspects=work.suspects.get(number, ())))
+        return orders.annotate(works, items, self._config) if items else None
+
+    # ------------------------------------------------------------------ back from workers
+
+    def receive(self, outcomes: Iterable[Outcome]) -> Results:
+        """Take in how jobs ended."""
+        results = Results()
+        for outcome in outcomes:
+            order = self._given.pop(outcome.number, None)
+            if order is None:
+                continue
+            if outcome.report is None:
+                self._died(order, outcome, results)
+            elif isinstance(outcome.job, Observe):
+                continue
+            elif outcome.report.fault is not None:
+                self._refused(order, outcome, outcome.report.fault, results)
+            elif outcome.report.unloadable:
+                self._unloadable(order, outcome.report)
+            else:
+                self._reported(order, outcome, outcome.report, results)
+        results.ready.extend(self._done)
+        self._done.clear()
+        return results
+
+    def _reported(self, order: Order, outcome: Outcome, report: JobReport, results: Results) -> None:
+        match outcome.job:
+            case CutUp():
+                self._cut(order.works[0], report)
+            case Assemble():
+                work = order.works[0]
+                work.assembled = report.parts[0]
+                self._done.append(work)
+            case Annotate():
+                self._annotated(order, report, results)
+
+    def _cut(self, work: Work, report: JobReport) -> None:
+        if work.claim.id not in self.works:
+            return
+        work.plan = Plan(report.cuts, report.reader, str(work.spool) if report.spooled else None)
+        with self._ledger.commit():
+            self._ledger.planned(work.claim.id, work.plan)
+        log.info(
+            "cut", file=work.shown, splits=len(report.cuts), reader=report.reader, seconds=round(report.seconds, 2)
+        )
+        self._queue_splits(work)
+
+    def _annotated(self, order: Order, report: JobReport, results: Results) -> None:
+        self._judge_tasks(order, report)
+        self._holds.release(order.works[0].inbox.name)
+        self.rate.learn(sum(item.size for item in order.items), report.seconds)
+        parts = [part for part in report.parts if part.claim in self.works]
+        with self._ledger.commit():
+            self._ledger.finished_parts([part for part in parts if part.fault is None])
+        for part in parts:
+            work = self.works[part.claim]
+            if part.fault is not None:
+                results.condemned.append((work, part.fault))
+            else:
+                work.reports[part.number] = part
+                self._check_complete(work)
+
+    def _judge_tasks(self, order: Order, report: JobReport) -> None:
+        for spec in order.works[0].tasks:
+            fault = report.sick.get(spec.name)
+            if fault is None:
+                if self._breakers.worked(spec.name):
+                    log.info("task_recovered", task=spec.name)
+            elif self._breakers.failed(spec.name, fault.message):
+                log.error("task_failing", task=spec.name, error=fault.message, consequence="its inputs wait")
+
+    def _unloadable(self, order: Order, report: JobReport) -> None:
+        for task, fault in report.unloadable.items():
+            if self._breakers.trip(task, fault.message):
+                log.error("task_unloadable", task=task, error=fault.message, consequence="its inputs wait")
+        self._give_back(order)
+
+    def _refused(self, order: Order, outcome: Outcome, fault: Fault, results: Results) -> None:
+        """A job that its worker could not do: an input at fault, or something that will pass."""
+        if fault.type in ("UnreadableFile", "LimitExceeded") and isinstance(outcome.job, CutUp):
+            results.condemned.append((order.works[0], fault))
+            return
+        inbox = order.works[0].inbox.name
+        if self._holds.hold(inbox, fault.message):
+            level = log.warning if fault.type == DiskFault.__name__ else log.error
+            level("inbox_held", inbox=inbox, error=fault.message, consequence="its inputs wait")
+        self._give_back(order)
+
+    # ------------------------------------------------------------------ when a worker died
+
+    def _died(self, order: Order, outcome: Outcome, results: Results) -> None:
+        crumb = outcome.crumb
+        log.warning(
+            "worker_died",
+            death=outcome.death,
+            deed=crumb.deed if crumb else None,
+            task=crumb.task if crumb else None,
+            splits=len(order.items),
+        )
+        if outcome.lost:
+            self._give_back(order)
+        elif crumb is not None and crumb.deed == "loading":
+            self._breakers.trip(crumb.task, f"a worker died while loading it: {outcome.death}")
+            self._give_back(order)
+        elif crumb is not None and crumb.deed == "predicting":
+            self._suspect(order, crumb, outcome.death)
+        else:
+            self._retry(order, outcome, results)
+
+    def _suspect(self, order: Order, crumb: Crumb, death: str) -> None:
+        """Somebody's records made a task kill its worker: one split's are narrowed down, several splits are parted."""
+        if len(crumb.ranges) == 1:
+            found = crumb.ranges[0]
+            work = self.works.get(found.claim)
+            if work is not None:
+                reason = f"the worker died on it: {death}"
+                suspects = narrowed(work.suspects.get(found.number, ()), crumb.task, found, reason)
+                work.suspects[found.number] = suspects
+                with self._ledger.commit():
+                    self._ledger.suspected(found.claim, found.number, suspects)
+        guilty = {(found.claim, found.number) for found in crumb.ranges}
+        under = [item for item in order.items if (item.split.claim, item.split.number) in guilty]
+        rest = [item for item in order.items if (item.split.claim, item.split.number) not in guilty]
+        key = order.works[0].key
+        self._again.extend(Batch(key, group) for group in (*halves(under), tuple(rest)) if group)
+
+    def _retry(self, order: Order, outcome: Outcome, results: Results) -> None:
+        """Nobody knows which record it was: several splits are parted, a single one has some attempts."""
+        if not order.items:
+            self._retry_chore(order, outcome, results)
+            return
+        if len(order.items) == 1:
+            item, work = order.items[0], order.works[0]
+            if work.attempts.get(item.split.number, 0) >= ATTEMPTS_PER_SPLIT:
+                message = (
+                    f"{work.shown}: reading or writing it ended its worker {ATTEMPTS_PER_SPLIT} times: {outcome.death}"
+                )
+                results.condemned.append((work, Fault("WorkerDied", message)))
+                return
+        key = order.works[0].key
+        self._again.extend(Batch(key, group) for group in halves(order.items))
+
+    def _retry_chore(self, order: Order, outcome: Outcome, results: Results) -> None:
+        if not order.works:
+            return
+        work = order.works[0]
+        work.attempts[-1] = work.attempts.get(-1, 0) + 1
+        if work.attempts[-1] >= ATTEMPTS_PER_SPLIT:
+            message = f"{work.shown}: its worker died {ATTEMPTS_PER_SPLIT} times: {outcome.death}"
+            results.condemned.append((work, Fault("WorkerDied", message)))
+        else:
+            self._chores.append(order)
+
+    def _give_back(self, order: Order) -> None:
+        """The job was not the inputs' fault: they wait again, and the attempt does not count."""
+        if not order.items:
+            self._chores.append(order)
+            return
+        for item, work in zip(order.items, order.works, strict=True):
+            work.attempts[item.split.number] -= 1
+        self._again.append(Batch(order.works[0].key, order.items))
+
+    # ------------------------------------------------------------------ an input's progress
+
+    def _queue_splits(self, work: Work) -> None:
+        if work.complete():
+            self._check_complete(work)
+            return
+        size = work.claim.size if work.plan is None else work.split_bytes
+        for split in work.splits():
+            self._queue.add(work.key, Waiting(split, size, alone=bool(split.suspects)))
+
+    def _check_complete(self, work: Work) -> None:
+        if not work.complete():
+            return
+        if work.plan is None:
+            self._done.append(work)
+        else:
+            self._chores.append(orders.assemble(work, self._config))

@@ -1,0 +1,95 @@
+"""Bringing inputs to their end, also when a disk will not have it: what could not be finished is tried again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from classifyd.errors import DiskFault
+from classifyd.ledger import Entry, Ledger
+from classifyd.service.dispatch import Dispatcher, Results
+from classifyd.service.holds import Holds
+from classifyd.service.publish import Publisher
+from classifyd.service.work import Work
+from classifyd.values import Fault
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An input that is to end: published if there is no fault, else quarantined."""
+
+    work: Work
+    fault: Fault | None = None
+
+
+class Endings:
+    """Inputs between their last job and their retirement. `finished` is called when one has reached it."""
+
+    def __init__(self, publisher: Publisher, dispatcher: Dispatcher, ledger: Ledger, holds: Holds) -> None:
+        self.pending: dict[str, _End] = {}
+        self._publisher = publisher
+        self._dispatcher = dispatcher
+        self._ledger = ledger
+        self._holds = holds
+
+    def works(self) -> list[Work]:
+        """The inputs that are not at their end yet."""
+        return [end.work for end in self.pending.values()]
+
+    def bring(self, results: Results) -> None:
+        """End what the dispatcher is through with; each inbox's inputs as one group, so that none blocks another."""
+        groups: dict[str, list[Work]] = {}
+        for work in results.ready:
+            if self._withdraw(_End(work)):
+                groups.setdefault(work.inbox.name, []).append(work)
+        for inbox, works in groups.items():
+            self._try(inbox, self._publisher.publish, works)
+        for work, fault in results.condemned:
+            if self._withdraw(_End(work, fault)):
+                self._try(work.inbox.name, self._publisher.condemn, work, fault)
+
+    def take_up(self, work: Work, entry: Entry) -> None:
+        """End what an earlier run had begun to end."""
+        self.pending[work.claim.id] = _End(work, entry.fault)
+        self._try(work.inbox.name, self._resume, work, entry)
+
+    def retry(self) -> None:
+        """Try once more what a disk refused, as soon as its inbox's hold is over."""
+        for claim, end in list(self.pending.items()):
+            if not self._holds.held(end.work.inbox.name):
+                entry = self._ledger.entry(claim)
+                if entry is not None and self._try(end.work.inbox.name, self._resume, end.work, entry):
+                    self._holds.release(end.work.inbox.name)
+
+    def finished(self, work: Work) -> None:
+        """The input is retired, quarantined, vanished, or begun anew."""
+        self.pending.pop(work.claim.id, None)
+
+    def _withdraw(self, end: _End) -> bool:
+        claim = end.work.claim.id
+        if claim not in self._dispatcher.works:
+            return False
+        self._dispatcher.drop(claim)
+        self.pending[claim] = end
+        return True
+
+    def _resume(self, work: Work, entry: Entry) -> None:
+        if self._publisher.resume(work, entry):
+            return
+        fault = self.pending[work.claim.id].fault
+        if fault is None:
+            self._publisher.publish([work])
+        else:
+            self._publisher.condemn(work, fault)
+
+    def _try(self, inbox: str, step: Callable[..., None], *arguments: object) -> bool:
+        try:
+            step(*arguments)
+        except (OSError, DiskFault) as error:
+            what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            if self._holds.hold(inbox, what):
+                log.warning("inbox_held", inbox=inbox, error=what, consequence="its outputs wait")
+            return False
+        return True

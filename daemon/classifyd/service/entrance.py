@@ -1,0 +1,187 @@
+"""How inputs come in: claimed with versions pinned and an output name reserved, or found again after a crash."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from classifyd.config import Config, InboxConfig
+from classifyd.errors import DiskFault
+from classifyd.inbox.moves import free_names, shown
+from classifyd.inbox.scan import look
+from classifyd.jobs import Claim
+from classifyd.ledger import Entry, Ledger
+from classifyd.service.dispatch import Dispatcher
+from classifyd.service.holds import Holds
+from classifyd.service.intake import Intake, has_room
+from classifyd.service.tasks import Tasks
+from classifyd.service.work import Folders, Work, answer_format, output_name
+
+log = structlog.get_logger()
+
+CLAIMS_PER_TURN = 256
+
+
+class Entrance:
+    """Turns what lies in the inboxes into works for the dispatcher."""
+
+    def __init__(self, config: Config, ledger: Ledger, dispatcher: Dispatcher, folders: Folders, holds: Holds) -> None:
+        self._config = config
+        self._tasks = Tasks(config)
+        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._folders = folders
+        self._holds = holds
+        self._reserved: set[Path] = set()
+        self._unrecorded: list[tuple[Entry, Work]] = []
+
+    # ------------------------------------------------------------------ from the inboxes
+
+    def take(self, intake: Intake, held: list[Work]) -> None:
+        """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already."""
+        inbox = intake.inbox
+        if self._holds.held(inbox.name):
+            return
+        try:
+            self._record()
+            if not intake.backlog:
+                intake.scan(time.monotonic())
+            if intake.backlog:
+                self._take(intake, held)
+            elif not held and self._holds.release(inbox.name):
+                log.info("inbox_usable_again", inbox=inbox.name)
+        except (OSError, DiskFault) as error:
+            self._hold(inbox, error)
+
+    def _take(self, intake: Intake, held: list[Work]) -> None:
+        inbox = intake.inbox
+        intake.prepare()
+        if not has_room(inbox.output, self._config.daemon.min_free_bytes):
+            raise DiskFault(
+                f"{inbox.output}: less than {self._config.daemon.min_free_bytes:,} bytes are free; free some"
+            )
+        if self._holds.release(inbox.name):
+            log.info("inbox_usable_again", inbox=inbox.name)
+        files = min(CLAIMS_PER_TURN, inbox.max_claimed_files - len(held))
+        room = inbox.max_claimed_bytes - sum(work.claim.size for work in held)
+        versions = self._tasks.current(inbox)
+        for claim, identity in intake.claim(files, room):
+            self._unrecorded.append(self._new(inbox, claim, versions, identity))
+        self._record()
+
+    def _new(
+        self, inbox: InboxConfig, claim: Claim, versions: Mapping[str, int | None], identity: str | None
+    ) -> tuple[Entry, Work]:
+        work = self._work(inbox, claim, versions, self._dispatcher.rate.split_bytes(self._config.daemon.split_seconds))
+        work.output = self._free_output(work)
+        return Entry(claim, "claimed", versions, work.split_bytes, work.output, identity), work
+
+    def _record(self) -> None:
+        """Commit new claims to the ledger, then hand them on; after a fault of the disk they are tried again."""
+        if not self._unrecorded:
+            return
+        with self._ledger.commit():
+            for entry, _ in self._unrecorded:
+                self._ledger.claimed(entry)
+        works, self._unrecorded = [work for _, work in self._unrecorded], []
+        for work in works:
+            log.info("claimed", file=work.shown, inbox=work.inbox.name, bytes=work.claim.size)
+            self._dispatcher.add(work)
+
+    def _hold(self, inbox: InboxConfig, error: OSError | DiskFault) -> None:
+        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        if self._holds.hold(inbox.name, what):
+            log.warning("inbox_held", inbox=inbox.name, error=what, consequence="its inputs wait")
+
+    # ------------------------------------------------------------------ once more
+
+    def again(self, work: Work) -> None:
+        """Begin a claimed input anew, as it is now: it changed, or its output's name was taken."""
+        self.forget(work)
+        work.output = output_name(work.claim.name, work.format)
+        work.output = self._free_output(work)
+        work.plan, work.assembled = None, None
+        work.reports, work.suspects, work.attempts = {}, {}, {}
+        with self._ledger.commit():
+            self._ledger.restart(work.claim, work.output)
+        self._dispatcher.add(work)
+
+    def forget(self, work: Work) -> None:
+        """The input is finished: its output's name is no longer reserved."""
+        self._reserved.discard(work.target)
+
+    # ------------------------------------------------------------------ after a crash
+
+    def recover(self, intakes: Mapping[str, Intake]) -> Iterator[tuple[Work, Entry]]:
+        """Take up what an earlier run left; inputs whose last steps had begun are returned with their entries."""
+        lying = {claim.id: claim for intake in intakes.values() for claim in _lying(intake)}
+        for entry in self._ledger.open_entries():
+            claim = lying.pop(entry.claim.id, None)
+            if entry.claim.inbox not in intakes:
+                log.warning("inbox_gone", inbox=entry.claim.inbox, file=shown(entry.claim.name))
+                continue
+            inbox = intakes[entry.claim.inbox].inbox
+            work = self._known(inbox, entry, claim)
+            self._reserved.add(work.target)
+            if entry.state != "claimed" or look(work.claim.path, work.claim.name) is None:
+                yield work, entry
+            else:
+                self._continue(work, entry)
+        for claim in lying.values():
+            # A crash came between the rename and its commit, or the ledger was lost: the claim itself says enough.
+            inbox = intakes[claim.inbox].inbox
+            self._unrecorded.append(self._new(inbox, claim, self._tasks.current(inbox), None))
+        self._record()
+
+    def _known(self, inbox: InboxConfig, entry: Entry, lying: Claim | None) -> Work:
+        claim = replace(entry.claim, path=lying.path) if lying else entry.claim
+        work = self._work(inbox, claim, entry.versions, entry.split_bytes)
+        work.output = entry.output
+        return work
+
+    def _continue(self, work: Work, entry: Entry) -> None:
+        """Go on with a claimed input: parts that are whole are kept, if the input is still what it was."""
+        now = look(work.claim.path, work.claim.name)
+        assert now is not None
+        if (now.size, now.mtime_ns) != (work.claim.size, work.claim.mtime_ns):
+            work.claim = replace(work.claim, size=now.size, mtime_ns=now.mtime_ns)
+            self.again(work)
+            return
+        work.plan = entry.plan if entry.plan and _spool_is_there(entry) else None
+        work.suspects = self._ledger.suspects(work.claim.id)
+        for report in self._ledger.parts(work.claim.id):
+            part = work.result if work.plan is None else work.part(report.number)
+            if part.is_file() and part.stat().st_size == report.size and (work.plan is None) == (not work.large):
+                work.reports[report.number] = report
+        self._dispatcher.add(work)
+
+    # ------------------------------------------------------------------ helpers
+
+    def _work(self, inbox: InboxConfig, claim: Claim, versions: Mapping[str, int | None], split_bytes: int) -> Work:
+        output = output_name(claim.name, answer_format(inbox.format, claim.name))
+        return Work(claim, inbox, self._tasks.specs(inbox, versions), output, split_bytes, self._folders)
+
+    def _free_output(self, work: Work) -> str:
+        """The first of the output's names that is neither taken nor reserved; reserved from now on."""
+        folder = work.inbox.output
+        for target in free_names(folder / work.output):
+            if target not in self._reserved and not os.path.lexists(target):
+                self._reserved.add(target)
+                return str(target.relative_to(folder))
+        raise AssertionError("names never run out")
+
+
+def _lying(intake: Intake) -> Iterator[Claim]:
+    if intake.inbox.take == "leave":
+        return
+    adopted = intake.claims.adopt()
+    if adopted:
+        log.info("claims_adopted", inbox=intake.inbox.name, claims=adopted)
+    yield from intake.claims.found()
+
+
+def _spool_is_there(entry: Entry) -> bool:
+    return entry.plan is not None and (entry.plan.spool is None or Path(entry.plan.spool).is_file())

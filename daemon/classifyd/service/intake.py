@@ -1,0 +1,128 @@
+"""One inbox's intake: scan, let files settle, claim them, and stop while enough is held."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import structlog
+from filelock import Timeout
+
+from classifyd.config import InboxConfig
+from classifyd.errors import UnavailableError
+from classifyd.inbox.claims import ClaimFolder, in_place
+from classifyd.inbox.moves import make_folders, shown
+from classifyd.inbox.quarantine import quarantine
+from classifyd.inbox.scan import Found, Settling, discover
+from classifyd.jobs import Claim
+from classifyd.ledger import Ledger
+from classifyd.service.work import Folders
+from classifyd.values import Fault
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """Finds and claims the inputs of one inbox.
+
+    `backlog` holds what has settled and is not claimed yet; `waiting` counts all that lies in the inbox; before the
+    monotonic time `rest_until` events ask in vain for a scan.
+    """
+
+    def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
+        self.inbox = inbox
+        self.claims = ClaimFolder(inbox.name, inbox.path, folders.daemon)
+        self.backlog: deque[Found] = deque()
+        self.waiting = 0
+        self.put_aside = 0
+        self.rest_until = 0.0
+        self._folders = folders
+        self._ledger = ledger
+        self._settling = Settling(settle_seconds)
+        self._left: set[str] = set()
+
+    def hold(self) -> None:
+        """Take the claim folder for this daemon. UnavailableError if another process has it."""
+        if self.inbox.take == "leave":
+            return
+        try:
+            self.claims.hold()
+        except Timeout as error:
+            raise UnavailableError(f"{self.claims.folder}: another daemon holds it; stop that one first") from error
+
+    def prepare(self) -> None:
+        """Make the folders that outputs go to. OSError if one cannot be made or written to."""
+        for folder in (self.inbox.output, self._folders.results(self.inbox), self.inbox.quarantine):
+            make_folders(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, "not writable by this user", str(folder))
+
+    def remove_leftovers(self, wanted: Iterable[Path]) -> None:
+        """Remove half-written results of attempts that were killed, and results that no input is waiting for."""
+        kept = set(wanted)
+        for path in self._folders.results(self.inbox).glob("*"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
+    @property
+    def due_at(self) -> float | None:
+        """The monotonic time at which a file will have settled; None if none is settling."""
+        return self._settling.due_at
+
+    def scan(self, now: float) -> None:
+        """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""
+        found = list(self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)))
+        settled = self._settling.see(found, now)
+        for item in settled:
+            if not item.regular:
+                self._put_aside(item)
+        self.backlog = deque(item for item in settled if item.regular)
+        self.waiting = sum(item.regular for item in found)
+
+    def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
+        """Claim from the backlog while there is room; each claim with its identity where inputs stay in place.
+
+        Room for a byte is room for a file: one larger than the limit must pass as well.
+        """
+        while self.backlog and room_files > 0 and room_bytes > 0:
+            found = self.backlog.popleft()
+            held = self._claim(found)
+            self._settling.forget(found.name)
+            self.waiting -= 1
+            if held is not None:
+                room_files -= 1
+                room_bytes -= held.size
+                yield held, found.identity if self.inbox.take == "leave" else None
+
+    def _claim(self, found: Found) -> Claim | None:
+        if self.inbox.take == "leave":
+            return in_place(self.inbox.name, self.inbox.path, found)
+        return self.claims.claim(found)
+
+    def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
+        for item in found:
+            if self.inbox.take == "leave" and self._ledger.has_seen(self.inbox.name, item.identity):
+                continue
+            if item.name not in self._left:
+                yield item
+
+    def _put_aside(self, found: Found) -> None:
+        """A link, FIFO, socket or device is never opened: it is quarantined by its name, or left with a reason."""
+        fault = Fault("UnreadableFile", f"{shown(found.name)}: not a regular file; links and devices are never opened")
+        place = "left where it is"
+        if self.inbox.take == "move":
+            try:
+                source = str(self.inbox.path / found.name)
+                place = str(quarantine(source, self.inbox.quarantine, found.name, self.inbox.name, fault))
+            except OSError as error:
+                log.warning("not_moved", file=shown(found.name), inbox=self.inbox.name, error=str(error))
+        if place == "left where it is":
+            self._left.add(found.name)
+        log.error("quarantined", file=shown(found.name), inbox=self.inbox.name, reason=fault.message, place=place)
+        self.put_aside += 1
+
+
+def has_room(folder: Path, min_free_bytes: int) -> bool:
+    """Whether the file system of a folder has so much space left for us."""
+    free = os.statvfs(folder)
+    return free.f_bavail * free.f_frsize >= min_free_bytes

@@ -1,0 +1,63 @@
+"""From an input's work to the jobs that its workers are given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from classifyd.config import DaemonConfig
+from classifyd.jobs import Annotate, Assemble, CutUp, Job, Observe
+from classifyd.planning import Waiting
+from classifyd.service.work import Work
+
+SECONDS_PER_MIB_AND_TASK = 120.0
+"""A generous bound: the slowest machine that anyone would use. A worker past it hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job to be given out: `make` completes it with the breadcrumb file of the worker that gets it."""
+
+    works: tuple[Work, ...]
+    make: Callable[[str], Job]
+    deadline_seconds: float
+    items: tuple[Waiting, ...] = ()
+
+
+def annotate(works: Sequence[Work], items: Sequence[Waiting], config: DaemonConfig) -> Order:
+    """Annotate splits of inputs that share a key."""
+    work = works[0]
+    mib = sum(item.size for item in items) / 2**20
+    deadline = (
+        config.load_seconds + config.record_seconds * len(items) + SECONDS_PER_MIB_AND_TASK * mib * len(work.tasks)
+    )
+
+    def make(crumb: str) -> Job:
+        splits = tuple(item.split for item in items)
+        return Annotate(
+            splits, work.tasks, work.reading, work.format, work.writing, crumb, config.threads, config.device
+        )
+
+    return Order(tuple(works), make, deadline, tuple(items))
+
+
+def cut(work: Work, config: DaemonConfig) -> Order:
+    """Cut a large input up, or spool it."""
+    job = CutUp(work.claim.id, work.claim.path, work.claim.name, work.split_bytes, work.reading, str(work.spool))
+    return Order((work,), lambda _: job, config.load_seconds + _reading_seconds(work))
+
+
+def assemble(work: Work, config: DaemonConfig) -> Order:
+    """Put the parts of a large input together."""
+    assert work.plan is not None
+    parts = tuple(str(work.part(number)) for number in range(len(work.plan.cuts)))
+    job = Assemble(work.claim.id, parts, str(work.result), work.format)
+    return Order((work,), lambda _: job, config.load_seconds + _reading_seconds(work))
+
+
+def observe(job: Observe, config: DaemonConfig) -> Order:
+    """Tell observing plugins what was done."""
+    return Order((), lambda _: job, config.load_seconds)
+
+
+def _reading_seconds(work: Work) -> float:
+    """A bound for going through the whole input once, unpacked: a megabyte a second, a hundred times its size."""
+    return 100 + work.claim.size / 2**20 * 10

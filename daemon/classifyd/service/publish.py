@@ -1,0 +1,268 @@
+"""The last steps of an input, each group's on the disk before the next begins: intent, output, ledger, retirement.
+
+What a crash leaves is found again by `resume`: an intent whose part is gone was published, one whose part is there was
+not; a published input that still lies in the claim folder is retired then.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import structlog
+
+from classifyd.inbox.claims import ClaimFolder
+from classifyd.inbox.moves import fsync_folder, make_folders, move, rename_exclusive
+from classifyd.inbox.quarantine import quarantine
+from classifyd.inbox.scan import look
+from classifyd.jobs import Claim, FileReport, PartReport
+from classifyd.ledger import Entry, Ledger
+from classifyd.service.work import Folders, Work
+from classifyd.values import Fault
+
+log = structlog.get_logger()
+
+UNLABELLED = "unlabelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An input with all that its last steps need to know; made from live work or from the ledger."""
+
+    claim: Claim
+    work: Work
+    part: Path
+    total: PartReport
+
+
+class Publisher:
+    """Publishes, retires and quarantines. `again` is given inputs to begin anew, `finished` the others."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folders: Folders,
+        claims: dict[str, ClaimFolder],
+        again: Callable[[Work], None],
+        finished: Callable[[Work, FileReport], None],
+    ) -> None:
+        self._ledger = ledger
+        self._folders = folders
+        self._claims = claims
+        self._again = again
+        self._finished = finished
+
+    # ------------------------------------------------------------------ publishing
+
+    def publish(self, works: Sequence[Work]) -> None:
+        """Publish finished inputs as one group and retire them. OSError leaves them as `resume` expects them."""
+        endings = [Ending(work.claim, work, work.result, work.total()) for work in works if self._still_same(work)]
+        if not endings:
+            return
+        # The claims' own renames too: a power cut that undid one after publishing would have the input done twice.
+        for folder in {folder for ending in endings for folder in _renamed_in(ending)}:
+            fsync_folder(folder)
+        with self._ledger.commit():
+            for ending in endings:
+                self._ledger.intend(ending.claim.id, str(ending.part), ending.total)
+        self.finish(endings)
+
+    def finish(self, endings: Iterable[Ending]) -> None:
+        """Go on from committed intents: give the outputs their names, then retire the inputs."""
+        named = [ending for ending in endings if self._name(ending)]
+        for folder in {ending.work.target.parent for ending in named}:
+            fsync_folder(folder)
+        with self._ledger.commit():
+            for ending in named:
+                self._ledger.published(ending.claim.id)
+        for ending in named:
+            self._log_published(ending)
+        self.retire(named)
+
+    def _still_same(self, work: Work) -> bool:
+        """Whether the input is as it was when it was claimed; else it is begun anew, or was taken away."""
+        now = look(work.claim.path, work.claim.name)
+        if now is None:
+            self._vanished(work)
+            return False
+        if (now.size, now.mtime_ns) == (work.claim.size, work.claim.mtime_ns):
+            return True
+        log.warning("input_changed", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
+        self._restart(work, now.size, now.mtime_ns)
+        return False
+
+    def _name(self, ending: Ending) -> bool:
+        """Give one output its name; False if the name was taken meanwhile, and the input is begun anew."""
+        work = ending.work
+        make_folders(work.target.parent)
+        try:
+            rename_exclusive(str(ending.part), str(work.target))
+        except FileNotFoundError:
+            if look(str(ending.part), "") is not None:
+                raise
+            return True  # it has its name already, or had it until a consumer took it away
+        except FileExistsError:
+            if look(str(ending.part), "") is None:
+                return True
+            if ending.part.samefile(work.target):
+                ending.part.unlink()  # a crash came between the link and the unlink that stand in for a rename
+                return True
+            log.warning("output_name_taken", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
+            self._restart(work, work.claim.size, work.claim.mtime_ns)
+            return False
+        return True
+
+    def _restart(self, work: Work, size: int, mtime_ns: int) -> None:
+        old = work.claim
+        self._clean(work)
+        work.claim = Claim(old.id, old.inbox, old.name, old.path, size, mtime_ns, old.claimed_at)
+        self._again(work)
+
+    def _vanished(self, work: Work) -> None:
+        log.warning("input_vanished", file=work.shown, inbox=work.inbox.name)
+        with self._ledger.commit():
+            self._ledger.vanished(work.claim.id, time.time())
+        self._clean(work)
+        self._finished(work, _report(_nothing(work), "vanished", None, "taken away while it was claimed"))
+
+    # ------------------------------------------------------------------ retiring
+
+    def retire(self, endings: Iterable[Ending]) -> None:
+        """Move or delete published inputs, as their inboxes say."""
+        retiring = list(endings)
+        for ending in retiring:
+            self._move_on(ending.work, ending.total)
+        with self._ledger.commit():
+            for ending in retiring:
+                self._ledger.retired(ending.claim.id, time.time())
+        for ending in retiring:
+            self._clean(ending.work)
+            self._finished(ending.work, _report(ending, "published", str(ending.work.target)))
+
+    def _move_on(self, work: Work, total: PartReport) -> None:
+        if work.inbox.take == "leave":
+            return
+        with contextlib.suppress(FileNotFoundError):  # a crash came between the move and its commit
+            if work.inbox.done == "delete":
+                Path(work.claim.path).unlink()
+            else:
+                move(work.claim.path, done_folder(work.inbox.done, total), work.claim.name)
+        self._claims[work.inbox.name].forget(work.claim)
+
+    def _clean(self, work: Work) -> None:
+        """Remove what is of no use once the input is finished."""
+        shutil.rmtree(self._folders.parts(work.claim.id), ignore_errors=True)
+        work.result.unlink(missing_ok=True)
+
+    # ------------------------------------------------------------------ quarantine
+
+    def condemn(self, work: Work, fault: Fault) -> None:
+        """Quarantine an input: the reason first, then the file."""
+        with self._ledger.commit():
+            self._ledger.condemned(work.claim.id, fault)
+        self.carry_out(work, fault)
+
+    def carry_out(self, work: Work, fault: Fault) -> None:
+        """Go on from a committed condemnation."""
+        place = None
+        if work.inbox.take == "move":
+            with contextlib.suppress(FileNotFoundError):  # a crash came between the move and its commit
+                place = quarantine(work.claim.path, work.inbox.quarantine, work.claim.name, work.inbox.name, fault)
+            self._claims[work.inbox.name].forget(work.claim)
+        with self._ledger.commit():
+            self._ledger.quarantined(work.claim.id, time.time())
+        self._clean(work)
+        log.error(
+            "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")
+        )
+        self._finished(work, _report(_nothing(work), "quarantined", None, fault.message))
+
+    # ------------------------------------------------------------------ after a restart
+
+    def resume(self, work: Work, entry: Entry) -> bool:
+        """Take up an input where a crash left it; False if it is yet to be worked on."""
+        total = PartReport(
+            entry.claim.id,
+            0,
+            entry.records,
+            entry.errors,
+            entry.reviews,
+            labels=entry.labels,
+            digest=entry.digest or "",
+        )
+        ending = Ending(work.claim, work, Path(entry.part) if entry.part else work.result, total)
+        match entry.state:
+            case "intent":
+                self.finish([ending])
+            case "published":
+                self.retire([ending])
+            case "condemned":
+                self.carry_out(work, entry.fault or Fault("Unknown", "the reason was lost"))
+            case "claimed" if look(work.claim.path, work.claim.name) is None:
+                self._vanished(work)
+            case _:
+                return False
+        return True
+
+    def _log_published(self, ending: Ending) -> None:
+        work, total = ending.work, ending.total
+        log.info(
+            "published",
+            file=work.shown,
+            inbox=work.inbox.name,
+            records=total.records,
+            errors=total.errors,
+            review=total.reviews,
+            seconds=round(time.time() - work.claim.claimed_at, 3),
+        )
+
+
+def done_folder(template: str, total: PartReport) -> Path:
+    """The folder for a retired input: `{task}` becomes its label if it was a single record that got one."""
+    path = template
+    for task in _placeholders(template):
+        label = total.labels.get(task)
+        path = path.replace(f"{{{task}}}", encoded(label) if label else UNLABELLED)
+    return Path(path)
+
+
+def encoded(label: str) -> str:
+    """A label as one safe component of a path."""
+    safe = quote(label, safe=" +,=@()")
+    return safe.replace(".", "%2E") if safe.startswith(".") else safe
+
+
+def _renamed_in(ending: Ending) -> tuple[Path, ...]:
+    """The folders whose entries must be on the disk before the output may appear."""
+    claimed = Path(ending.claim.path).parent
+    if ending.work.inbox.take == "leave":
+        return (ending.part.parent,)
+    source = (ending.work.inbox.path / ending.claim.name).parent
+    return (ending.part.parent, claimed, *((source,) if source.is_dir() else ()))
+
+
+def _placeholders(template: str) -> list[str]:
+    return [piece.partition("}")[0] for piece in template.split("{")[1:] if "}" in piece]
+
+
+def _nothing(work: Work) -> Ending:
+    return Ending(work.claim, work, work.result, PartReport(work.claim.id, 0))
+
+
+def _report(ending: Ending, state: str, output: str | None, reason: str = "") -> FileReport:
+    work, total = ending.work, ending.total
+    seconds = time.time() - work.claim.claimed_at
+    return FileReport(
+        work.inbox.name,
+        work.shown,
+        state,
+        total.records,
+        total.errors,
+        total.reviews,
+        output,
+        seconds,
+        reason,
+    )

@@ -1,0 +1,96 @@
+"""What happens before the first input is taken: one daemon per state folder, plugins known, models loaded."""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from classifyd.config import Config, check_formats, check_tasks
+from classifyd.errors import ConfigError, UnavailableError
+from classifyd.inbox.moves import make_folders
+from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
+from classifyd.workers import LocalWorkers, Outcome
+
+
+def lock_state(state: Path) -> FileLock:
+    """Hold the state folder for this process. UnavailableError if another daemon has it."""
+    make_folders(state)
+    lock = FileLock(state / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UnavailableError(f"{state}: another daemon is running with this state folder; stop it first") from error
+    return lock
+
+
+def daemon_id(state: Path) -> str:
+    """The name under which this daemon holds claims, the same after each restart."""
+    path = state / "daemon-id"
+    with contextlib.suppress(FileNotFoundError):
+        known = path.read_text(encoding="ascii").strip()
+        if known:
+            return known
+    path.write_text(secrets.token_hex(6), encoding="ascii")
+    return daemon_id(state)
+
+
+class Stopped(Exception):  # not an error: the daemon was asked to end before it had begun
+    """A signal came while models were loaded."""
+
+
+class Warming:
+    """Asks the workers what the plugins offer, then has each of them load every task in service."""
+
+    def __init__(
+        self, config: Config, workers: LocalWorkers, messages: SimpleQueue[Any], stopped: Callable[[], bool]
+    ) -> None:
+        self._config = config
+        self._workers = workers
+        self._messages = messages
+        self._stopped = stopped
+
+    def run(self, tasks: Sequence[TaskSpec]) -> Offers:
+        """What is on offer. ConfigError names every task, format or bundle that cannot be used."""
+        offers = self._ask(Inspect(), 1)[0].offers or Offers()
+        where = self._config.file.name if self._config.file else "configuration"
+        problems = [f"{where}: plugin {plugin.problem}" for plugin in offers.plugins if plugin.problem]
+        try:
+            check_tasks(self._config, offers.tasks)
+            check_formats(self._config, offers.writers)
+        except ConfigError as error:
+            raise ConfigError((*error.faults, *problems)) from error
+        daemon = self._config.daemon
+        reports = self._ask(Inspect(tuple(tasks), daemon.threads, daemon.device), daemon.workers)
+        faults = {fault.message for report in reports for fault in report.unloadable.values()}
+        if faults:
+            raise ConfigError(sorted(f"{where}: {fault}" for fault in faults))
+        return offers
+
+    def _ask(self, job: Inspect, times: int) -> list[JobReport]:
+        for _ in range(times):
+            self._workers.submit(0, lambda _: job, self._config.daemon.load_seconds)
+        return [self._answer() for _ in range(times)]
+
+    def _answer(self) -> JobReport:
+        while True:
+            if self._stopped():
+                raise Stopped
+            self._workers.check()  # the main loop, which does this otherwise, does not run yet
+            try:
+                message = self._messages.get(timeout=0.2)
+            except Empty:
+                continue
+            if isinstance(message, Outcome):
+                return _checked(message)
+
+
+def _checked(outcome: Outcome) -> JobReport:
+    if outcome.report is None:
+        raise UnavailableError(f"a worker died while plugins and models were loaded: {outcome.death}")
+    if outcome.report.fault is not None:
+        raise UnavailableError(outcome.report.fault.message)
+    return outcome.report
