@@ -1,0 +1,81 @@
+"""Opening a bundle: its manifest checked, its folder holding what the manifest names and nothing else."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from classifyd.bundles.manifest import MANIFEST, check
+from classifyd.errors import BundleError
+from classifyd.values import Bundle
+
+
+def open_bundle(path: Path) -> Bundle:
+    """The bundle in a folder: manifest checked, and nothing there that it does not name. Reads no large file.
+
+    BundleError if the folder or a file in it is missing, a symbolic link or unexpected, or the manifest is not valid.
+    """
+    if path.is_symlink():
+        raise BundleError(f"{path}: is a symbolic link; a bundle must be a folder of its own, so copy it here")
+    if not path.is_dir():
+        raise BundleError(f"{path}: there is no such bundle; train one, or name a version that is there")
+    data = _read_manifest(path / MANIFEST)
+    try:
+        manifest = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path / MANIFEST}: is not JSON ({error}); restore the file or roll back") from error
+    check(path / MANIFEST, manifest)
+    _check_listing(path, manifest["files"])
+    digest = hashlib.sha256(data).hexdigest()
+    return Bundle(path, manifest["task"], manifest["version"], digest, manifest)
+
+
+def entries(folder: Path) -> list[str]:
+    """The names in a folder, sorted; none if it is not there. BundleError if it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  # names alone, and a missing folder is told from an empty one
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise BundleError(f"{folder}: {error.strerror}; make the models folder readable") from error
+
+
+def digest_fault(bundle: Bundle, name: str) -> str | None:
+    """What is wrong with the bytes of a bundle's file, read without holding them; None if nothing is."""
+    path, digest = bundle.path / name, bundle.manifest["files"][name]
+    try:
+        found = _digest(path)
+    except OSError as error:
+        return f"{path}: {error.strerror}; restore the file or roll back"
+    if found == digest:
+        return None
+    return f"{path}: sha256 is {found}, the manifest says {digest}; restore the file or roll back"
+
+
+def _read_manifest(path: Path) -> bytes:
+    if path.is_symlink():
+        raise BundleError(f"{path}: is a symbolic link, which bundles may not hold; copy the file itself")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}; restore the file or roll back") from error
+
+
+def _check_listing(path: Path, files: Mapping[str, str]) -> None:
+    expected = {*files, MANIFEST}
+    for name in entries(path):
+        if (path / name).is_symlink():
+            raise BundleError(f"{path / name}: is a symbolic link, which bundles may not hold; copy the file itself")
+        if name not in expected:
+            raise BundleError(f"{path / name}: the manifest does not name this file; take it out of the bundle")
+        if not (path / name).is_file():
+            raise BundleError(f"{path / name}: is not a regular file; restore it or roll back")
+    for name in files:
+        if not (path / name).exists():
+            raise BundleError(f"{path / name}: the manifest names it, but it is missing; restore it or roll back")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,155 @@
+"""The store: versions of each task's model, listed, verified, promoted, and published whole or not at all."""
+
+import errno
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from classifyd.bundles.durable import copy, sync_folder, write
+from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
+from classifyd.bundles.opening import entries, digest_fault, open_bundle
+from classifyd.errors import BundleError
+from classifyd.values import Bundle, TrainedModel
+
+CURRENT = "current"
+REPORT = "report.md"
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+
+
+class Store:
+    """The bundles below one folder, `<folder>/<task>/<version>/`; the text file `current` names the one in service."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder
+
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that have at least one version, sorted."""
+        return tuple(name for name in entries(self.path) if is_task(name) and self.versions(name))
+
+    def versions(self, task: str) -> tuple[int, ...]:
+        """The versions of a task, oldest first; empty if there are none."""
+        folder = self.path / task
+        return tuple(sorted(int(n) for n in entries(folder) if _VERSION.fullmatch(n) and (folder / n).is_dir()))
+
+    def current(self, task: str) -> int | None:
+        """The version in service; None if none was ever promoted. BundleError if `current` holds no number."""
+        path = self.path / task / CURRENT
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BundleError(f"{path}: {error.strerror}; make it readable") from error
+        if not _VERSION.fullmatch(text):
+            known = ", ".join(map(str, self.versions(task))) or "none"
+            raise BundleError(f"{path}: holds {text[:40]!r} where a version's number belongs; versions here: {known}")
+        return int(text)
+
+    def folder(self, task: str, version: int) -> Path:
+        """Where a version lies, or would lie."""
+        return self.path / task / str(version)
+
+    def open(self, task: str, version: int) -> Bundle:
+        """A version with its manifest checked; its files are verified as they are read. BundleError if unfit."""
+        bundle = open_bundle(self.folder(task, version))
+        if (bundle.task, bundle.version) != (task, version):
+            raise BundleError(
+                f"{bundle.path / MANIFEST}: is of {bundle.task}@{bundle.version}, but lies where {task}@{version} "
+                "belongs; put it back into its own folder"
+            )
+        return bundle
+
+    def verify(self, task: str, version: int) -> Bundle:
+        """Open a version and read every file against its digest. BundleError with all that is wrong."""
+        bundle = self.open(task, version)
+        faults = [fault for name in bundle.manifest["files"] if (fault := digest_fault(bundle, name))]
+        if faults:
+            raise BundleError("\n".join(f"{task}@{version}: {fault}" for fault in faults))
+        return bundle
+
+    def publish(self, task: str, model: TrainedModel, extra: Mapping[str, Any]) -> Bundle:
+        """Store a model as the task's next version, not yet in service; `extra` goes into the manifest too.
+
+        The version appears whole, under its number, or not at all, a power cut included. Numbers are not used again
+        while a later version or `current` remembers them. BundleError if the model is not fit for a bundle.
+        """
+        if not is_task(task):
+            raise BundleError(f"{task!r} cannot be a task's name; use small letters, digits and _, a letter first")
+        folder = self.path / task
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".draft-{secrets.token_hex(8)}"
+        draft.mkdir()
+        try:
+            files = _store_files(draft, model)
+            version = self._take_number(task, draft, {**model.manifest, **extra, "files": files})
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        sync_folder(folder)
+        sync_folder(self.path)
+        return self.open(task, version)
+
+    def promote(self, task: str, version: int) -> Bundle:
+        """Put a version in service, once every file of it was verified: `current` is replaced in one step."""
+        bundle = self.verify(task, version)
+        folder = self.path / task
+        draft = folder / f".{CURRENT}-{secrets.token_hex(8)}"
+        try:
+            write(draft, f"{version}\n".encode())
+            draft.replace(folder / CURRENT)
+        finally:
+            draft.unlink(missing_ok=True)
+        sync_folder(folder)
+        return bundle
+
+    def _take_number(self, task: str, draft: Path, manifest: Mapping[str, Any]) -> int:
+        """Give a draft the first number that no other publisher takes at the same moment."""
+        version = max((0, *self.versions(task), self._promised(task))) + 1
+        while True:
+            numbered = {"schema": SCHEMA, "requires": [], **manifest, "task": task, "version": version}
+            write(draft / MANIFEST, _manifest_bytes(draft, numbered))
+            sync_folder(draft)
+            try:
+                draft.rename(self.folder(task, version))
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+                version += 1
+            else:
+                return version
+
+    def _promised(self, task: str) -> int:
+        try:
+            return self.current(task) or 0
+        except BundleError:
+            return 0
+
+
+def _store_files(draft: Path, model: TrainedModel) -> dict[str, str]:
+    """Copy the model's files and its report into a draft; the digests of what was written."""
+    digests = {}
+    for name, source in model.files.items():
+        fault = "the store writes the report itself" if name == REPORT else file_fault(name)
+        if fault:
+            raise BundleError(f"{source}: cannot be stored as {name!r}: {fault}")
+        try:
+            digests[name] = copy(source, draft / name)
+        except OSError as error:
+            raise BundleError(f"{source}: cannot be stored as {draft / name}: {error.strerror}") from error
+    report = model.report.encode()
+    write(draft / REPORT, report)
+    return {**digests, REPORT: hashlib.sha256(report).hexdigest()}
+
+
+def _manifest_bytes(draft: Path, manifest: Mapping[str, Any]) -> bytes:
+    check(draft / MANIFEST, manifest)
+    try:
+        return (json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{draft / MANIFEST}: cannot be written as JSON: {error}") from error

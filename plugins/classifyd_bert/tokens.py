@@ -1,0 +1,207 @@
+"""Texts to windows of token ids: overlapping where a text is longer than the model, nothing cut off.
+
+A text's windows depend on the text alone, never on its neighbours. Neighbouring windows share `stride` tokens; of a
+shared stretch the first half is asked of the earlier window and the second of the later, so that each token is
+*owned* by the one window in which it has the most context.
+"""
+
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+
+from classifyd.api import BundleError
+
+PAD_MULTIPLE = 16
+PIECE_CHARS = 2**16
+GROUP_CHARS = 2**20
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+# Each worker is given its threads by the daemon; the library's own pool would take every core in every worker.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One run of tokens that fits the model, its special tokens included.
+
+    `text` is the place of its text among those given, `start` the place of its first real token among the text's
+    tokens. `ids` is int64; `offsets` is int32 of shape (tokens, 2), code points of the text; `words` is int32, the
+    word each token is a piece of, counted through the text; `own` is bool, true where this window is the one to ask.
+    Special tokens own nothing and have word -1 and offsets (0, 0).
+    """
+
+    text: int
+    start: int
+    ids: NDArray[np.int64]
+    offsets: NDArray[np.int32]
+    words: NDArray[np.int32]
+    own: NDArray[np.bool_]
+    padded: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """A text's tokens without special ones; arrays as in Window."""
+
+    ids: NDArray[np.int64]
+    offsets: NDArray[np.int32]
+    words: NDArray[np.int32]
+
+
+class Tokenizer:
+    """A tokenizer from the bytes of its tokenizer.json, cutting texts into windows.
+
+    `max_length` counts special tokens; `stride` is how many tokens neighbouring windows share. BundleError if the
+    bytes are no tokenizer or the two numbers leave no room to move.
+    """
+
+    def __init__(self, data: bytes, max_length: int, stride: int, *, piece_chars: int = PIECE_CHARS) -> None:
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(data)
+        except Exception as error:  # the library raises bare exceptions of its own
+            raise BundleError(f"tokenizer.json: is no tokenizer ({error}); restore the file or roll back") from error
+        # Training tools leave these switched on in the file; here they would cut texts off.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._prefix, self._suffix = self._special_ids()
+        self._room = max_length - len(self._prefix) - len(self._suffix)
+        if not 0 <= stride < self._room:
+            raise BundleError(
+                f"windows of {max_length} tokens cannot share {stride}: there is room for {self._room}; "
+                "mend max_length or stride"
+            )
+        self._stride = stride
+        self._piece_chars = piece_chars
+        self.max_length = max_length
+        self.pad_id = self._find_pad_id()
+
+    def windows(self, texts: Sequence[str]) -> list[Window]:
+        """The windows of the texts, in order, at least one for each, however empty."""
+        return [window for place, tokens in enumerate(self._tokens(texts)) for window in self._windows(place, tokens)]
+
+    # ------------------------------------------------------------------ text to tokens
+
+    def _tokens(self, texts: Sequence[str]) -> Iterator[_Tokens]:
+        """The tokens of each text. Huge texts are read in pieces, so that the library's own objects stay few."""
+        pieces = (piece for place, text in enumerate(texts) for piece in _pieces(place, text, self._piece_chars))
+        encoded = (item for group in _groups(pieces) for item in self._encode(group))
+        for _, parts in itertools.groupby(encoded, key=lambda item: item[0]):
+            yield _joined([tokens for _, tokens in parts])
+
+    def _encode(self, group: Sequence["_Piece"]) -> Iterator[tuple[int, _Tokens]]:
+        encodings = self._tokenizer.encode_batch([piece.text for piece in group], add_special_tokens=False)
+        for piece, encoding in zip(group, encodings, strict=True):
+            count = len(encoding.ids)
+            flat = itertools.chain.from_iterable(encoding.offsets)
+            offsets = np.fromiter(flat, np.int32, 2 * count).reshape(count, 2)
+            words = np.fromiter((-1 if word is None else word for word in encoding.word_ids), np.int32, count)
+            yield piece.place, _Tokens(np.array(encoding.ids, np.int64), offsets + np.int32(piece.start), words)
+
+    # ------------------------------------------------------------------ tokens to windows
+
+    def _windows(self, place: int, tokens: _Tokens) -> Iterator[Window]:
+        count = len(tokens.ids)
+        step = self._room - self._stride
+        starts = range(0, max(1, count - self._stride), step)
+        for start in starts:
+            yield self._window(place, tokens, start, min(start + self._room, count))
+
+    def _window(self, place: int, tokens: _Tokens, start: int, end: int) -> Window:
+        before, after = len(self._prefix), len(self._suffix)
+        length = before + end - start + after
+        inside = slice(before, before + end - start)
+        offsets = np.zeros((length, 2), np.int32)
+        offsets[inside] = tokens.offsets[start:end]
+        words = np.full(length, -1, np.int32)
+        words[inside] = tokens.words[start:end]
+        own = np.zeros(length, np.bool_)
+        own[inside] = True
+        # An uneven stretch of shared tokens is halved so that both windows agree on its middle.
+        if start:
+            own[before : before + self._stride // 2] = False
+        if end < len(tokens.ids):
+            own[before + end - start - (self._stride - self._stride // 2) :] = False
+        ids = np.concatenate((self._prefix, tokens.ids[start:end], self._suffix))
+        padded = min(self.max_length, -(-length // PAD_MULTIPLE) * PAD_MULTIPLE)
+        return Window(place, start, ids, offsets, words, own, padded)
+
+    # ------------------------------------------------------------------ special tokens
+
+    def _special_ids(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The ids that the tokenizer puts before and after a text: [CLS] and [SEP] in BERT's."""
+        encoding = self._tokenizer.encode("a")
+        special = np.array(encoding.special_tokens_mask, np.bool_)
+        ids = np.array(encoding.ids, np.int64)
+        real = np.flatnonzero(~special)
+        if not len(real):
+            raise BundleError('tokenizer.json: makes no token of the text "a"; restore the file or roll back')
+        return ids[: real[0]], ids[real[-1] + 1 :]
+
+    def _find_pad_id(self) -> int:
+        ids = (self._tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>"))
+        return next((int(found) for found in ids if found is not None), 0)
+
+
+# ---------------------------------------------------------------------- pieces of huge texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    place: int
+    start: int
+    text: str
+
+
+def _pieces(place: int, text: str, size: int) -> Iterator[_Piece]:
+    """Stretches of about `size` characters, cut before white space where there is any: no word is cut in two.
+
+    Where a text has no white space for so long it is cut anyway; what stands there is no language.
+    """
+    # One for one: offsets must stay those of the record's text, and the library refuses lone surrogates.
+    text = _SURROGATE.sub("\ufffd", text)
+    start = 0
+    while len(text) - start > size:
+        end = _last_space(text, start, start + size)
+        yield _Piece(place, start, text[start:end])
+        start = end
+    yield _Piece(place, start, text[start:])
+
+
+def _last_space(text: str, start: int, end: int) -> int:
+    for place in range(end, start + (end - start) // 2, -1):
+        if text[place].isspace() and not text[place - 1].isspace():
+            return place
+    return end
+
+
+def _groups(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
+    group: list[_Piece] = []
+    chars = 0
+    for piece in pieces:
+        if group and chars + len(piece.text) > GROUP_CHARS:
+            yield group
+            group, chars = [], 0
+        group.append(piece)
+        chars += len(piece.text)
+    if group:
+        yield group
+
+
+def _joined(parts: Sequence[_Tokens]) -> _Tokens:
+    """One text's tokens from those of its pieces, words counted on from piece to piece."""
+    if len(parts) == 1:
+        return parts[0]
+    counts = [int(part.words.max(initial=-1)) + 1 for part in parts]
+    firsts = itertools.accumulate(counts, initial=0)
+    words = [part.words + np.int32(first) for part, first in zip(parts, firsts, strict=False)]
+    return _Tokens(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.offsets for part in parts]),
+        np.concatenate(words),
+    )
