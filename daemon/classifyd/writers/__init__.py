@@ -1,0 +1,15 @@
+"""The built-in writers, as a plugin."""
+
+from collections.abc import Sequence
+
+from classifyd.api import Writer, hookimpl
+from classifyd.writers.documents import document
+from classifyd.writers.jsonl import JsonlWriter
+
+__all__ = ["document", "register_writers"]
+
+
+@hookimpl
+def register_writers() -> Sequence[Writer]:
+    """Every format that classifyd writes by itself."""
+    return (JsonlWriter(),)
