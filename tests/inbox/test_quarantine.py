@@ -1,0 +1,37 @@
+import json
+import os
+
+from classifyd.inbox.quarantine import quarantine
+from classifyd.values import Fault
+
+
+def test_the_reason_lies_beside_the_file(tmp_path):
+    (tmp_path / "a.txt").write_text("x")
+
+    place = quarantine(str(tmp_path / "a.txt"), tmp_path / "q", "sub/a.txt", "mail", Fault("UnreadableFile", "why"))
+
+    reason = json.loads((tmp_path / "q/sub/a.txt.reason.json").read_text())
+    assert tmp_path / "q/sub/a.txt" == place
+    assert ("classifyd-reason/1", "sub/a.txt", "mail", "UnreadableFile", "why") == tuple(
+        reason[key] for key in ("schema", "name", "inbox", "type", "reason")
+    )
+
+
+def test_a_name_of_255_bytes_leaves_room_for_its_reason(tmp_path):
+    name = "n" * 251 + ".txt"
+    (tmp_path / name).write_text("x")
+
+    place = quarantine(str(tmp_path / name), tmp_path / "q", name, "mail", Fault("UnreadableFile", "why"))
+
+    assert place.exists()
+    assert os.path.exists(f"{place}.reason.json")
+
+
+def test_two_files_of_one_name_both_keep_their_reasons(tmp_path):
+    for why in ("first", "second"):
+        (tmp_path / "a.txt").write_text(why)
+        quarantine(str(tmp_path / "a.txt"), tmp_path / "q", "a.txt", "mail", Fault("UnreadableFile", why))
+
+    for name, why in (("a.txt", "first"), ("a.1.txt", "second")):
+        assert why == (tmp_path / "q" / name).read_text()
+        assert why == json.loads((tmp_path / "q" / f"{name}.reason.json").read_text())["reason"]

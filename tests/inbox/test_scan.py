@@ -1,0 +1,84 @@
+import os
+
+from classifyd.inbox.scan import Settling, discover, look
+
+
+def names(root, **options):
+    return [found.name for found in discover(root, recursive=options.get("recursive", False))]
+
+
+def test_hidden_unfinished_and_empty_files_are_not_found(tmp_path):
+    for name in (".hidden", "a.tmp", "b.part", "c.partial", "d.filepart", "e.crdownload", "kept.txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "empty.txt").touch()
+
+    assert ["kept.txt"] == names(tmp_path)
+
+
+def test_subfolders_are_looked_into_only_where_asked(tmp_path):
+    (tmp_path / "sub/deep").mkdir(parents=True)
+    (tmp_path / "sub/deep/a.txt").write_text("x")
+    (tmp_path / ".classifyd/id").mkdir(parents=True)
+    (tmp_path / ".classifyd/id/held.txt").write_text("x")
+
+    assert [] == names(tmp_path)
+    assert ["sub/deep/a.txt"] == names(tmp_path, recursive=True)
+
+
+def test_a_maildir_is_known_by_its_folders_and_its_tmp_is_left_alone(tmp_path):
+    for folder in ("new", "cur", "tmp"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.host").write_text("x")
+
+    assert ["cur/1.host", "new/1.host"] == names(tmp_path)
+
+
+def test_a_maildir_message_keeps_its_identity_when_it_is_read_and_flagged(tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "cur").mkdir()
+    path = tmp_path / "new/1.host"
+    path.write_text("x")
+    (before,) = discover(tmp_path, recursive=False)
+    path.rename(tmp_path / "cur/1.host:2,S")
+    (after,) = discover(tmp_path, recursive=False)
+
+    assert before.identity == after.identity
+
+
+def test_a_changed_file_has_another_identity(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    before = look(str(path), "a.txt").identity
+    path.write_text("longer")
+
+    assert before != look(str(path), "a.txt").identity
+
+
+def test_links_and_fifos_are_found_but_not_regular(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link.txt").symlink_to("/etc/hostname")
+
+    assert [("fifo", False), ("link.txt", False)] == [(f.name, f.regular) for f in discover(tmp_path, recursive=False)]
+
+
+def test_a_name_that_is_not_utf8_is_found_as_it_is(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+
+    assert [b"caf\xe9.txt"] == [os.fsencode(name) for name in names(tmp_path)]
+
+
+def test_a_file_settles_once_its_size_and_time_have_rested(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    settling = Settling(settle_seconds=1.0)
+
+    def settled(now):
+        return [found.name for found in settling.see(list(discover(tmp_path, recursive=False)), now)]
+
+    assert [] == settled(10.0)
+    assert 11.0 == settling.due_at
+    assert [] == settled(10.9)
+    path.write_text("xy")
+    assert [] == settled(11.5)
+    assert ["a.txt"] == settled(12.5)
+    assert settling.due_at is None

@@ -1,0 +1,165 @@
+"""Real daemons for tests: a folder with a configuration, processes to start, kill and wait for, and what came out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PLUGIN = Path(__file__).parent / "plugin"
+
+CONFIG = """
+[daemon]
+state = "state"
+scan_seconds = 0.5
+settle_seconds = 0.2
+workers = {workers}
+load_seconds = {load_seconds}
+split_seconds = {split_seconds}
+log_format = "json"
+{daemon}
+
+[models]
+path = "models"
+
+{inboxes}
+"""
+
+INBOX = """
+[[inbox]]
+name = "in"
+path = "in"
+tasks = {tasks}
+output = "out"
+done = "{done}"
+quarantine = "quarantine"
+{more}
+"""
+
+
+@dataclass
+class Place:
+    """A folder in which daemons run one after the other."""
+
+    root: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @classmethod
+    def make(  # noqa: PLR0913  # a test says only what it is about
+        cls,
+        root: Path,
+        *,
+        tasks: tuple[str, ...] = ("shouting",),
+        done: str = "done",
+        workers: int = 1,
+        load_seconds: float = 30,
+        split_seconds: float = 1.0,
+        daemon: str = "",
+        more: str = "",
+        inboxes: str | None = None,
+    ) -> "Place":
+        place = cls(root)
+        if inboxes is None:
+            inboxes = INBOX.format(tasks=json.dumps(list(tasks)), done=done, more=more)
+        text = CONFIG.format(
+            workers=workers, load_seconds=load_seconds, split_seconds=split_seconds, daemon=daemon, inboxes=inboxes
+        )
+        (root / "in").mkdir(exist_ok=True)
+        (root / "models").mkdir(exist_ok=True)
+        (root / "config.toml").write_text(text)
+        return place
+
+    # ------------------------------------------------------------------ daemons
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONWARNINGS": "default", **(more or {})}
+
+    def start(self, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start `classifyd run` in a process group of its own."""
+        with (self.root / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("classifyd")), "run", "--config", str(self.root / "config.toml"), *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.root,
+                env=self.environment(more),
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def once(self, *, timeout: float = 120, more: Mapping[str, str] | None = None) -> int:
+        """Run `classifyd run --once` to its end; its exit code."""
+        return self.start("--once", more=more).wait(timeout)
+
+    def stop(self, process: subprocess.Popen[bytes], *, timeout: float = 60) -> int:
+        """Ask a daemon to end; its exit code."""
+        process.terminate()
+        return process.wait(timeout)
+
+    def kill_everything(self, process: subprocess.Popen[bytes]) -> None:
+        """kill -9 the daemon and every process below it, at once."""
+        for pid in (process.pid, *descendants(process.pid)):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        process.wait()
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                self.kill_everything(process)
+
+    # ------------------------------------------------------------------ files
+
+    def drop(self, name: str, content: str | bytes, inbox: str = "in") -> Path:
+        """Put a file into the inbox the way careful senders do: written beside, then renamed."""
+        path = self.root / inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(".draft")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        draft.rename(path)
+        return path
+
+    def records(self, name: str, folder: str = "out") -> list[dict]:
+        """The records of one output."""
+        return [json.loads(line) for line in (self.root / folder / name).read_text().splitlines()]
+
+    def files(self, folder: str) -> set[str]:
+        """The files below a folder, our own hidden ones left out."""
+        root = self.root / folder
+        found = (path.relative_to(root) for path in root.rglob("*") if path.is_file() or path.is_symlink())
+        return {str(path) for path in found if not path.parts[0].startswith(".")}
+
+    def claimed(self, inbox: str = "in") -> list[Path]:
+        """What lies in the claim folder."""
+        return [path for path in (self.root / inbox / ".classifyd").rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+    def reason(self, name: str) -> dict:
+        """Why a file is in quarantine."""
+        return json.loads((self.root / "quarantine" / f"{name}.reason.json").read_text())
+
+    def log(self) -> str:
+        return (self.root / "log").read_text()
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 60, place: Place | None = None) -> None:
+    """Wait until something holds; else fail, with the daemon's log."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"did not come true in {seconds} s\n{place.log() if place else ''}"
+        time.sleep(0.02)
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, children first."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found

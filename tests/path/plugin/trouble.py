@@ -1,0 +1,86 @@
+"""A third party's plugin, well behaved but for texts that ask it not to be."""
+
+import ctypes
+import os
+import time
+from pathlib import Path
+
+from classifyd.api import Label, Span, hookimpl
+
+
+class Shouting:
+    """Tells messages that shout; a text can make it raise, hang, exit or crash."""
+
+    name = "shouting"
+
+    def load(self, setup):
+        return self
+
+    def predict(self, records):
+        for record in records:
+            obey(record.text)
+        print("a plugin may print")
+        return [[Label("loud" if r.text.isupper() else "calm", 1.0)] for r in records]
+
+
+class Capitals:
+    """Marks words in capitals."""
+
+    name = "capitals"
+
+    def load(self, setup):
+        return self
+
+    def predict(self, records):
+        return [[Span(0, len(r.text.split()[0]), "WORD", 0.5)] if r.text.split() else [] for r in records]
+
+
+class Sick:
+    """Cannot answer as long as the file that the environment names is there."""
+
+    name = "sick"
+
+    def load(self, setup):
+        return self
+
+    def predict(self, records):
+        if Path(os.environ["SICK_WHILE"]).exists():
+            raise RuntimeError("sick")
+        return [[Label("well", 1.0)] for _ in records]
+
+
+class Slow:
+    """Takes a while for every record."""
+
+    name = "slow"
+
+    def load(self, setup):
+        return self
+
+    def predict(self, records):
+        time.sleep(float(os.environ.get("SLOW_SECONDS", "0.01")) * len(records))
+        return [[Label("done", 1.0)] for _ in records]
+
+
+def obey(text):
+    if "RAISE" in text:
+        raise ValueError("asked to raise")
+    if "HANG" in text:
+        time.sleep(3600)
+    if "EXIT" in text:
+        os._exit(3)
+    if "CRASH" in text:
+        ctypes.string_at(0)
+
+
+@hookimpl
+def register_tasks():
+    return [Shouting(), Capitals(), Sick(), Slow()]
+
+
+@hookimpl
+def file_done(report):
+    told = os.environ.get("TOLD")
+    if told:
+        with open(told, "a") as file:
+            file.write(f"{report.state} {report.source}\n")

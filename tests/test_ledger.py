@@ -1,0 +1,155 @@
+import os
+import sqlite3
+
+import pytest
+
+from classifyd.errors import DiskFault, UnavailableError
+from classifyd.jobs import Claim, PartReport, Suspect
+from classifyd.ledger import Entry, Ledger, LedgerView, Plan
+from classifyd.values import Cut, Fault
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(path):
+    ledger = Ledger(path)
+    yield ledger
+    ledger.close()
+
+
+def entry(identity="c1", name="a.txt", **more):
+    return Entry(
+        Claim(identity, "mail", name, f"/in/{name}", 10, 20, 30.0),
+        "claimed",
+        {"spam": 3},
+        1000,
+        f"{name}.jsonl",
+        **more,
+    )
+
+
+def claimed(ledger, *entries):
+    with ledger.commit():
+        for one in entries:
+            ledger.claimed(one)
+
+
+def test_an_entry_comes_back_as_it_was_even_with_a_name_that_is_not_utf8(ledger):
+    known = entry(name=os.fsdecode(b"caf\xe9\n.txt"))
+    claimed(ledger, known)
+
+    assert [known] == ledger.open_entries()
+
+
+def test_a_transaction_that_fails_changes_nothing(ledger):
+    with pytest.raises(RuntimeError), ledger.commit():
+        ledger.claimed(entry())
+        raise RuntimeError
+
+    assert [] == ledger.open_entries()
+
+
+def test_a_full_disk_is_a_fault_of_the_disk(ledger):
+    ledger._db.execute("PRAGMA max_page_count = 1")
+
+    with pytest.raises(DiskFault, match="ledger"), ledger.commit():
+        for number in range(2000):
+            ledger.claimed(entry(str(number)))
+
+    ledger._db.execute("PRAGMA max_page_count = 100000")
+    claimed(ledger, entry())
+    assert 1 == len(ledger.open_entries())
+
+
+def test_what_is_finished_is_no_longer_open_and_leaves_no_work_behind(ledger):
+    claimed(ledger, *(entry(name) for name in ("retired", "quarantined", "vanished", "intended")))
+    with ledger.commit():
+        ledger.attempted([("retired", 0), ("retired", 0)], 1.0)
+        ledger.finished_parts([PartReport("retired", 0, records=1)])
+        ledger.intend("retired", "/part", PartReport("retired", 0, records=1, digest="d", labels={"spam": "ham"}))
+        ledger.intend("intended", "/part", PartReport("intended", 0, records=7))
+        ledger.published("retired")
+        ledger.retired("retired", 2.0)
+        ledger.condemned("quarantined", Fault("UnreadableFile", "why"))
+        ledger.quarantined("quarantined", 2.0)
+        ledger.vanished("vanished", 2.0)
+
+    assert [("intended", "intent", 7, "/part")] == [
+        (e.claim.id, e.state, e.records, e.part) for e in ledger.open_entries()
+    ]
+    assert [] == ledger.parts("retired")
+    assert {} == ledger.attempts("retired")
+
+
+def test_plans_parts_and_suspects_survive_a_restart(path):
+    ledger = Ledger(path)
+    plan = Plan((Cut(0, 5, 0, {"header": ["a"]}), Cut(5, 9, 2)), "csv", "/spool")
+    report = PartReport("c1", 1, 3, 1, 1, labels={"spam": "ham"}, counts={"spam": {"ham": 3}}, size=9, digest="d")
+    suspect = Suspect("spam", 2, 4, "died", convicted=True)
+    claimed(ledger, entry())
+    with ledger.commit():
+        ledger.planned("c1", plan)
+        ledger.finished_parts([report])
+        ledger.suspected("c1", 1, [suspect])
+    ledger.close()
+    again = Ledger(path)
+
+    assert plan == again.open_entries()[0].plan
+    assert [report] == again.parts("c1")
+    assert {1: (suspect,)} == again.suspects("c1")
+    again.close()
+
+
+def test_an_input_begun_anew_forgets_its_parts(ledger):
+    claimed(ledger, entry())
+    with ledger.commit():
+        ledger.finished_parts([PartReport("c1", 0)])
+        ledger.intend("c1", "/part", PartReport("c1", 0))
+        ledger.restart(Claim("c1", "mail", "a.txt", "/in/a.txt", 11, 21, 30.0), "a.1.txt.jsonl")
+
+    (anew,) = ledger.open_entries()
+    assert ("claimed", 11, "a.1.txt.jsonl", None) == (anew.state, anew.claim.size, anew.output, anew.part)
+    assert [] == ledger.parts("c1")
+
+
+def test_what_was_seen_in_place_is_remembered_after_it_is_finished(ledger):
+    claimed(
+        ledger,
+        entry(identity="c1"),
+    )
+    claimed(ledger, Entry(entry("c2").claim, "claimed", {}, 1, "o", "file 1 2 a.txt"))
+    with ledger.commit():
+        ledger.retired("c2", 1.0)
+
+    assert ledger.has_seen("mail", "file 1 2 a.txt")
+    assert not ledger.has_seen("news", "file 1 2 a.txt")
+
+
+def test_a_view_counts_without_holding_up_the_daemon(path, ledger):
+    claimed(ledger, entry("c1"), entry("c2"))
+    with ledger.commit():
+        ledger.intend("c1", "/part", PartReport("c1", 0, records=5, errors=1, reviews=2))
+        ledger.retired("c1", 100.0)
+    view = LedgerView(path)
+
+    assert {("claimed", 1, 0), ("retired", 1, 5)} == {(c.state, c.inputs, c.records) for c in view.counts()}
+    assert {"claimed"} == {c.state for c in view.counts(since=101.0)}
+    with pytest.raises(sqlite3.OperationalError):
+        view._db.execute("DELETE FROM inputs")
+    view.close()
+
+
+def test_a_ledger_of_a_newer_classifyd_is_refused(path, ledger):
+    ledger._db.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(UnavailableError, match="newer"):
+        Ledger(path)
+
+
+def test_without_a_ledger_a_view_says_so(path):
+    with pytest.raises(UnavailableError, match="has the daemon ever run"):
+        LedgerView(path)

@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifyd.jobs import Claim, Split, TaskSpec
+from classifyd.planning import Key, Queue, Rate, Waiting, plan_digest
+from classifyd.values import Cut, WriteOptions
+
+MAIL = Key("mail", "jsonl", ())
+NEWS = Key("news", "jsonl", ())
+
+
+def waiting(claim, *, size=10, cut=None, alone=False):
+    return Waiting(Split(claim, 0, "/p", "n", "i", "/part", cut=cut), size, alone)
+
+
+def large(claim):
+    return waiting(claim, cut=Cut(0, 1, 0))
+
+
+def claims(batch):
+    return [item.split.claim for item in batch.items]
+
+
+def drain(queue):
+    taken = []
+    while (batch := queue.take(lambda _: True)) is not None:
+        taken.append(claims(batch))
+    return taken
+
+
+def test_small_inputs_are_packed_up_to_the_limits_of_a_job():
+    queue = Queue(job_bytes=25, job_files=3)
+    for name in "abcde":
+        queue.add(MAIL, waiting(name))
+
+    assert [["a", "b"], ["c", "d"], ["e"]] == drain(queue)
+
+
+def test_an_input_larger_than_a_job_still_goes():
+    queue = Queue(job_bytes=5, job_files=3)
+    queue.add(MAIL, waiting("a", size=1000))
+
+    assert [["a"]] == drain(queue)
+
+
+def test_small_inputs_go_first_but_large_ones_are_not_starved():
+    queue = Queue(job_bytes=10, job_files=1)
+    for name in "xyz":
+        queue.add(MAIL, large(name))
+    for name in "abcdefgh":
+        queue.add(MAIL, waiting(name))
+
+    order = [claim for batch in drain(queue) for claim in batch]
+
+    assert list("abcxdefyghz") == order
+
+
+def test_inboxes_take_turns():
+    queue = Queue(job_bytes=10, job_files=1)
+    for name in "abc":
+        queue.add(MAIL, waiting(name))
+    queue.add(NEWS, waiting("n"))
+
+    assert [["a"], ["n"], ["b"], ["c"]] == drain(queue)
+
+
+def test_a_key_that_has_to_wait_stops_no_other():
+    queue = Queue(job_bytes=10, job_files=1)
+    queue.add(MAIL, waiting("a"))
+    queue.add(NEWS, waiting("n"))
+
+    assert ["n"] == claims(queue.take(lambda key: key != MAIL))
+    assert queue.take(lambda key: key != MAIL) is None
+    assert 1 == len(queue)
+
+
+def test_what_failed_before_goes_alone():
+    queue = Queue(job_bytes=100, job_files=10)
+    queue.add(MAIL, waiting("a"))
+    queue.add(MAIL, waiting("b", alone=True))
+    queue.add(MAIL, waiting("c"))
+
+    assert [["a"], ["b"], ["c"]] == drain(queue)
+
+
+def test_a_dropped_input_is_not_given_out():
+    queue = Queue(job_bytes=100, job_files=10)
+    queue.add(MAIL, waiting("a"))
+    queue.add(MAIL, large("a"))
+    queue.drop("a")
+
+    assert [] == drain(queue)
+
+
+@given(st.lists(st.tuples(st.sampled_from([MAIL, NEWS]), st.integers(1, 50), st.booleans()), max_size=60))
+def test_everything_that_was_added_is_given_out_once(items):
+    queue = Queue(job_bytes=60, job_files=4)
+    for number, (key, size, is_large) in enumerate(items):
+        queue.add(key, waiting(str(number), size=size, cut=Cut(0, 1, 0) if is_large else None))
+
+    given_out = [claim for batch in drain(queue) for claim in batch]
+
+    assert sorted(str(number) for number in range(len(items))) == sorted(given_out)
+
+
+def test_a_split_is_about_so_many_seconds_of_work():
+    rate = Rate()
+    for _ in range(100):
+        rate.learn(read_bytes=2_000_000, seconds=1.0)
+
+    assert abs(rate.split_bytes(seconds=2.0) - 4_000_000) < 10_000
+
+
+def test_whatever_a_part_depends_on_changes_the_digest_of_its_plan():
+    claim = Claim("c", "mail", "a.csv", "/p", 10, 20, 0.0)
+    tasks = (TaskSpec("spam", 1),)
+    facts = (claim, tasks, "jsonl", WriteOptions(("spam",)), 100)
+    others = [
+        (replace(claim, size=11), *facts[1:]),
+        (replace(claim, mtime_ns=21), *facts[1:]),
+        (claim, (TaskSpec("spam", 2),), *facts[2:]),
+        (claim, (TaskSpec("spam", 1, review_below=0.5),), *facts[2:]),
+        (claim, tasks, "csv", *facts[3:]),
+        (claim, tasks, "jsonl", WriteOptions(("spam",), include_text=False), 100),
+        (*facts[:4], 101),
+    ]
+
+    assert plan_digest(*facts) == plan_digest(*facts)
+    assert len(others) + 1 == len({plan_digest(*other) for other in (facts, *others)})
