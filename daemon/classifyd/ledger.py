@@ -291,6 +291,11 @@ class LedgerView:
         query = f"SELECT * FROM inputs WHERE state IN ({_quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants
         return [_entry(row) for row in self._db.execute(query)]
 
+    def has_seen(self, inbox: str, identity: str) -> bool:
+        """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
+        query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
+        return self._db.execute(query, (inbox, identity)).fetchone() is not None
+
     def parts_done(self, claim: str) -> tuple[int, int]:
         """How many parts of an unfinished input are whole, and how many records they hold."""
         query = "SELECT count(*), total(json_extract(report, '$.records')) FROM parts WHERE claim = ?"

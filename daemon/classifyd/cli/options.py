@@ -19,6 +19,7 @@ ConfigOption = Annotated[
         help="The configuration; else $CLASSIFYD_CONFIG, ./config.toml or /etc/classifyd/config.toml.",
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def load_config(explicit: Path | None) -> "Config":
@@ -31,9 +32,36 @@ def load_config(explicit: Path | None) -> "Config":
 
     path = config.find(explicit, os.environ)
     try:
-        return config.load(path, os.environ)
+        return _with_models(config.load(path, os.environ))
     except ConfigError:
         from classifyd import plugins
 
         config.load(path, os.environ, plugins.load().offers)
         raise
+
+
+def load_settings(explicit: Path | None) -> "Config":
+    """The configuration for a command that watches no inbox: they may be missing, and so may the file."""
+    from classifyd import config
+    from classifyd.errors import ConfigError
+
+    try:
+        path = config.find(explicit, os.environ)
+    except ConfigError:
+        here = Path.cwd()
+        daemon = config.DaemonConfig(here / "state", workers=config.cores())
+        return _with_models(config.Config(None, here / "models", daemon, ()))
+    return _with_models(config.load(path, os.environ, check_folders=False))
+
+
+def _with_models(found: "Config") -> "Config":
+    """The same, with the shipped models where the file names none and none lie beside it."""
+    from dataclasses import replace
+
+    from classifyd import bundles
+
+    beside = (found.file or Path("config.toml")).absolute().parent / "models"
+    shipped = bundles.shipped()
+    if shipped is None or found.models != beside or beside.exists():
+        return found
+    return replace(found, models=shipped)

@@ -48,14 +48,19 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environ: Mapping[str, str], offers: Offers | None = None) -> Config:
+def load(
+    path: Path, environ: Mapping[str, str], offers: Offers | None = None, *, check_folders: bool = True
+) -> Config:
     """Read and check a configuration. ConfigError with every fault.
 
     Tasks and formats are compared with what the plugins offer only if `offers` is given; else see `check_tasks`.
+    `check_folders=False` is for commands that watch no inbox: it may not be there yet.
     """
     reading = _Reading(path)
     config = reading.config(_tables(path), environ)
     faults = [f"{path}: {fault}" for fault in reading.faults]
+    if check_folders:
+        faults += [f"{path}: {fault}" for fault in folder_faults(config.inboxes, config.daemon.state)]
     if offers is not None:
         faults += [f"{path}: {fault}" for fault in task_faults(config, offers.tasks)]
         faults += [f"{path}: {fault}" for fault in format_faults(config, offers.writers)]
@@ -92,7 +97,6 @@ class _Reading:
         limited = limits.over(Limits())
         inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
         state = self._absolute(daemon.state)
-        self.faults += folder_faults(inboxes, state)
         tasks = dict(self._tasks(tables.get("tasks", {})))
         return Config(self.path, self._absolute(models.path), _daemon(daemon, state), inboxes, tasks, limited)
 

@@ -1,0 +1,208 @@
+"""What an outsider sees of the daemon: counts by inbox, rates, what is held. Files and the ledger tell the truth.
+
+Nothing here needs the daemon to run, and nothing holds it up.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from classifyd.config import Config, InboxConfig
+from classifyd.errors import DiskFault
+from classifyd.inbox.claims import FOLDER
+from classifyd.inbox.quarantine import REASON_SUFFIX
+from classifyd.inbox.scan import Found, discover
+from classifyd.ledger import Counts, LedgerView
+
+FRESH_SECONDS = 15.0
+"""A heartbeat older than this is that of a daemon which died, or hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
+
+    `held_inboxes` and `held_tasks` map names to the reason why their inputs wait.
+    """
+
+    state: str
+    pid: int | None = None
+    started_at: float | None = None
+    busy_workers: int = 0
+    waiting_splits: int = 0
+    bytes_per_second: float = 0.0
+    held_inboxes: Mapping[str, str] = field(default_factory=dict)
+    held_tasks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What was finished in a stretch of time."""
+
+    seconds: float
+    inputs: int = 0
+    records: int = 0
+
+    @property
+    def records_per_second(self) -> float:
+        """The mean rate."""
+        return self.records / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    """One inbox. `waiting`, `claimed` and `quarantined` count inputs that lie there now, `done` those ever finished.
+
+    `records`, `errors` and `reviews` are sums over all that is done; `fault` says why files could not be counted.
+    """
+
+    name: str
+    waiting: int
+    claimed: int
+    done: int
+    quarantined: int
+    records: int = 0
+    errors: int = 0
+    reviews: int = 0
+    minute: Flow = Flow(60.0)
+    hour: Flow = Flow(3600.0)
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The daemon and its inboxes, in the configuration's order."""
+
+    daemon: DaemonStatus
+    inboxes: tuple[InboxStatus, ...]
+
+
+def look(config: Config, now: float) -> Status:
+    """The status at `now` (epoch seconds). DiskFault if the ledger cannot be read."""
+    daemon = _daemon(config.daemon.state / "status.json", now)
+    ledger = config.daemon.state / "ledger.sqlite"
+    if not ledger.exists():
+        return Status(daemon, tuple(_inbox(inbox, None, config, now) for inbox in config.inboxes))
+    try:
+        with closing(LedgerView(ledger)) as view:
+            return Status(daemon, tuple(_inbox(inbox, view, config, now) for inbox in config.inboxes))
+    except sqlite3.Error as error:
+        raise DiskFault(f"{ledger}: {error}; run this as a user who may read it") from error
+
+
+# ---------------------------------------------------------------------- the daemon
+
+
+def _daemon(path: Path, now: float) -> DaemonStatus:
+    try:
+        beat = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return DaemonStatus("stopped")
+    if not _alive(beat["pid"]):
+        return DaemonStatus("stopped")
+    return DaemonStatus(
+        "running" if now - beat["at"] < FRESH_SECONDS else "silent",
+        beat["pid"],
+        beat["started_at"],
+        beat["busy_workers"],
+        beat["waiting_splits"],
+        beat["bytes_per_second"],
+        _reasons(beat["held_inboxes"]),
+        _reasons(beat["held_tasks"]),
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
+
+
+def _reasons(held: Mapping[str, str]) -> dict[str, str]:
+    return {str(name): str(reason) for name, reason in held.items()}
+
+
+# ---------------------------------------------------------------------- an inbox
+
+
+def _inbox(inbox: InboxConfig, view: LedgerView | None, config: Config, now: float) -> InboxStatus:
+    history = _of(inbox, view.counts() if view else [])
+    done = history.get("retired")
+    fault = None
+    waiting = claimed = 0
+    try:
+        waiting = sum(_waits(inbox, found, view) for found in discover(inbox.path, recursive=inbox.recursive))
+        claimed = _claimed(inbox, view)
+    except OSError as error:
+        fault = f"{error.filename}: {error.strerror}"
+    return InboxStatus(
+        inbox.name,
+        waiting,
+        claimed,
+        done.inputs if done else 0,
+        _quarantined(inbox, history, config),
+        done.records if done else 0,
+        done.errors if done else 0,
+        done.reviews if done else 0,
+        _flow(inbox, view, now, 60.0),
+        _flow(inbox, view, now, 3600.0),
+        fault,
+    )
+
+
+def _of(inbox: InboxConfig, counts: list[Counts]) -> dict[str, Counts]:
+    return {count.state: count for count in counts if count.inbox == inbox.name}
+
+
+def _waits(inbox: InboxConfig, found: Found, view: LedgerView | None) -> bool:
+    if not found.regular:
+        return False
+    return inbox.take == "move" or view is None or not view.has_seen(inbox.name, found.identity)
+
+
+def _claimed(inbox: InboxConfig, view: LedgerView | None) -> int:
+    """Inputs that are held: those in the claim folders, or where inputs stay in place those that the ledger holds."""
+    if inbox.take == "move":
+        return sum(1 for _ in _held(inbox.path / FOLDER))
+    return sum(entry.claim.inbox == inbox.name for entry in view.open_entries()) if view else 0
+
+
+def _held(folder: Path) -> Iterator[str]:
+    """Every file of every claim: two folders down, beside the daemons' locks."""
+    for place, _, names in os.walk(folder):
+        depth = len(Path(place).relative_to(folder).parts)
+        yield from (name for name in names if depth >= 2)
+
+
+def _quarantined(inbox: InboxConfig, history: Mapping[str, Counts], config: Config) -> int:
+    if inbox.take == "leave":
+        return history["quarantined"].inputs if "quarantined" in history else 0
+    shared = sum(other.quarantine == inbox.quarantine for other in config.inboxes) > 1
+    reasons = (Path(place, name) for place, _, names in os.walk(inbox.quarantine) for name in names)
+    return sum(_is_ours(reason, inbox, shared=shared) for reason in reasons if reason.name.endswith(REASON_SUFFIX))
+
+
+def _is_ours(reason: Path, inbox: InboxConfig, *, shared: bool) -> bool:
+    if not os.path.lexists(str(reason).removesuffix(REASON_SUFFIX)):
+        return False  # the reason is written ahead of the move
+    if not shared:
+        return True
+    try:
+        return bool(json.loads(reason.read_bytes())["inbox"] == inbox.name)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _flow(inbox: InboxConfig, view: LedgerView | None, now: float, seconds: float) -> Flow:
+    if view is None:
+        return Flow(seconds)
+    done = _of(inbox, view.counts(since=now - seconds)).get("retired")
+    return Flow(seconds, done.inputs, done.records) if done else Flow(seconds)
