@@ -69,6 +69,8 @@ class Tokenizer:
         # Training tools leave these switched on in the file; here they would cut texts off.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        # "[SEP]" written in a message is text like any other.
+        self._tokenizer.encode_special_tokens = True
         self._prefix, self._suffix = self._special_ids()
         self._room = max_length - len(self._prefix) - len(self._suffix)
         if not 0 <= stride < self._room:
@@ -146,6 +148,16 @@ class Tokenizer:
     def _find_pad_id(self) -> int:
         ids = (self._tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>"))
         return next((int(found) for found in ids if found is not None), 0)
+
+
+def pad(windows: Sequence[Window], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids and attention mask of windows that share a padded length: int64, (windows, padded length)."""
+    ids = np.full((len(windows), windows[0].padded), pad_id, np.int64)
+    mask = np.zeros_like(ids)
+    for row, window in enumerate(windows):
+        ids[row, : len(window.ids)] = window.ids
+        mask[row, : len(window.ids)] = 1
+    return ids, mask
 
 
 # ---------------------------------------------------------------------- pieces of huge texts

@@ -27,7 +27,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder durable: after a power cut a new name may be missing from it, however safe the file's own bytes are."""
+    """Make a folder durable: after a power cut a new name may be missing, however safe the bytes are."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

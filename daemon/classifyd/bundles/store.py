@@ -12,7 +12,7 @@ from typing import Any
 
 from classifyd.bundles.durable import copy, sync_folder, write
 from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
-from classifyd.bundles.opening import entries, digest_fault, open_bundle
+from classifyd.bundles.opening import digest_fault, entries, open_bundle
 from classifyd.errors import BundleError
 from classifyd.values import Bundle, TrainedModel
 

@@ -1,0 +1,206 @@
+"""Predictors: a bundle's tokenizer, session and head put together, tried on the bundle's known answers at load."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Label, Record, Setup, Span
+from classifyd_bert.heads import Bio, combine, ranked, softmax, words
+from classifyd_bert.microbatch import TOKEN_BUDGET, plan
+from classifyd_bert.session import Session
+from classifyd_bert.tokens import Tokenizer, Window, pad
+
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What the model saw of one text: its windows, and the logits of each, one row or one row per token."""
+
+    text: str
+    windows: list[Window]
+    logits: list[NDArray[np.float32]]
+
+
+class Network:
+    """A bundle's tokenizer and model: texts in, logits out. BundleError if they are unfit."""
+
+    def __init__(self, bundle: Bundle, setup: Setup) -> None:
+        manifest = bundle.manifest
+        max_length = _whole(manifest, "max_length", least=8)
+        stride = _whole(manifest, "stride", least=0)
+        self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride)
+        self._session = Session(bundle.read(MODEL), setup.threads, setup.device)
+        self._token_budget = _token_budget(setup)
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """What the model sees of each text, in order; of the same text the same, bit for bit, in any company."""
+        windows = self._tokenizer.windows(texts)
+        logits = self._run(windows)
+        pairs = groupby(zip(windows, logits, strict=True), key=lambda pair: pair[0].text)
+        return [Reading(texts[place], *map(list, zip(*group, strict=True))) for place, group in pairs]
+
+    def _run(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
+        logits: dict[int, NDArray[np.float32]] = {}
+        for batch in plan([window.padded for window in windows], self._token_budget):
+            ids, mask = pad([windows[place] for place in batch], self._tokenizer.pad_id)
+            logits.update(zip(batch, self._session.run(ids, mask), strict=True))
+        return [logits[place] for place in range(len(windows))]
+
+
+class _Predictor:
+    """What both kinds share: loading, duplicates, known answers."""
+
+    kind: str
+    rank: int
+
+    def __init__(self, setup: Setup) -> None:
+        bundle = _bundle(setup, self.kind)
+        self.version = f"{bundle.task}@{bundle.version}"
+        self._labels: tuple[str, ...] = tuple(bundle.manifest["labels"])
+        self._temperature = _temperature(bundle.manifest)
+        try:
+            self._prepare()
+            self._network = Network(bundle, setup)
+            _check_known_answers(self, bundle.manifest.get("examples", ()))
+        except BundleError as error:
+            raise BundleError(f"{self.version}: {error}") from error
+
+    def predict(self, records: Sequence[Record]) -> list[Annotation]:
+        """One annotation per record, in order; equal texts are predicted once."""
+        texts = list(dict.fromkeys(record.text for record in records))
+        said = dict(zip(texts, map(self._say, self._network.read(texts)), strict=True)) if texts else {}
+        return [said[record.text] for record in records]
+
+    def _prepare(self) -> None:
+        """Check what the head needs of the manifest."""
+
+    def _say(self, reading: Reading) -> Annotation:
+        raise NotImplementedError
+
+    def _check_shape(self, reading: Reading) -> None:
+        shape = reading.logits[0].shape
+        if len(shape) != self.rank or shape[-1] != len(self._labels):
+            raise BundleError(
+                f"{MODEL}: gives logits of shape {shape} per window, but the manifest says it is of kind "
+                f'"{self.kind}" with {len(self._labels)} labels; train the model again or roll back'
+            )
+
+
+class SequencePredictor(_Predictor):
+    """Labels whole texts. BundleError at load if the bundle is missing, unfit, or fails its known answers."""
+
+    kind = "sequence"
+    rank = 1
+
+    def _say(self, reading: Reading) -> Annotation:
+        self._check_shape(reading)
+        scores = softmax(combine(reading.windows, reading.logits), self._temperature)
+        return Annotation(labels=ranked(self._labels, scores))
+
+
+class TokenPredictor(_Predictor):
+    """Marks spans of texts. BundleError at load if the bundle is missing, unfit, or fails its known answers."""
+
+    kind = "token"
+    rank = 2
+
+    def _prepare(self) -> None:
+        self._bio = Bio.of(self._labels)
+
+    def _say(self, reading: Reading) -> Annotation:
+        self._check_shape(reading)
+        found = words(reading.windows, reading.logits)
+        return Annotation(spans=self._bio.spans(reading.text, found, self._temperature))
+
+
+# ---------------------------------------------------------------------- known answers
+
+
+def known_answer(text: str, annotation: Annotation) -> dict[str, Any]:
+    """A text and what was said of it, as the manifest's `examples` keep it."""
+    if annotation.spans is None:
+        return {"text": text, "labels": {label.label: label.score for label in annotation.labels}}
+    return {"text": text, "spans": [_span_json(span) for span in annotation.spans]}
+
+
+def _span_json(span: Span) -> dict[str, Any]:
+    return {"start": span.start, "end": span.end, "label": span.label, "score": span.score}
+
+
+def _check_known_answers(predictor: _Predictor, examples: Sequence[Mapping[str, Any]]) -> None:
+    """BundleError, naming the example's place but never its text, unless the model still says what it said."""
+    try:
+        expected = [_scores(example) for example in examples]
+        records = [Record(str(example["text"])) for example in examples]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"an example of the manifest cannot be read: {error!r}; restore the manifest") from error
+    for place, (annotation, said) in enumerate(zip(predictor.predict(records), expected, strict=True)):
+        found = _scores(known_answer("", annotation))
+        if _differ(found, said):
+            raise BundleError(
+                f"example {place} of the manifest has another answer than the one recorded, by more than {TOLERANCE}; "
+                "the model or its runtime is not what it was: restore the bundle or roll back"
+            )
+
+
+def _scores(example: Mapping[str, Any]) -> list[tuple[Any, float]]:
+    """An answer as things that must be equal, each with its score; labels likeliest first."""
+    if "spans" in example:
+        return [((span["start"], span["end"], span["label"]), float(span["score"])) for span in example["spans"]]
+    labels = [Label(label, float(score)) for label, score in example["labels"].items()]
+    return [(label.label, label.score) for label in sorted(labels, key=lambda label: -label.score)]
+
+
+def _differ(found: list[tuple[Any, float]], said: list[tuple[Any, float]]) -> bool:
+    # Lower ranks of labels may change places where their scores are as good as equal; the first may not.
+    if len(found) != len(said) or (found and found[0][0] != said[0][0]):
+        return True
+    scores = dict(found)
+    return any(abs(scores.get(what, np.inf) - score) > TOLERANCE for what, score in said)
+
+
+# ---------------------------------------------------------------------- what the setup and the manifest say
+
+
+def _bundle(setup: Setup, kind: str) -> Bundle:
+    if setup.bundle is None:
+        raise BundleError(
+            f"{setup.task}: no model in service; train one with: classifyd train {setup.task} --data FILE …"
+        )
+    if setup.bundle.manifest.get("kind") != kind:
+        raise BundleError(
+            f"{setup.bundle.path}: is a model of kind {setup.bundle.manifest.get('kind')!r}; "
+            f"task {setup.task} needs {kind!r}. Promote a version that fits, or train one."
+        )
+    return setup.bundle
+
+
+def _whole(manifest: Mapping[str, Any], key: str, *, least: int) -> int:
+    value = manifest.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be a whole number, at least {least}')
+    return value
+
+
+def _temperature(manifest: Mapping[str, Any]) -> float:
+    value = manifest.get("temperature")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < np.inf:
+        raise BundleError(f'manifest.json: "temperature" is {value!r}; it must be a number above 0')
+    return float(value)
+
+
+def _token_budget(setup: Setup) -> int:
+    unknown = sorted(set(setup.options) - {"token_budget"})
+    if unknown:
+        raise ConfigError(f"tasks.{setup.task}: unknown option {unknown[0]!r}; known: token_budget")
+    budget = setup.options.get("token_budget", TOKEN_BUDGET)
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+        raise ConfigError(f"tasks.{setup.task}: token_budget is {budget!r}; it must be a whole number from 1")
+    return budget
