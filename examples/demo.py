@@ -5,6 +5,7 @@
 Makes DIR with `classifyd init`; exits 1, saying why, if a message is not answered as it should be.
 """
 
+import csv
 import json
 import shutil
 import signal
@@ -25,6 +26,7 @@ from classifyd.config import Config, InboxConfig, load
 
 MESSAGES = Path(__file__).with_name("messages")
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
+INBOXES = {".eml": "mail", ".mbox": "mail", ".csv": "tables"}
 BROKEN = {"half.jsonl.gz"}
 WAIT_SECONDS = 300.0
 STOP_SECONDS = 60.0
@@ -41,7 +43,9 @@ class Dropped:
 
     @property
     def output(self) -> Path:
-        return self.inbox.output / f"{self.name}.jsonl"
+        """A table is answered in kind, everything else with JSON lines."""
+        in_kind = self.inbox.format == "same" and self.name.endswith(".csv")
+        return self.inbox.output / (self.name if in_kind else f"{self.name}.jsonl")
 
     @property
     def reason(self) -> Path:
@@ -102,9 +106,9 @@ def drop(config: Config) -> list[Dropped]:
 
 
 def inbox_for(path: Path, config: Config) -> InboxConfig:
-    """Mail goes to the inbox named mail, where there is one; the rest to the first of the others."""
-    mail = path.suffix in {".eml", ".mbox"}
-    return next((inbox for inbox in config.inboxes if (inbox.name == "mail") == mail), config.inboxes[0])
+    """The inbox that config.toml has for this kind of file."""
+    kind = INBOXES.get(path.suffix, "messages")
+    return next(inbox for inbox in config.inboxes if inbox.name == kind)
 
 
 def put(path: Path, inbox: InboxConfig) -> Dropped:
@@ -136,7 +140,7 @@ def show(console: Console, dropped: list[Dropped]) -> None:
     table = Table("file", "records", "spam", "topic", "entities", "review", title="Labelled")
     for item in dropped:
         if item.output.exists():
-            table.add_row(item.name, *row(read(item.output)))
+            table.add_row(item.name, *summary(read(item.output)))
     console.print(table)
     for inbox in {item.inbox.output: item.inbox for item in dropped}.values():
         console.print(f"Answers of inbox {inbox.name!r}: {inbox.output}", soft_wrap=True)
@@ -149,11 +153,28 @@ def show(console: Console, dropped: list[Dropped]) -> None:
 
 
 def read(output: Path) -> list[Answer]:
-    """The records of an output, one per line."""
+    """The records of an output."""
+    if output.suffix == ".csv":
+        with output.open(newline="") as stream:
+            return [from_row(row) for row in csv.DictReader(stream)]
     return [json.loads(line) for line in output.read_text().splitlines()]
 
 
-def row(answers: list[Answer]) -> tuple[str, str, str, str, str]:
+def from_row(row: Mapping[str, str]) -> Answer:
+    """What a row of a table says, in the shape of a JSON line."""
+    said: dict[str, Any] = {
+        task: {
+            "label": row[f"{task}_label"],
+            "score": float(row[f"{task}_score"]),
+            "review": row[f"{task}_review"] == "true",
+        }
+        for task in ("spam", "topic")
+    }
+    said["ner"] = {"spans": json.loads(row["ner_spans"]), "review": row["ner_review"] == "true"}
+    return {"id": row["id"], "annotations": said, "errors": row["classifyd_error"]}
+
+
+def summary(answers: list[Answer]) -> tuple[str, str, str, str, str]:
     """How many records, their labels, the commonest entities, how many need a person's look."""
     review = sum(any(said.get("review") for said in answer["annotations"].values()) for answer in answers)
     return str(len(answers)), labels(answers, "spam"), labels(answers, "topic"), entities(answers), str(review or "")
