@@ -64,10 +64,11 @@ class _Predictor:
         bundle = _bundle(setup, self.kind)
         self.version = f"{bundle.task}@{bundle.version}"
         self._labels: tuple[str, ...] = tuple(bundle.manifest["labels"])
-        self._temperature = _temperature(bundle.manifest)
         try:
+            self._temperature = _temperature(bundle.manifest)
             self._prepare()
             self._network = Network(bundle, setup)
+            self._check_shape()
             _check_known_answers(self, bundle.manifest.get("examples", ()))
         except BundleError as error:
             raise BundleError(f"{self.version}: {error}") from error
@@ -84,7 +85,8 @@ class _Predictor:
     def _say(self, reading: Reading) -> Annotation:
         raise NotImplementedError
 
-    def _check_shape(self, reading: Reading) -> None:
+    def _check_shape(self) -> None:
+        (reading,) = self._network.read([""])
         shape = reading.logits[0].shape
         if len(shape) != self.rank or shape[-1] != len(self._labels):
             raise BundleError(
@@ -100,7 +102,6 @@ class SequencePredictor(_Predictor):
     rank = 1
 
     def _say(self, reading: Reading) -> Annotation:
-        self._check_shape(reading)
         scores = softmax(combine(reading.windows, reading.logits), self._temperature)
         return Annotation(labels=ranked(self._labels, scores))
 
@@ -115,7 +116,6 @@ class TokenPredictor(_Predictor):
         self._bio = Bio.of(self._labels)
 
     def _say(self, reading: Reading) -> Annotation:
-        self._check_shape(reading)
         found = words(reading.windows, reading.logits)
         return Annotation(spans=self._bio.spans(reading.text, found, self._temperature))
 
