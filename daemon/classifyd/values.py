@@ -50,9 +50,10 @@ class Fault:
 class Record:
     """One text to annotate, with its metadata.
 
-    `index` is its place in the input, from 0. `row` holds every column of a table's or JSON object's row, in order,
-    the text's included; None for texts and mails. `meta` is what travels to the output beside the text: mail headers,
-    or the row's other columns. `error` is set on a row that could not be read; its text is then empty.
+    `index` is its place in the input, from 0. `row` holds every column of a table's row, in order, the text's
+    included, the same ones for every row of a table; None for texts, mails and JSON objects. `meta` is what travels to
+    the output beside the text: mail headers, or the row's or object's other columns. `error` is set on a row that could
+    not be read; its text is then empty.
     """
 
     text: str
@@ -146,10 +147,15 @@ class AnnotatedRecord:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What an inbox asks of its writer: the tasks in the order of their columns, and whether texts are kept."""
+    """What an inbox asks of its writer: the tasks in the order of their columns, and whether texts are kept.
+
+    `span_tasks` names those of the tasks that mark spans, which have other columns in a table; None if that is not
+    known, and each part then goes by its own records.
+    """
 
     tasks: tuple[str, ...]
     include_text: bool = True
+    span_tasks: tuple[str, ...] | None = None
 
 
 # ------------------------------------------------------------------ models

@@ -5,13 +5,10 @@ import io
 import re
 from typing import Any, BinaryIO, cast
 
-from charset_normalizer import from_bytes
-
 from classifyd.api import Source, UnreadableFile
+from classifyd.mail.charsets import FALLBACK, detect, is_utf8
 
 SAMPLE_BYTES = 2**16
-# Single bytes that mean something nearly everywhere; the last resort for bytes that are in no encoding at all.
-FALLBACK = "cp1252"
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -87,18 +84,9 @@ def refuse_binary(source: Source) -> None:
         raise UnreadableFile(f"{source.name}: looks like {what}, not text; convert it, or keep it out of the inbox")
 
 
-def detect(data: bytes) -> str:
-    """The likeliest encoding of bytes that are not UTF-8."""
-    try:
-        best = from_bytes(data[:SAMPLE_BYTES]).best()
-    except Exception:  # noqa: BLE001  # foreign code fed with anything at all; a guess that fails is no guess
-        return FALLBACK
-    return best.encoding if best else FALLBACK
-
-
 def foreign(sample: bytes) -> str:
     """The encoding for the lines of a file that are not UTF-8, from the lines of its sample that are not."""
-    lines = [line for line in sample.split(b"\n")[:-1] or [sample] if not _is_utf8(line)]
+    lines = [line for line in sample.split(b"\n")[:-1] or [sample] if not is_utf8(line)]
     found = detect(b"\n".join(lines)) if lines else FALLBACK
     return found if _keeps_ascii(found) else FALLBACK
 
@@ -110,14 +98,6 @@ def _keeps_ascii(encoding: str) -> bool:
         return ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
     except (UnicodeError, LookupError):
         return False
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def decode(data: bytes, otherwise: str | None = None) -> str:

@@ -1,0 +1,106 @@
+"""Parquet tables, through pyarrow, which is an extra."""
+
+import base64
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from classifyd.api import Cut, Record, Source, UnreadableFile
+from classifyd.readers.fields import choose_column, from_row
+
+BATCH_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetReader:
+    """One record a row; ranges are of row groups."""
+
+    name: str = "parquet"
+    suffixes: tuple[str, ...] = (".parquet", ".pq")
+
+    def read(self, source: Source, cut: Cut | None) -> Iterator[Record]:
+        """The records of all row groups or of a cut's."""
+        file = _open(source)
+        column = cut.context["column"] if cut else _column(file, source)
+        groups = range(cut.start, cut.end) if cut else range(file.num_row_groups)
+        index = cut.first if cut else 0
+        for row in _rows(file, list(groups), source.name):
+            record = from_row(row, column, index, source.limits.record_bytes)
+            yield Record(record.text, index, _plain(record.meta), row, record.error)
+            index += 1
+
+    def cut(self, source: Source, size: int) -> Iterator[Cut]:
+        """Runs of row groups of about `size` bytes; one row group is the least."""
+        file = _open(source)
+        context = {"column": _column(file, source)}
+        start = first = count = held = 0
+        for group in range(file.num_row_groups):
+            if held >= size:
+                yield Cut(start, group, first, context)
+                start, first, count, held = group, first + count, 0, 0
+            count += file.metadata.row_group(group).num_rows
+            held += file.metadata.row_group(group).total_byte_size
+        if count:
+            yield Cut(start, file.num_row_groups, first, context)
+
+
+def _open(source: Source) -> Any:
+    try:
+        from pyarrow import parquet  # noqa: PLC0415  # an extra, and slow to import: only where a Parquet file is
+    except ImportError as error:
+        raise UnreadableFile(f"{source.name}: Parquet needs pyarrow; run: pip install 'classifyd[parquet]'") from error
+    stream = source.stream
+    if not stream.seekable():
+        # The footer comes last: compressed as a whole, the file has to be unpacked first.
+        stream = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference
+        shutil.copyfileobj(source.stream, stream, 2**20)
+    try:
+        return parquet.ParquetFile(stream, pre_buffer=False)
+    except UnreadableFile:
+        raise
+    except Exception as error:  # pyarrow raises its own, OSError without errno, and more
+        raise _damaged(source.name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> UnreadableFile:
+    if isinstance(error, UnreadableFile) or (isinstance(error, OSError) and error.errno):
+        # A limit met while unpacking, or the disk's own trouble: neither says anything about the format.
+        raise error
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UnreadableFile(f"{name}: is no whole Parquet file ({reason}); send the file again")
+
+
+def _column(file: Any, source: Source) -> str:
+    return choose_column(list(file.schema_arrow.names), source.text_field, source.name)
+
+
+def _rows(file: Any, groups: list[int], name: str) -> Iterator[dict[str, Any]]:
+    batches = file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups)
+    while True:
+        try:
+            batch = next(batches, None)
+            rows = batch.to_pylist() if batch is not None else []
+        except Exception as error:  # likewise
+            raise _damaged(name, error) from error
+        if batch is None:
+            return
+        yield from rows
+
+
+def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _json(value) for key, value in meta.items()}
+
+
+def _json(value: Any) -> Any:
+    """A value as JSON has it: dates in ISO 8601, bytes in base64, anything else in its own words."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,95 @@
+"""CSV (RFC 4180, UTF-8, line feeds): a table answered in kind, or a plain table of records."""
+
+import csv
+import io
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from classifyd.api import AnnotatedRecord, WriteOptions
+from classifyd.writers.columns import lay_out
+from classifyd.writers.strict import dumps, plain
+
+# The csv module's own bound of 128 KiB on a cell would fail on a long text.
+csv.field_size_limit(sys.maxsize)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvWriter:
+    """A header and a row for each record: the row's own columns, each task's, then classifyd_error."""
+
+    format: str = "csv"
+    suffix: str = ".csv"
+
+    def write(self, records: Iterable[AnnotatedRecord], stream: BinaryIO, options: WriteOptions) -> None:
+        """Write the header and every record; no record at all gives an empty file."""
+        layout, every = lay_out(records, options)
+        line = _Line()
+        for number, annotated in enumerate(every):
+            if number == 0:
+                stream.write(line.of(layout.names))
+            stream.write(line.of(layout.cells(annotated).values()))
+
+    def assemble(self, parts: Iterable[BinaryIO], stream: BinaryIO) -> None:
+        """Write the rows of every part below one header."""
+        header: list[str] | None = None
+        for part in parts:
+            first = _header(part)
+            if not first:
+                continue
+            names = next(csv.reader([first.decode()]))
+            if header is None:
+                header = names
+                stream.write(first)
+            if names == header:
+                shutil.copyfileobj(part, stream, 2**20)
+            else:
+                _refit(part, names, header, stream)
+
+
+def _header(part: BinaryIO) -> bytes:
+    """The first row's bytes; a column's name may hold line ends."""
+    data = part.readline()
+    while data.count(b'"') % 2 and (more := part.readline()):
+        data += more
+    return data
+
+
+def _refit(part: BinaryIO, names: list[str], header: list[str], stream: BinaryIO) -> None:
+    """Write a part's rows under another part's columns.
+
+    Parts differ where one knew nothing of a task but errors; the columns that another lacks are then empty.
+    """
+    line = _Line()
+    with io.TextIOWrapper(part, encoding="utf-8", newline="") as text:
+        for row in csv.reader(text):
+            cells = dict(zip(names, row, strict=False))
+            stream.write(line.of(cells.get(name) for name in header))
+
+
+class _Line:
+    """Cells to the bytes of one row."""
+
+    def __init__(self) -> None:
+        self._buffer = io.StringIO(newline="")
+        self._csv = csv.writer(self._buffer, lineterminator="\n")
+
+    def of(self, cells: Iterable[Any]) -> bytes:
+        """One row's bytes."""
+        self._csv.writerow([_cell(cell) for cell in cells])
+        data = plain(self._buffer.getvalue()).encode()
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        return data
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict | list | tuple):
+        return dumps(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
