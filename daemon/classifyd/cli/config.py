@@ -1,0 +1,92 @@
+"""`classifyd config`: check the configuration, show what is in force."""
+# ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from classifyd.cli.options import ConfigOption, load_settings
+
+if TYPE_CHECKING:
+    from classifyd.config import Config
+
+app = typer.Typer(no_args_is_help=True, help="Check the configuration, show what is in force.")
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Report everything that is wrong with the configuration, all at once; exit 78 if anything is.
+
+    Example: [bold]classifyd config check --config office/config.toml[/bold]
+    """
+    from classifyd import config as configuration
+    from classifyd import plugins
+    from classifyd.cli.screen import say
+
+    path = configuration.find(config, os.environ)
+    found = configuration.load(path, os.environ, plugins.load().offers)
+    tasks = sorted({task for inbox in found.inboxes for task in inbox.tasks})
+    say(f"{path}: nothing wrong; {len(found.inboxes)} inboxes, tasks {', '.join(tasks)}")
+
+
+@app.command()
+def show(config: ConfigOption = None) -> None:
+    """Print what is in force as TOML: every setting, the defaults and the environment's included.
+
+    Example: [bold]CLASSIFYD_DAEMON__WORKERS=2 classifyd config show[/bold]
+    """
+    from classifyd.cli.screen import say
+
+    say("\n".join(_document(load_settings(config))))
+
+
+def _document(config: "Config") -> Iterator[str]:
+    yield f"# {config.file or 'no file: the defaults'}"
+    for inbox in config.inboxes:
+        yield "\n[[inbox]]"
+        yield from _settings(_fields(inbox, config))
+    yield "\n[daemon]"
+    yield from _settings(_fields(config.daemon, config))
+    yield f"\n[models]\npath = {_value(config.models)}"
+    for name, task in config.tasks.items():
+        yield f"\n[tasks.{name}]"
+        yield from _settings({"review_below": task.review_below, **task.options})
+    yield "\n[limits]"
+    yield from _settings(dataclasses.asdict(config.limits))
+
+
+def _fields(part: Any, config: "Config") -> dict[str, Any]:
+    """A section's settings; an inbox's limits only where they differ from those of all."""
+    values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    limits = values.pop("limits", None)
+    if limits is not None:
+        common = dataclasses.asdict(config.limits)
+        own = {name: value for name, value in dataclasses.asdict(limits).items() if value != common[name]}
+        values |= {f"limits.{name}": value for name, value in own.items()}
+    if values.get("take") == "leave":
+        del values["done"]
+    return values
+
+
+def _settings(values: Mapping[str, Any]) -> Iterator[str]:
+    return (f"{name} = {_value(value)}" for name, value in values.items() if value is not None)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case Mapping():
+            return "{ " + ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items()) + " }"
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case str() | Path():
+            # JSON's strings are TOML's, but for DEL.
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+        case bool() | int() | float():
+            return str(value).lower()
+        case _:
+            return str(value)  # dates and times

@@ -1,0 +1,233 @@
+"""What `doctor` looks at: each finding says how things are and the command that mends them."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from classifyd import plugins
+from classifyd.bundles import Store
+from classifyd.config import DELETE, Config, InboxConfig
+from classifyd.config.folders import fixed_part, folder_faults
+from classifyd.config.offers import format_faults, task_faults
+from classifyd.errors import BundleError
+
+NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "virtiofs"}
+)
+"""File systems on which other machines' changes send no events here."""
+
+CPU_FLAGS = {"avx512_vnni": "int8 models", "amx_int8": "int8 models", "amx_bf16": "bf16 models"}
+WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one thing is: good, worse than it could be, or bad; and what mends it (empty if nothing needs to)."""
+
+    state: Literal["good", "worse", "bad"]
+    about: str
+    what: str
+    mend: str = ""
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Everything, in the order in which a daemon would stumble over it."""
+    yield from configuration(config)
+    for inbox in config.inboxes:
+        yield from folders(inbox)
+    yield from state(config.daemon.state)
+    yield from events(config)
+    yield from processor()
+    yield from models(config)
+    yield from installed(config)
+
+
+def configuration(config: Config) -> Iterator[Finding]:
+    """Whether there is one, and whether its inboxes can be watched."""
+    if config.file is None:
+        yield Finding("worse", "configuration", "none found; these are the defaults", "classifyd init DIR")
+        return
+    faults = list(folder_faults(config.inboxes, config.daemon.state))
+    for fault in faults:
+        # A missing folder is told with the command that makes it.
+        if "is missing; make it with" not in fault:
+            yield Finding("bad", "configuration", fault, f"edit {shlex.quote(str(config.file))}")
+    if not faults:
+        yield Finding("good", "configuration", f"{config.file}: {len(config.inboxes)} inboxes")
+
+
+# ---------------------------------------------------------------------- folders
+
+
+def folders(inbox: InboxConfig) -> Iterator[Finding]:
+    """Whether an inbox's folders are there, writable, local, and on one file system."""
+    about = f"inbox {inbox.name}"
+    if not inbox.path.is_dir():
+        yield Finding("bad", about, f"{inbox.path} is missing", f"mkdir -p {shlex.quote(str(inbox.path))}")
+        return
+    needed = os.R_OK | os.X_OK | (os.W_OK if inbox.take == "move" else 0)
+    faults = [_permission(about, inbox.path, needed)]
+    faults += [_permission(about, _existing(folder), os.W_OK | os.X_OK) for folder in _written(inbox)]
+    found = [fault for fault in faults if fault]
+    yield from dict.fromkeys(found)
+    kind = file_system(inbox.path)
+    if kind in NETWORK:
+        mend = "set events = false in [daemon]; scan_seconds decides how soon files are found"
+        yield Finding("worse", about, f"{inbox.path} is on {kind}, which tells of no changes by others", mend)
+    yield from _one_device(about, inbox)
+    if not found:
+        yield Finding("good", about, f"{inbox.path} on {kind}, writable" if inbox.take == "move" else f"{inbox.path}")
+
+
+def _written(inbox: InboxConfig) -> Iterator[Path]:
+    yield inbox.output
+    if inbox.take == "move":
+        yield inbox.quarantine
+        if inbox.done != DELETE:
+            yield fixed_part(inbox.done)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it: where the daemon would make it."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _permission(about: str, folder: Path, needed: int) -> Finding | None:
+    if os.access(folder, needed):
+        return None
+    user = os.environ.get("USER") or str(os.getuid())
+    mend = f"sudo setfacl -m u:{user}:rwx {shlex.quote(str(folder))}"
+    return Finding("bad", about, f"{folder} may not be {'written' if needed & os.W_OK else 'read'} by {user}", mend)
+
+
+def _one_device(about: str, inbox: InboxConfig) -> Iterator[Finding]:
+    """Claims are renames inside the inbox and always cheap; retiring across file systems copies each input."""
+    if inbox.take == "leave":
+        return
+    claims = inbox.path / ".classifyd"
+    if claims.exists() and claims.stat().st_dev != inbox.path.stat().st_dev:
+        mend = f"umount {shlex.quote(str(claims))}"
+        yield Finding("bad", about, f"{claims} is another file system, so that nothing can be claimed", mend)
+    for word, folder in (
+        ("done", None if inbox.done == DELETE else fixed_part(inbox.done)),
+        ("quarantine", inbox.quarantine),
+    ):
+        if folder is not None and _existing(folder).stat().st_dev != inbox.path.stat().st_dev:
+            what = f"{word} {folder} is on another file system: every input is copied there"
+            yield Finding("worse", about, what, f"set {word} to a folder beside {inbox.path}")
+
+
+def state(folder: Path) -> Iterator[Finding]:
+    """Whether the ledger's folder can be written and locked."""
+    fault = _permission("state", _existing(folder), os.W_OK | os.X_OK)
+    kind = file_system(_existing(folder))
+    if fault:
+        yield fault
+    elif kind in NETWORK:
+        yield Finding("bad", "state", f"{folder} is on {kind}; SQLite needs a local disk", "set state in [daemon]")
+    else:
+        yield Finding("good", "state", f"{folder} on {kind}")
+
+
+def file_system(folder: Path) -> str:
+    """The kind of file system that a folder is on, as the kernel calls it."""
+    best, kind = "", "?"
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        _, place, found, *_ = line.split(" ")
+        place = place.replace("\\040", " ")
+        if folder.resolve().is_relative_to(place) and len(place) >= len(best):
+            best, kind = place, found
+    return kind
+
+
+# ---------------------------------------------------------------------- the machine
+
+
+def events(config: Config) -> Iterator[Finding]:
+    """Whether the kernel grants enough inotify watches for the inboxes."""
+    if not config.daemon.events:
+        yield Finding(
+            "worse", "events", f"off: files are found every {config.daemon.scan_seconds:g} s", "set events = true"
+        )
+        return
+    try:
+        watches, instances = int(WATCHES.read_text()), int(INSTANCES.read_text())
+    except (OSError, ValueError):
+        mend = "set events = false in [daemon]"
+        yield Finding("worse", "events", "this kernel has no inotify; files are found by scanning", mend)
+        return
+    needed = sum(_folders_below(inbox) for inbox in config.inboxes)
+    if needed > watches:
+        mend = f"sudo sysctl fs.inotify.max_user_watches={2 * needed}"
+        yield Finding("worse", "events", f"{needed} folders to watch, {watches} allowed", mend)
+    elif instances < 8:
+        mend = "sudo sysctl fs.inotify.max_user_instances=128"
+        yield Finding("worse", "events", f"only {instances} inotify instances allowed", mend)
+    else:
+        yield Finding("good", "events", f"inotify: {needed} folders to watch, {watches} allowed")
+
+
+def _folders_below(inbox: InboxConfig) -> int:
+    return 1 + (sum(len(names) for _, names, _ in os.walk(inbox.path)) if inbox.recursive else 0)
+
+
+def processor() -> Iterator[Finding]:
+    """Whether the CPU has the instructions that make quantized models fast."""
+    flags = cpu_flags()
+    has = [flag for flag in CPU_FLAGS if flag in flags]
+    if "avx512_vnni" in flags or "avx_vnni" in flags or "amx_int8" in flags:
+        yield Finding("good", "processor", f"{', '.join(has) or 'avx_vnni'}: int8 models run at full speed")
+    else:
+        what = f"has none of {', '.join(CPU_FLAGS)}: models run two to four times slower than on one that has"
+        yield Finding("worse", "processor", what, "run on a machine with AVX-512 VNNI or AMX, if speed matters")
+
+
+def cpu_flags(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """The CPU's features as the kernel calls them; empty where it does not say."""
+    try:
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(
+        flag for line in lines[:200] if line.startswith("flags") for flag in line.partition(":")[2].split()
+    )
+
+
+# ---------------------------------------------------------------------- models and plugins
+
+
+def models(config: Config) -> Iterator[Finding]:
+    """Whether the model in service of every task is whole."""
+    store = Store(config.models)
+    tasks = store.tasks()
+    if not tasks:
+        yield Finding("worse", "models", f"none in {store.path}", "classifyd train spam --data FILE")
+    for task in tasks:
+        try:
+            version = store.current(task)
+            if version is None:
+                yield Finding("worse", "models", f"{task}: none in service", f"classifyd models promote {task}")
+                continue
+            store.verify(task, version)
+        except BundleError as error:
+            yield Finding("bad", "models", str(error), f"classifyd models rollback {task}")
+        else:
+            yield Finding("good", "models", f"{task}@{version} is whole")
+
+
+def installed(config: Config) -> Iterator[Finding]:
+    """Whether every plugin loads, and whether somebody offers all that the configuration names."""
+    offers = plugins.load().offers
+    for offer in offers.plugins:
+        if offer.problem:
+            yield Finding("bad", "plugins", offer.problem, f"pip install --upgrade {offer.distribution}")
+    for fault in (*task_faults(config, offers.tasks), *format_faults(config, offers.writers)):
+        yield Finding("bad", "plugins", fault, f"edit {shlex.quote(str(config.file))}")
+    loaded = [offer.name for offer in offers.plugins if not offer.problem]
+    yield Finding("good", "plugins", f"loaded: {', '.join(loaded) or 'none'}")

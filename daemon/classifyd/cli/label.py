@@ -1,0 +1,34 @@
+"""`classifyd label`: label files here and now, without a daemon."""
+# ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
+
+from typing import Annotated
+
+import typer
+
+from classifyd.cli.options import ConfigOption, load_settings
+
+
+def label(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Files, folders, or - for standard input.", show_default=False),
+    ],
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option("--task", "-t", metavar="TASK", help="What to decide, repeatable; else all that have a model."),
+    ] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="PATH", help="A file, a folder (one output each), or - (stdout).")
+    ] = "-",
+    format: Annotated[  # noqa: A002  # the word of the configuration
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="jsonl, csv, parquet, or same: tables in kind.")
+    ] = "jsonl",
+    config: ConfigOption = None,
+) -> None:
+    """Label files without a daemon; one JSON line per record on standard output. The files stay as they are.
+
+    Example: [bold]classifyd label --task spam mails/ > labels.jsonl[/bold]
+    """
+    from classifyd.cli.labelling import Request, run
+
+    raise typer.Exit(run(Request(tuple(files), tuple(tasks or ()), output, format), load_settings(config)))

@@ -1,0 +1,275 @@
+"""Labelling in this process: files to jobs, jobs to parts in a temporary folder, parts to the output, in order."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from classifyd import errors, plugins
+from classifyd.bundles import Store
+from classifyd.cli.progress import progress
+from classifyd.cli.screen import complain
+from classifyd.config import SAME, Config, cores
+from classifyd.config.sentences import nearest
+from classifyd.errors import ClassifydError, UsageError
+from classifyd.inbox.moves import shown
+from classifyd.inbox.scan import discover
+from classifyd.jobs import Annotate, Assemble, CutUp, PartReport, Split, TaskSpec
+from classifyd.pipeline import Pipeline
+from classifyd.service.work import answer_format, output_name
+from classifyd.values import Cut, Fault, ReadOptions, WriteOptions
+
+LARGE_BYTES = 4 * 2**20
+JOB_BYTES = 2**20
+JOB_FILES = 64
+STANDARD = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file to label: where it is, what it is called, its size in bytes."""
+
+    path: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asks for."""
+
+    files: tuple[str, ...]
+    tasks: tuple[str, ...]
+    output: str
+    format: str
+
+
+def run(request: Request, config: Config) -> int:
+    """Label the files; 0, or 1 if anything could not be read or labelled. Faults are told as they come."""
+    registry = plugins.load()
+    specs = _specs(request.tasks, registry, config)
+    if request.format not in (SAME, *registry.writers):
+        known = nearest(request.format, (SAME, *registry.writers))
+        raise UsageError(f"--format {request.format}: no installed plugin writes it.{known}")
+    with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
+        labelling = Labelling(Pipeline(registry), specs, request.format, config, Path(temporary))
+        inputs = list(labelling.inputs(request.files))
+        total = sum(item.size for item in inputs)
+        with progress(total, beside_results=request.output == STANDARD) as labelling.done:
+            labelling.write(inputs, request.output)
+    return int(labelling.failed)
+
+
+class Labelling:
+    """One run of the command. `failed` tells whether anything went wrong; `done` is told of bytes that are through."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        specs: tuple[TaskSpec, ...],
+        format: str,  # noqa: A002  # the word of the configuration
+        config: Config,
+        temporary: Path,
+    ) -> None:
+        self.failed = False
+        self.done: Callable[[int], None] = lambda _: None
+        self._pipeline = pipeline
+        self._specs = specs
+        self._format = format
+        self._config = config
+        self._temporary = temporary
+        self._reading = ReadOptions(None, config.limits)
+        self._numbers = itertools.count()
+
+    # ------------------------------------------------------------------ what there is to label
+
+    def inputs(self, files: Iterable[str]) -> Iterator[Input]:
+        """Every file named, every file below a folder named, and standard input as a file."""
+        for name in files:
+            try:
+                yield from self._inputs(name)
+            except OSError as error:
+                self._tell(name, error.strerror or str(error))
+
+    def _inputs(self, name: str) -> Iterator[Input]:
+        if name == STANDARD:
+            yield self._spooled(sys.stdin.buffer, "stdin")
+        elif Path(name).is_dir():
+            for found in discover(Path(name), recursive=True):
+                yield Input(str(Path(name, found.name)), found.name, found.size)
+        elif stat.S_ISREG(Path(name).stat().st_mode):
+            # A link that somebody names is meant; links are refused only where strangers drop files.
+            yield Input(os.path.realpath(name), Path(name).name, Path(name).stat().st_size)
+        else:
+            with Path(name).open("rb") as stream:
+                yield self._spooled(stream, Path(name).name)
+
+    def _spooled(self, stream: BinaryIO, name: str) -> Input:
+        """What can be read only once, as a file."""
+        place = self._temporary / f"{next(self._numbers)}.input"
+        with place.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+        return Input(str(place), name, place.stat().st_size)
+
+    # ------------------------------------------------------------------ where the answers go
+
+    def write(self, inputs: Sequence[Input], output: str) -> None:
+        """The answers of all inputs: into a folder, one each; else one after the other into a file or stdout."""
+        if output != STANDARD and (output.endswith("/") or Path(output).is_dir()):
+            for item in inputs:
+                self._write_one(item, str(Path(output, output_name(item.name, answer_format(self._format, item.name)))))
+        elif {answer_format(self._format, item.name) for item in inputs} <= {"jsonl"}:
+            with _sink(output) as stream:
+                for part in self._parts(inputs):
+                    _emit(part, stream)
+        elif len(inputs) == 1:
+            self._write_one(inputs[0], output)
+        else:
+            raise UsageError(f"--format {self._format}: several files need a folder; name one with --output DIR/")
+
+    def _write_one(self, item: Input, output: str) -> None:
+        """One input's answer as one file, unless the input could not be read."""
+        parts = tuple(self._parts([item]))
+        if not parts:
+            return
+        whole = str(self._temporary / "whole")
+        report = self._pipeline.run(Assemble("label", parts, whole, answer_format(self._format, item.name)))
+        if report.fault:
+            raise _raised(report.fault)
+        with _sink(output) as stream:
+            _emit(whole, stream)
+        for part in parts:
+            Path(part).unlink()
+
+    # ------------------------------------------------------------------ jobs
+
+    def _parts(self, inputs: Sequence[Input]) -> Iterator[str]:
+        """The finished parts, in order. What is wrong with inputs and records is told, the rest raised."""
+        for splits, size in self._jobs(inputs):
+            report = self._pipeline.run(self._job(splits))
+            for fault in (*report.unloadable.values(), *filter(None, [report.fault])):
+                raise _raised(fault)
+            for split, part in zip(splits, report.parts, strict=True):
+                if self._is_good(split, part):
+                    yield split.part
+            self.done(size)
+
+    def _jobs(self, inputs: Sequence[Input]) -> Iterator[tuple[tuple[Split, ...], int]]:
+        """Splits to do together, and how many bytes of the inputs they stand for."""
+        for group in _groups(inputs):
+            if group[0].size > LARGE_BYTES:
+                yield from self._ranges(group[0])
+            else:
+                yield tuple(self._split(item) for item in group), sum(item.size for item in group)
+
+    def _ranges(self, large: Input) -> Iterator[tuple[tuple[Split, ...], int]]:
+        spool = str(self._temporary / "large.spool")
+        report = self._pipeline.run(CutUp("label", large.path, large.name, JOB_BYTES, self._reading, spool))
+        if report.fault:
+            self._tell(large.name, report.fault.message)
+        for cut in report.cuts:
+            path = spool if report.spooled else large.path
+            split = replace(self._split(large, cut), path=path, reader=report.reader)
+            yield (split,), large.size // len(report.cuts)
+
+    def _split(self, item: Input, cut: Cut | None = None) -> Split:
+        number = next(self._numbers)
+        part = str(self._temporary / f"{number}.part")
+        return Split(f"{number}", number, item.path, shown(item.name), f"label/{shown(item.name)}", part, cut=cut)
+
+    def _job(self, splits: tuple[Split, ...]) -> Annotate:
+        """The job for splits of one format: only a large input's, or inputs that are answered alike, come together."""
+        writing = WriteOptions(tuple(spec.name for spec in self._specs))
+        answer = answer_format(self._format, splits[0].name)
+        crumbs = str(self._temporary / "breadcrumb")
+        device = self._config.daemon.device
+        return Annotate(splits, self._specs, self._reading, answer, writing, crumbs, cores(), device)
+
+    def _is_good(self, split: Split, part: PartReport) -> bool:
+        """Whether there is a part; what is wrong with it or its records is told."""
+        if part.fault:
+            self._tell(split.name, part.fault.message)
+        elif part.errors:
+            self._tell(split.name, f"{part.errors} of {part.records} records have errors; see their errors")
+        return part.fault is None
+
+    def _tell(self, name: str, what: str) -> None:
+        self.failed = True
+        complain(what if what.startswith(f"{shown(name)}:") else f"{shown(name)}: {what}")
+
+
+# ---------------------------------------------------------------------- helpers, in the order used
+
+
+def _specs(tasks: Sequence[str], registry: plugins.Registry, config: Config) -> tuple[TaskSpec, ...]:
+    store = Store(config.models)
+    for task in tasks:
+        if task not in registry.tasks:
+            broken = "".join(f"\nplugin {offer.problem}" for offer in registry.offers.plugins if offer.problem)
+            raise UsageError(f'--task "{task}": no installed plugin offers it.{nearest(task, registry.tasks)}{broken}')
+    chosen = list(dict.fromkeys(tasks)) or [task for task in registry.tasks if store.current(task) is not None]
+    if not chosen:
+        raise UsageError(f"{store.path}: no models there; say what to decide with --task (see: classifyd plugins list)")
+    return tuple(_spec(task, store, config) for task in chosen)
+
+
+def _spec(task: str, store: Store, config: Config) -> TaskSpec:
+    version = store.current(task)
+    bundle = store.folder(task, version).resolve() if version is not None else None
+    settings = config.task(task)
+    return TaskSpec(task, version, bundle, settings.options, settings.review_below)
+
+
+def _groups(inputs: Sequence[Input]) -> Iterator[list[Input]]:
+    """Small inputs together, up to the size of a job; a large one alone."""
+    group: list[Input] = []
+    for item in inputs:
+        if group and (len(group) >= JOB_FILES or sum(i.size for i in group) + item.size > JOB_BYTES):
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+@contextlib.contextmanager
+def _sink(output: str) -> Iterator[BinaryIO]:
+    """Standard output, or a file that gets its name only once it is whole."""
+    if output == STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(output)
+    draft = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as stream:
+            yield stream
+        draft.replace(target)
+    except OSError as error:
+        raise ClassifydError(f"{shown(output)}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def _emit(part: str, stream: BinaryIO) -> None:
+    with Path(part).open("rb") as file:
+        shutil.copyfileobj(file, stream)
+    Path(part).unlink()
+
+
+def _raised(fault: Fault) -> ClassifydError:
+    """The fault as the error that it came from, so that the exit code is the right one."""
+    kind = getattr(errors, fault.type, None)
+    if kind is None or not issubclass(kind, ClassifydError):
+        return ClassifydError(fault.message)
+    made: ClassifydError = kind(fault.message)
+    return made

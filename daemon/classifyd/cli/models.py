@@ -1,0 +1,165 @@
+"""`classifyd models`: the bundles that are there, which of them serve, and whether they are whole."""
+# ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from classifyd.cli.options import ConfigOption, JsonOption, load_settings
+from classifyd.errors import BundleError, UsageError
+
+if TYPE_CHECKING:
+    from classifyd.bundles import Store
+
+app = typer.Typer(no_args_is_help=True, help="The models: which there are, which serve, whether they are whole.")
+
+TaskArgument = Annotated[str, typer.Argument(help="The task.", show_default=False)]
+VersionOption = Annotated[int | None, typer.Option("--version", metavar="N", help="Else the one in service.")]
+
+
+@app.command("list")
+def list_models(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List every version of every task's model; the one in service is marked.
+
+    Example: [bold]classifyd models list[/bold]
+    """
+    from classifyd.cli.screen import say_json, show, table
+
+    store = _store(config)
+    rows = list(_rows(store))
+    if json:
+        say_json(rows)
+        return
+    cells = ((row["task"], row["version"], "yes" if row["in_service"] else "", row["about"]) for row in rows)
+    show(table(("task", "version", "in service", "figures"), cells, right=("version",)), f"in {store.path}")
+
+
+@app.command("show")
+def show_model(
+    task: TaskArgument, version: VersionOption = None, config: ConfigOption = None, json: JsonOption = False
+) -> None:
+    """Show what a model's manifest says: labels, figures, what it was made from.
+
+    Example: [bold]classifyd models show spam[/bold]
+    """
+    from classifyd.cli.screen import say, say_json
+
+    store = _store(config)
+    bundle = store.open(task, _version(store, task, version))
+    if json:
+        say_json(dict(bundle.manifest))
+        return
+    for name, value in bundle.manifest.items():
+        if name not in ("files", "examples"):
+            say(f"{name}: {_plain(value)}")
+    say(f"digest: {bundle.digest}\nfiles: {', '.join(sorted(bundle.manifest['files']))}\nin: {bundle.path}")
+
+
+@app.command()
+def verify(
+    task: Annotated[str | None, typer.Argument(help="The task; else all.", show_default=False)] = None,
+    version: Annotated[int | None, typer.Option("--version", metavar="N", help="Else all.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Read every file of the models and compare it with the digest in its manifest; exit 1 if one differs.
+
+    Example: [bold]classifyd models verify spam[/bold]
+    """
+    from classifyd.cli.screen import complain, say
+
+    store = _store(config)
+    failed = False
+    for name in [_known(store, task)] if task else store.tasks():
+        for number in [_version(store, name, version)] if version else store.versions(name):
+            try:
+                store.verify(name, number)
+            except BundleError as error:
+                failed = True
+                complain(str(error))
+            else:
+                say(f"{name}@{number}: whole")
+    raise typer.Exit(int(failed))
+
+
+@app.command()
+def promote(
+    task: TaskArgument,
+    version: Annotated[int | None, typer.Argument(help="The version; else the newest.", show_default=False)] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Put a version in service; a running daemon uses it for the inputs that it takes from then on.
+
+    Example: [bold]classifyd models promote spam 3[/bold]
+    """
+    from classifyd.cli.screen import say
+
+    store = _store(config)
+    store.promote(_known(store, task), version or store.versions(task)[-1])
+    say(f"{task}@{store.current(task)} is in service")
+
+
+@app.command()
+def rollback(task: TaskArgument, config: ConfigOption = None) -> None:
+    """Put the version before the one in service back in service.
+
+    Example: [bold]classifyd models rollback spam[/bold]
+    """
+    from classifyd.cli.screen import say
+
+    store = _store(config)
+    now = store.current(_known(store, task))
+    earlier = [number for number in store.versions(task) if now is not None and number < now]
+    if not earlier:
+        raise UsageError(f"{task}: there is no version before {now}; see: classifyd models list")
+    store.promote(task, earlier[-1])
+    say(f"{task}@{earlier[-1]} is in service, in place of {task}@{now}")
+
+
+# ---------------------------------------------------------------------- helpers, in the order used
+
+
+def _store(config: Any) -> "Store":
+    from classifyd.bundles import Store
+
+    return Store(load_settings(config).models)
+
+
+def _known(store: "Store", task: str) -> str:
+    if not store.versions(task):
+        known = ", ".join(store.tasks()) or "none"
+        raise BundleError(f"{store.path}: no model for the task {task!r}. Known: {known}.")
+    return task
+
+
+def _version(store: "Store", task: str, version: int | None) -> int:
+    chosen = version or store.current(_known(store, task))
+    if chosen is None:
+        raise BundleError(f"{task}: no version is in service; put one there with: classifyd models promote {task}")
+    if chosen not in store.versions(task):
+        known = ", ".join(map(str, store.versions(task)))
+        raise BundleError(f"{task}: there is no version {chosen}. Known: {known}.")
+    return chosen
+
+
+def _rows(store: "Store") -> Iterator[dict[str, Any]]:
+    for task in store.tasks():
+        for number in store.versions(task):
+            try:
+                about = _plain(store.open(task, number).manifest.get("metrics", {}))
+            except BundleError as error:
+                about = f"unfit: {error}"
+            yield {"task": task, "version": number, "in_service": number == store.current(task), "about": about}
+
+
+def _plain(value: Any) -> str:
+    """A value of a manifest on one line, for people."""
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
+        case list():
+            return ", ".join(map(_plain, value))
+        case float():
+            return f"{value:.4g}"
+        case _:
+            return str(value)

@@ -1,0 +1,122 @@
+"""`classifyd status`: what waits, what is in work, what is done."""
+# ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from classifyd.cli.options import ConfigOption, JsonOption, load_settings
+from classifyd.errors import UsageError
+
+if TYPE_CHECKING:
+    from classifyd.config import Config
+    from classifyd.status import InboxStatus, Status
+
+COLUMNS = (
+    *("inbox", "waiting", "claimed", "done", "quarantined", "records", "errors", "review"),
+    *("inputs/h", "records/s"),
+)
+
+
+def status(
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until interrupted.")] = False,
+) -> None:
+    """Show what waits, is claimed, done and quarantined, inbox by inbox, and how fast it goes.
+
+    Example: [bold]classifyd status --config office/config.toml[/bold]
+    """
+    import time
+
+    from classifyd import status as statuses
+    from classifyd.cli.screen import say_json, show
+
+    settings = load_settings(config)
+    if watch and json:
+        raise UsageError("--watch is for people and --json for programs; give one of them")
+    if watch:
+        _watch(settings)
+        return
+    now = time.time()
+    found = statuses.look(settings, now)
+    if json:
+        say_json(_document(found))
+        return
+    show(*_page(found, now))
+
+
+def _watch(settings: "Config") -> None:
+    import time
+
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from classifyd import status as statuses
+    from classifyd.cli.screen import safe
+
+    with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
+        while True:
+            now = time.time()
+            parts = _page(statuses.look(settings, now), now)
+            live.update(Group(*(Text(safe(p)) if isinstance(p, str) else p for p in parts)), refresh=True)
+            time.sleep(1)
+
+
+def _page(found: "Status", now: float) -> list[Any]:
+    from classifyd.cli.screen import table
+
+    total = _total(found.inboxes)
+    rows = [_row(inbox) for inbox in (*found.inboxes, *([total] if len(found.inboxes) > 1 else ()))]
+    return [_headline(found, now), "", table(COLUMNS, rows, right=COLUMNS[1:]), *_troubles(found)]
+
+
+def _headline(found: "Status", now: float) -> str:
+    daemon = found.daemon
+    if daemon.state == "stopped":
+        return "The daemon is not running."
+    words = "runs" if daemon.state == "running" else "is alive but has not been heard of for a while"
+    minutes = (now - (daemon.started_at or now)) / 60
+    rate = f"{daemon.bytes_per_second / 2**20:.2f} MiB/s a worker" if daemon.bytes_per_second else "no rate yet"
+    return f"The daemon {words}: process {daemon.pid}, {minutes:.0f} min; {daemon.busy_workers} workers busy, {rate}."
+
+
+def _row(inbox: "InboxStatus") -> tuple[object, ...]:
+    return (
+        *(inbox.name, inbox.waiting, inbox.claimed, inbox.done, inbox.quarantined),
+        *(inbox.records, inbox.errors, inbox.reviews, inbox.hour.inputs, f"{inbox.minute.records_per_second:.1f}"),
+    )
+
+
+def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
+    from classifyd.status import Flow, InboxStatus
+
+    counted = ("waiting", "claimed", "done", "quarantined", "records", "errors", "reviews")
+    sums = {name: sum(getattr(inbox, name) for inbox in inboxes) for name in counted}
+    minute = Flow(60.0, sum(i.minute.inputs for i in inboxes), sum(i.minute.records for i in inboxes))
+    hour = Flow(3600.0, sum(i.hour.inputs for i in inboxes), sum(i.hour.records for i in inboxes))
+    return InboxStatus("all", **sums, minute=minute, hour=hour)
+
+
+def _troubles(found: "Status") -> Iterator[str]:
+    for name, reason in found.daemon.held_inboxes.items():
+        yield f"{name} is held: {reason}"
+    for name, reason in found.daemon.held_tasks.items():
+        yield f"task {name} is held, and its inputs wait: {reason}"
+    for inbox in found.inboxes:
+        if inbox.fault:
+            yield f"inbox {inbox.name} cannot be counted: {inbox.fault}"
+    if any(inbox.quarantined for inbox in found.inboxes):
+        yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
+
+
+def _document(found: "Status") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    document = asdict(found)
+    for inbox, row in zip(found.inboxes, document["inboxes"], strict=True):
+        for name in ("minute", "hour"):
+            row[name]["records_per_second"] = round(getattr(inbox, name).records_per_second, 3)
+    return {"schema": "classifyd-status/1", **document}
