@@ -1,5 +1,4 @@
 import pytest
-
 from daemons import Place
 
 

@@ -35,10 +35,15 @@ name = "in"
 path = "in"
 tasks = {tasks}
 output = "out"
-done = "{done}"
+{done}
 quarantine = "quarantine"
 {more}
 """
+
+
+def inbox(tasks: str, done: str | None = "done", more: str = "") -> str:
+    """The section of an inbox."""
+    return INBOX.format(tasks=tasks, done=f'done = "{done}"' if done else "", more=more)
 
 
 @dataclass
@@ -49,12 +54,12 @@ class Place:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
-    def make(  # noqa: PLR0913  # a test says only what it is about
+    def make(  # a test says only what it is about
         cls,
         root: Path,
         *,
         tasks: tuple[str, ...] = ("shouting",),
-        done: str = "done",
+        done: str | None = "done",
         workers: int = 1,
         load_seconds: float = 30,
         split_seconds: float = 1.0,
@@ -64,7 +69,7 @@ class Place:
     ) -> "Place":
         place = cls(root)
         if inboxes is None:
-            inboxes = INBOX.format(tasks=json.dumps(list(tasks)), done=done, more=more)
+            inboxes = inbox(tasks=json.dumps(list(tasks)), done=done, more=more)
         text = CONFIG.format(
             workers=workers, load_seconds=load_seconds, split_seconds=split_seconds, daemon=daemon, inboxes=inboxes
         )
@@ -82,7 +87,13 @@ class Place:
         """Start `classifyd run` in a process group of its own."""
         with (self.root / "log").open("ab") as log:
             process = subprocess.Popen(
-                [str(Path(sys.executable).with_name("classifyd")), "run", "--config", str(self.root / "config.toml"), *arguments],
+                [
+                    str(Path(sys.executable).with_name("classifyd")),
+                    "run",
+                    "--config",
+                    str(self.root / "config.toml"),
+                    *arguments,
+                ],
                 stdout=log,
                 stderr=log,
                 cwd=self.root,
@@ -138,7 +149,9 @@ class Place:
 
     def claimed(self, inbox: str = "in") -> list[Path]:
         """What lies in the claim folder."""
-        return [path for path in (self.root / inbox / ".classifyd").rglob("*") if path.is_file() and path.suffix != ".lock"]
+        return [
+            path for path in (self.root / inbox / ".classifyd").rglob("*") if path.is_file() and path.suffix != ".lock"
+        ]
 
     def reason(self, name: str) -> dict:
         """Why a file is in quarantine."""
@@ -152,7 +165,11 @@ def wait_until(holds: Callable[[], object], seconds: float = 60, place: Place | 
     """Wait until something holds; else fail, with the daemon's log."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, f"did not come true in {seconds} s\n{place.log() if place else ''}"
+        dead = place is not None and place.processes[-1].poll() is not None
+        late = time.monotonic() >= end
+        if (dead or late) and not holds():
+            why = "the daemon has ended" if dead else f"did not come true in {seconds} s"
+            raise AssertionError(f"{why}\n{place.log() if place else ''}")
         time.sleep(0.02)
 
 

@@ -27,9 +27,9 @@ def test_a_part_has_its_name_only_when_it_is_whole(tmp_path):
 def test_what_fails_leaves_nothing_behind(tmp_path):
     def fill(stream):
         stream.write(b"half")
-        raise ValueError
+        raise ValueError("upset")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="upset"):
         write_whole(tmp_path / "a.part", fill)
 
     assert [] == list(tmp_path.iterdir())

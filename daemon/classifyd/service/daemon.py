@@ -114,8 +114,9 @@ class Daemon:
         waiting = {name: count for name, count in map(self._unfinished, self._intakes.values()) if count}
         for inbox, count in waiting.items():
             log.warning("still_waiting", inbox=inbox, files=count, reasons=self._troubles())
-        log.info("stopped", quarantined=self._quarantined)
-        return 1 if self._once and (self._quarantined or waiting) else 0
+        quarantined = self._quarantined + sum(intake.put_aside for intake in self._intakes.values())
+        log.info("stopped", quarantined=quarantined)
+        return 1 if self._once and (quarantined or waiting) else 0
 
     # ------------------------------------------------------------------ the loop
 

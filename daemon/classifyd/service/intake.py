@@ -73,11 +73,11 @@ class Intake:
         """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""
         found = list(self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)))
         settled = self._settling.see(found, now)
-        for item in settled:
-            if not item.regular:
-                self._put_aside(item)
+        irregular = [item for item in settled if not item.regular]
+        for item in irregular:
+            self._put_aside(item)
         self.backlog = deque(item for item in settled if item.regular)
-        self.waiting = sum(item.regular for item in found)
+        self.waiting = len(found) - len(irregular)
 
     def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
         """Claim from the backlog while there is room; each claim with its identity where inputs stay in place.

@@ -1,0 +1,245 @@
+"""What is wrong with an input, a plugin or a folder costs only itself."""
+
+import gzip
+import json
+import os
+import time
+
+import pytest
+from daemons import descendants, inbox, wait_until
+
+
+def labels(here, name):
+    return [r["annotations"].get("shouting", {}).get("label") for r in here.records(name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("binary.txt", bytes(range(256)) * 20, ""),
+        ("truncated.jsonl.gz", gzip.compress(b'{"text": "hello"}\n' * 5000)[:-60], ""),
+        ("broken.json", b'[{"text": "hello"}, {"text"', ""),
+        ("notext.csv", b"a,b\n1,2\n", ""),
+    ],
+)
+def test_an_unreadable_file_is_quarantined_with_its_reason(place, name, content, why):
+    here = place()
+    here.drop(name, content)
+    here.drop("fine.txt", "hello")
+
+    assert 1 == here.once()
+
+    assert {name, f"{name}.reason.json"} == here.files("quarantine")
+    reason = here.reason(name)
+    assert ("in", name) == (reason["inbox"], reason["path"])
+    assert name in reason["reason"]
+    assert {"fine.txt.jsonl"} == here.files("out")
+    assert [] == here.claimed()
+
+
+def test_links_fifos_and_sockets_are_never_opened_but_quarantined(place):
+    here = place()
+    (here.root / "secret").write_text("secret")
+    (here.root / "in/link.txt").symlink_to(here.root / "secret")
+    os.mkfifo(here.root / "in/fifo.txt")
+
+    assert 1 == here.once(timeout=60)
+
+    assert "not a regular file" in here.reason("link.txt")["reason"]
+    assert "not a regular file" in here.reason("fifo.txt")["reason"]
+    assert set() == here.files("out")
+
+
+def test_an_empty_file_waits_until_it_has_something_to_say(place):
+    here = place()
+    (here.root / "in/later.txt").touch()
+    assert 0 == here.once()
+    assert {"later.txt"} == here.files("in")
+    (here.root / "in/later.txt").write_text("hello")
+    assert 0 == here.once()
+    assert {"later.txt.jsonl"} == here.files("out")
+
+
+def test_a_file_that_still_grows_is_not_taken(place):
+    here = place()
+    process = here.start()
+    path = here.root / "in/growing.txt"
+    with path.open("w") as file:
+        for _ in range(40):
+            file.write("hello ")
+            file.flush()
+            time.sleep(0.05)
+            assert path.exists()
+    wait_until(lambda: "growing.txt.jsonl" in here.files("out"), place=here)
+
+    assert "hello " * 40 == here.records("growing.txt.jsonl")[0]["text"].rstrip() + " "
+    assert 0 == here.stop(process)
+
+
+def test_a_file_that_changes_while_it_is_processed_is_processed_anew(place):
+    here = place(tasks=("slow",))
+    path = here.drop("a.txt", "before")
+    writer = path.open("a")
+    process = here.start(more={"SLOW_SECONDS": "1"})
+    wait_until(lambda: '"event": "claimed"' in here.log(), place=here)
+    writer.write(" and after")
+    writer.close()
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
+
+    assert ["before and after"] == [r["text"] for r in here.records("a.txt.jsonl")]
+    assert "input_changed" in here.log()
+    assert 0 == here.stop(process)
+
+
+def test_a_file_that_vanishes_while_claimed_leaves_no_trace(place):
+    here = place(tasks=("slow",))
+    here.drop("a.txt", "hello")
+    process = here.start(more={"SLOW_SECONDS": "1"})
+    wait_until(lambda: here.claimed(), place=here)
+    here.claimed()[0].unlink()
+    wait_until(lambda: "input_vanished" in here.log(), place=here)
+
+    assert 0 == here.stop(process)
+    assert set() == here.files("out") | here.files("quarantine")
+
+
+@pytest.mark.parametrize("deed", ["RAISE", "EXIT", "CRASH"])
+def test_a_poisoned_record_costs_only_itself(place, deed):
+    here = place()
+    texts = ["hello"] * 300
+    texts[123] = f"please {deed}"
+    here.drop("rows.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
+    here.drop("other.txt", "HELLO")
+
+    assert 0 == here.once()
+
+    assert ["loud"] == labels(here, "other.txt.jsonl")
+    records = here.records("rows.jsonl.jsonl")
+    assert [123] == [r["index"] for r in records if r["errors"]]
+    assert "PredictionFailed" == records[123]["errors"]["shouting"]["type"]
+    assert 299 == sum(label == "calm" for label in labels(here, "rows.jsonl.jsonl"))
+    if deed != "RAISE":
+        assert here.log().count("worker_died") <= 2 + 9 + 1  # one death may have parted the two files
+
+
+def test_a_record_that_hangs_is_killed_on_the_deadline(place):
+    here = place(load_seconds=3)
+    here.drop("a.txt", "please HANG")
+    here.drop("b.txt", "HELLO")
+
+    assert 0 == here.once()
+
+    assert ["loud"] == labels(here, "b.txt.jsonl")
+    assert "deadline" in here.records("a.txt.jsonl")[0]["errors"]["shouting"]["message"]
+
+
+def test_a_task_that_fails_on_everything_makes_its_inputs_wait_and_no_others(place):
+    other = inbox('["shouting"]', done="done2").replace('"in"', '"other"').replace('"out"', '"out2"')
+    inboxes = inbox('["sick"]') + other.replace('"quarantine"', '"quarantine2"')
+    here = place(inboxes=inboxes)
+    (here.root / "other").mkdir(exist_ok=True)
+    flag = here.root / "flag"
+    flag.touch()
+    process = here.start(more={"SICK_WHILE": str(flag)})
+    for number in range(6):
+        here.drop(f"{number}.txt", "hello")
+        time.sleep(0.4)
+    here.drop("fine.txt", "HELLO", inbox="other")
+    wait_until(lambda: "task_failing" in here.log(), place=here)
+    wait_until(lambda: "fine.txt.jsonl" in here.files("out2"), place=here)
+    assert len(here.files("out")) < 6
+
+    flag.unlink()
+    wait_until(lambda: 6 == len(here.files("out")), place=here)
+    assert "task_recovered" in here.log()
+    assert 0 == here.stop(process)
+
+
+def test_a_killed_worker_is_replaced_and_its_job_done_again(place):
+    here = place(tasks=("slow",))
+    process = here.start(more={"SLOW_SECONDS": "0.5"})
+    wait_until(lambda: '"event": "started"' in here.log(), place=here)
+    for number in range(4):
+        here.drop(f"{number}.txt", "hello")
+    for _ in range(2):
+        wait_until(lambda: here.claimed(), place=here)
+        time.sleep(0.3)
+        for pid in descendants(process.pid):
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                continue
+    wait_until(lambda: 4 == len(here.files("out")), place=here)
+
+    assert all(not r["errors"] for name in here.files("out") for r in here.records(name))
+    assert 0 == here.stop(process)
+
+
+def test_an_idle_worker_that_is_killed_is_replaced(place):
+    here = place()
+    process = here.start()
+    wait_until(lambda: '"event": "started"' in here.log(), place=here)
+    for pid in descendants(process.pid):
+        os.kill(pid, 9)
+    time.sleep(0.5)
+    here.drop("a.txt", "hello")
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
+
+    assert [{}] == [r["errors"] for r in here.records("a.txt.jsonl")]
+    assert 0 == here.stop(process)
+
+
+def test_workers_end_when_the_daemon_alone_is_killed(place):
+    here = place(tasks=("slow",), workers=2)
+    process = here.start(more={"SLOW_SECONDS": "60"})
+    here.drop("a.txt", "hello")
+    wait_until(lambda: here.claimed(), place=here)
+    workers = descendants(process.pid)
+    assert workers
+    process.kill()
+    process.wait()
+
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") and alive(pid) for pid in workers), seconds=10)
+
+
+def alive(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_an_output_folder_that_cannot_be_written_makes_its_inbox_wait(place):
+    here = place()
+    here.drop("a.txt", "hello")
+    (here.root / "out").write_text("a file where the folder should be")
+    process = here.start()
+    wait_until(lambda: "inbox_held" in here.log(), place=here)
+    assert {"a.txt"} == here.files("in")
+
+    (here.root / "out").unlink()
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
+    assert {"a.txt"} == here.files("done")
+    assert 0 == here.stop(process)
+
+
+def test_once_says_what_still_waits(place):
+    here = place()
+    here.drop("a.txt", "hello")
+    (here.root / "out").write_text("a file where the folder should be")
+
+    assert 1 == here.once()
+    assert "still_waiting" in here.log()
+    assert {"a.txt"} == here.files("in")
+
+
+def test_an_unknown_task_is_a_fault_of_the_configuration(place):
+    here = place(tasks=("shoutin",))
+
+    assert 78 == here.once()
+    assert 'Did you mean "shouting"' in here.log().replace("\\", "")
+
+
+def test_a_missing_bundle_names_its_task(place):
+    here = place(tasks=("spam",))
+
+    assert 78 == here.once()
+    assert "spam" in here.log()
