@@ -142,14 +142,14 @@ def show(console: Console, dropped: list[Dropped]) -> None:
         if item.output.exists():
             table.add_row(item.name, *summary(read(item.output)))
     console.print(table)
-    for inbox in {item.inbox.output: item.inbox for item in dropped}.values():
-        console.print(f"Answers of inbox {inbox.name!r}: {inbox.output}", soft_wrap=True)
     bad = Table("file", "why", title="Quarantined")
     for item in dropped:
         if item.reason.exists():
             bad.add_row(item.name, json.loads(item.reason.read_text())["reason"])
-            console.print(f"Quarantine of inbox {item.inbox.name!r}: {item.inbox.quarantine}", soft_wrap=True)
     console.print(bad)
+    places = [item.inbox.quarantine if item.reason.exists() else item.inbox.output for item in dropped]
+    for place in sorted(set(places)):
+        console.print(f"In {place}", soft_wrap=True, highlight=False)
 
 
 def read(output: Path) -> list[Answer]:
@@ -170,7 +170,7 @@ def from_row(row: Mapping[str, str]) -> Answer:
         }
         for task in ("spam", "topic")
     }
-    said["ner"] = {"spans": json.loads(row["ner_spans"]), "review": row["ner_review"] == "true"}
+    said["ner"] = {"spans": json.loads(row["ner_spans"])}
     return {"id": row["id"], "annotations": said, "errors": row["classifyd_error"]}
 
 
