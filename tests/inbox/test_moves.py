@@ -32,7 +32,7 @@ def test_without_kernel_support_a_link_stands_in_and_never_overwrites(tmp_path, 
         moves.rename_exclusive(str(tmp_path / "a"), str(tmp_path / "b"))
     moves.rename_exclusive(str(tmp_path / "a"), str(tmp_path / "c"))
 
-    assert ["b", "c"] == sorted(os.listdir(tmp_path))
+    assert ["b", "c"] == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_a_move_to_a_taken_name_takes_the_next_free_one(tmp_path):
@@ -59,7 +59,7 @@ def test_a_move_across_file_systems_copies_then_removes(tmp_path, monkeypatch):
     moved = moves.move(str(tmp_path / "a.txt"), tmp_path / "done", "a.txt")
 
     assert "text" == moved.read_text()
-    assert ["a.txt"] == os.listdir(tmp_path / "done")
+    assert ["a.txt"] == [path.name for path in (tmp_path / "done").iterdir()]
     assert not (tmp_path / "a.txt").exists()
 
 

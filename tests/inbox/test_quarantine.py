@@ -1,5 +1,5 @@
 import json
-import os
+from pathlib import Path
 
 from classifyd.inbox.quarantine import quarantine
 from classifyd.values import Fault
@@ -24,7 +24,7 @@ def test_a_name_of_255_bytes_leaves_room_for_its_reason(tmp_path):
     place = quarantine(str(tmp_path / name), tmp_path / "q", name, "mail", Fault("UnreadableFile", "why"))
 
     assert place.exists()
-    assert os.path.exists(f"{place}.reason.json")
+    assert Path(f"{place}.reason.json").exists()
 
 
 def test_two_files_of_one_name_both_keep_their_reasons(tmp_path):

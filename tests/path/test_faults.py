@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from daemons import descendants, inbox, wait_until
@@ -95,7 +96,7 @@ def test_a_file_that_vanishes_while_claimed_leaves_no_trace(place):
     here = place(tasks=("slow",))
     here.drop("a.txt", "hello")
     process = here.start(more={"SLOW_SECONDS": "1"})
-    wait_until(lambda: here.claimed(), place=here)
+    wait_until(here.claimed, place=here)
     here.claimed()[0].unlink()
     wait_until(lambda: "input_vanished" in here.log(), place=here)
 
@@ -162,7 +163,7 @@ def test_a_killed_worker_is_replaced_and_its_job_done_again(place):
     for number in range(4):
         here.drop(f"{number}.txt", "hello")
     for _ in range(2):
-        wait_until(lambda: here.claimed(), place=here)
+        wait_until(here.claimed, place=here)
         time.sleep(0.3)
         for pid in descendants(process.pid):
             try:
@@ -193,18 +194,18 @@ def test_workers_end_when_the_daemon_alone_is_killed(place):
     here = place(tasks=("slow",), workers=2)
     process = here.start(more={"SLOW_SECONDS": "60"})
     here.drop("a.txt", "hello")
-    wait_until(lambda: here.claimed(), place=here)
+    wait_until(here.claimed, place=here)
     workers = descendants(process.pid)
     assert workers
     process.kill()
     process.wait()
 
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") and alive(pid) for pid in workers), seconds=10)
+    wait_until(lambda: not any(alive(pid) for pid in workers), seconds=10)
 
 
 def alive(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_an_output_folder_that_cannot_be_written_makes_its_inbox_wait(place):

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import signal
 import threading
 import time
 
@@ -147,9 +149,6 @@ def test_a_worker_killed_again_and_again_delays_but_does_not_spoil(place):
         time.sleep(1.5)
         workers = [pid for pid in descendants(process.pid) if pid != process.pid]
         if workers and process.poll() is None:
-            import os
-            import signal
-
             os.kill(dice.choice(workers), signal.SIGKILL)
     wait_until(lambda: "rows.jsonl.jsonl" in here.files("out"), place=here)
 

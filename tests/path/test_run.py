@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -143,7 +144,7 @@ def test_termination_finishes_running_jobs_and_loses_nothing(place):
     process = here.start(more={"SLOW_SECONDS": "0.3"})
     for number in range(12):
         here.drop(f"{number}.txt", "hello")
-    wait_until(lambda: here.claimed(), place=here)
+    wait_until(here.claimed, place=here)
 
     assert 0 == here.stop(process)
     assert '"event": "stopped"' in here.log()
@@ -201,8 +202,6 @@ def test_the_running_daemon_has_loaded_no_runtime_and_stays_small(place):
 
 
 def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(place, tmp_path):
-    import socket
-
     here = place()
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:

@@ -82,5 +82,5 @@ def register_tasks():
 def file_done(report):
     told = os.environ.get("TOLD")
     if told:
-        with open(told, "a") as file:
+        with Path(told).open("a") as file:
             file.write(f"{report.state} {report.source}\n")
