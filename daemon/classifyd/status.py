@@ -86,10 +86,10 @@ def look(config: Config, now: float) -> Status:
     daemon = _daemon(config.daemon.state / "status.json", now)
     ledger = config.daemon.state / "ledger.sqlite"
     if not ledger.exists():
-        return Status(daemon, tuple(_inbox(inbox, None, config, now) for inbox in config.inboxes))
+        return Status(daemon, _inboxes(config, None, now))
     try:
         with closing(LedgerView(ledger)) as view:
-            return Status(daemon, tuple(_inbox(inbox, view, config, now) for inbox in config.inboxes))
+            return Status(daemon, _inboxes(config, view, now))
     except sqlite3.Error as error:
         raise DiskFault(f"{ledger}: {error}; run this as a user who may read it") from error
 
@@ -130,30 +130,46 @@ def _reasons(held: Mapping[str, str]) -> dict[str, str]:
     return {str(name): str(reason) for name, reason in held.items()}
 
 
-# ---------------------------------------------------------------------- an inbox
+# ---------------------------------------------------------------------- the inboxes
 
 
-def _inbox(inbox: InboxConfig, view: LedgerView | None, config: Config, now: float) -> InboxStatus:
-    history = _of(inbox, view.counts() if view else [])
-    done = history.get("retired")
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What the ledger says: of all times, of the last minute, of the last hour."""
+
+    view: LedgerView | None
+    ever: list[Counts]
+    minute: list[Counts]
+    hour: list[Counts]
+
+
+def _inboxes(config: Config, view: LedgerView | None, now: float) -> tuple[InboxStatus, ...]:
+    spans = ([view.counts(since) for since in (0.0, now - 60.0, now - 3600.0)]) if view else [[], [], []]
+    history = _History(view, *spans)
+    return tuple(_inbox(inbox, history, config) for inbox in config.inboxes)
+
+
+def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus:
+    states = _of(inbox, history.ever)
+    done = states.get("retired", Counts(inbox.name, "retired", 0, 0, 0, 0))
     fault = None
     waiting = claimed = 0
     try:
-        waiting = sum(_waits(inbox, found, view) for found in discover(inbox.path, recursive=inbox.recursive))
-        claimed = _claimed(inbox, view)
+        waiting = sum(_waits(inbox, found, history.view) for found in discover(inbox.path, recursive=inbox.recursive))
+        claimed = _claimed(inbox, history.view)
     except OSError as error:
         fault = f"{error.filename}: {error.strerror}"
     return InboxStatus(
         inbox.name,
         waiting,
         claimed,
-        done.inputs if done else 0,
-        _quarantined(inbox, history, config),
-        done.records if done else 0,
-        done.errors if done else 0,
-        done.reviews if done else 0,
-        _flow(inbox, view, now, 60.0),
-        _flow(inbox, view, now, 3600.0),
+        done.inputs,
+        _quarantined(inbox, states, config),
+        done.records,
+        done.errors,
+        done.reviews,
+        _flow(inbox, history.minute, 60.0),
+        _flow(inbox, history.hour, 3600.0),
         fault,
     )
 
@@ -182,9 +198,9 @@ def _held(folder: Path) -> Iterator[str]:
         yield from (name for name in names if depth >= 2)
 
 
-def _quarantined(inbox: InboxConfig, history: Mapping[str, Counts], config: Config) -> int:
+def _quarantined(inbox: InboxConfig, states: Mapping[str, Counts], config: Config) -> int:
     if inbox.take == "leave":
-        return history["quarantined"].inputs if "quarantined" in history else 0
+        return states["quarantined"].inputs if "quarantined" in states else 0
     shared = sum(other.quarantine == inbox.quarantine for other in config.inboxes) > 1
     reasons = (Path(place, name) for place, _, names in os.walk(inbox.quarantine) for name in names)
     return sum(_is_ours(reason, inbox, shared=shared) for reason in reasons if reason.name.endswith(REASON_SUFFIX))
@@ -201,8 +217,6 @@ def _is_ours(reason: Path, inbox: InboxConfig, *, shared: bool) -> bool:
         return False
 
 
-def _flow(inbox: InboxConfig, view: LedgerView | None, now: float, seconds: float) -> Flow:
-    if view is None:
-        return Flow(seconds)
-    done = _of(inbox, view.counts(since=now - seconds)).get("retired")
+def _flow(inbox: InboxConfig, counts: list[Counts], seconds: float) -> Flow:
+    done = _of(inbox, counts).get("retired")
     return Flow(seconds, done.inputs, done.records) if done else Flow(seconds)

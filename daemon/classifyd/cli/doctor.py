@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from classifyd.cli.options import ConfigOption, JsonOption, load_settings
+from classifyd.cli.options import ConfigOption, JsonOption, load_settings, with_shipped_models
 
 MARKS = {"good": ("✓", "green"), "worse": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -20,7 +20,7 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
     from classifyd.cli.diagnosis import examine
     from classifyd.cli.screen import say_json, show
 
-    findings = list(examine(load_settings(config)))
+    findings = list(examine(with_shipped_models(load_settings(config))))
     if json:
         say_json([asdict(finding) for finding in findings])
     else:

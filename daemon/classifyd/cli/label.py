@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from classifyd.cli.options import ConfigOption, load_settings
+from classifyd.cli.options import ConfigOption, load_settings, with_shipped_models
 
 
 def label(
@@ -31,4 +31,5 @@ def label(
     """
     from classifyd.cli.labelling import Request, run
 
-    raise typer.Exit(run(Request(tuple(files), tuple(tasks or ()), output, format), load_settings(config)))
+    request = Request(tuple(files), tuple(tasks or ()), output, format)
+    raise typer.Exit(run(request, with_shipped_models(load_settings(config))))

@@ -2,11 +2,12 @@
 # ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from classifyd.cli.options import ConfigOption, JsonOption, load_settings
+from classifyd.cli.options import ConfigOption, JsonOption, load_settings, with_shipped_models
 from classifyd.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def promote(
     """
     from classifyd.cli.screen import say
 
-    store = _store(config)
+    store = _own_store(config)
     store.promote(_known(store, task), version or store.versions(task)[-1])
     say(f"{task}@{store.current(task)} is in service")
 
@@ -107,7 +108,7 @@ def rollback(task: TaskArgument, config: ConfigOption = None) -> None:
     """
     from classifyd.cli.screen import say
 
-    store = _store(config)
+    store = _own_store(config)
     now = store.current(_known(store, task))
     earlier = [number for number in store.versions(task) if now is not None and number < now]
     if not earlier:
@@ -119,7 +120,15 @@ def rollback(task: TaskArgument, config: ConfigOption = None) -> None:
 # ---------------------------------------------------------------------- helpers, in the order used
 
 
-def _store(config: Any) -> "Store":
+def _store(config: Path | None) -> "Store":
+    """The models that are used: shipped ones if there are no others."""
+    from classifyd.bundles import Store
+
+    return Store(with_shipped_models(load_settings(config)).models)
+
+
+def _own_store(config: Path | None) -> "Store":
+    """The models that may be changed."""
     from classifyd.bundles import Store
 
     return Store(load_settings(config).models)

@@ -32,7 +32,7 @@ def load_config(explicit: Path | None) -> "Config":
 
     path = config.find(explicit, os.environ)
     try:
-        return _with_models(config.load(path, os.environ))
+        return with_shipped_models(config.load(path, os.environ))
     except ConfigError:
         from classifyd import plugins
 
@@ -50,12 +50,12 @@ def load_settings(explicit: Path | None) -> "Config":
     except ConfigError:
         here = Path.cwd()
         daemon = config.DaemonConfig(here / "state", workers=config.cores())
-        return _with_models(config.Config(None, here / "models", daemon, ()))
-    return _with_models(config.load(path, os.environ, check_folders=False))
+        return config.Config(None, here / "models", daemon, ())
+    return config.load(path, os.environ, check_folders=False)
 
 
-def _with_models(found: "Config") -> "Config":
-    """The same, with the shipped models where the file names none and none lie beside it."""
+def with_shipped_models(found: "Config") -> "Config":
+    """The same, with the shipped models, to be read only, where the file names none and none lie beside it."""
     from dataclasses import replace
 
     from classifyd import bundles

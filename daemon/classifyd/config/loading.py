@@ -48,9 +48,7 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(
-    path: Path, environ: Mapping[str, str], offers: Offers | None = None, *, check_folders: bool = True
-) -> Config:
+def load(path: Path, environ: Mapping[str, str], offers: Offers | None = None, *, check_folders: bool = True) -> Config:
     """Read and check a configuration. ConfigError with every fault.
 
     Tasks and formats are compared with what the plugins offer only if `offers` is given; else see `check_tasks`.
@@ -232,4 +230,4 @@ def _misspelt(task: str, options: Mapping[str, Any]) -> Iterator[str]:
     for option in options:
         hint = nearest(option.lower().replace("-", "_"), known)
         if "Did you mean" in hint:
-            yield f"[tasks.{task}]: there is no setting {quoted(option)}.{hint}"
+            yield f"[tasks.{task}] there is no setting {quoted(option)}.{hint}"
