@@ -217,8 +217,8 @@ def test_an_output_folder_that_cannot_be_written_makes_its_inbox_wait(place):
     assert {"a.txt"} == here.files("in")
 
     (here.root / "out").unlink()
-    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
-    assert {"a.txt"} == here.files("done")
+    wait_until(lambda: {"a.txt"} == here.files("done"), place=here)
+    assert {"a.txt.jsonl"} == here.files("out")
     assert 0 == here.stop(process)
 
 
