@@ -40,7 +40,7 @@ def commands() -> Iterator[tuple[str, str]]:
             r"`(classifyd [a-z][^`\n]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
         )
         for line in lines:
-            if found := re.search(r"\bclassifyd( [a-z-].*)", line):
+            if found := re.search(r"(?:^|[|&] |/bin/)classifyd( [a-z-].*)", line):
                 yield page.name, "classifyd" + found[1]
 
 
