@@ -1,0 +1,163 @@
+"""`classifyd label` labels files here and now, and says what it could not read."""
+
+import csv
+import gzip
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console import CLASSIFYD, Run, install
+
+
+def answers(text: str) -> list[tuple[str, int, str]]:
+    """Source, index and label of each record."""
+    documents: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+    return [(d["source"], d["index"], d["annotations"]["shouting"]["label"]) for d in documents]
+
+
+def test_files_and_folders_are_answered_in_order_on_standard_output(run: Run, here: Path) -> None:
+    (here / "mails" / "sub").mkdir(parents=True)
+    (here / "a.txt").write_text("HELLO")
+    (here / "mails" / "b.txt").write_text("hello")
+    (here / "mails" / "sub" / "c.jsonl").write_text('{"text": "HI"}\n{"text": "hi"}\n')
+    (here / "mails" / ".hidden.txt").write_text("x")
+    outcome = run("label", "--task", "shouting", "a.txt", "mails")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert answers(outcome.stdout) == [
+        ("a.txt", 0, "loud"),
+        ("b.txt", 0, "calm"),
+        ("sub/c.jsonl", 0, "loud"),
+        ("sub/c.jsonl", 1, "calm"),
+    ]
+
+
+def test_standard_input_is_a_file_too(run: Run) -> None:
+    outcome = run("label", "--task", "shouting", "-", stdin="WHERE ARE YOU")
+    assert answers(outcome.stdout) == [("stdin", 0, "loud")]
+
+
+def test_a_large_input_is_answered_range_by_range_with_the_same_records(run: Run, here: Path) -> None:
+    lines = [json.dumps({"text": ("LOUD " if n % 3 else "calm ") * 30, "n": n}) for n in range(40_000)]
+    (here / "large.jsonl").write_text("\n".join(lines))
+    assert (here / "large.jsonl").stat().st_size > 4 * 2**20
+    outcome = run("label", "--task", "shouting", "large.jsonl")
+    assert outcome.returncode == 0, outcome.stderr
+    assert answers(outcome.stdout) == [("large.jsonl", n, "loud" if n % 3 else "calm") for n in range(40_000)]
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_answered(run: Run, here: Path) -> None:
+    (here / "a.txt").write_text("HELLO")
+    (here / "b.bin").write_bytes(bytes(range(256)))
+    (here / "c.txt.gz").write_bytes(gzip.compress(b"x" * 10_000)[:20])
+    outcome = run("label", "--task", "shouting", "a.txt", "b.bin", "c.txt.gz", "missing.txt")
+    assert outcome.returncode == 1
+    assert answers(outcome.stdout) == [("a.txt", 0, "loud")]
+    told = sorted(line.partition(":")[0] for line in outcome.stderr.splitlines())
+    assert told == ["b.bin", "c.txt.gz", "missing.txt"]
+
+
+def test_records_with_errors_are_answered_and_counted(run: Run, here: Path) -> None:
+    (here / "a.jsonl").write_text('{"text": "x"}\nbroken\n')
+    outcome = run("label", "--task", "shouting", "a.jsonl")
+    assert outcome.returncode == 1
+    assert "record" in json.loads(outcome.stdout.splitlines()[1])["errors"]
+    assert outcome.stderr == "a.jsonl: 1 of 2 records have errors; see their errors\n"
+
+
+def test_an_output_file_appears_whole_and_standard_output_stays_empty(run: Run, here: Path) -> None:
+    (here / "a.txt").write_text("HELLO")
+    outcome = run("label", "--task", "shouting", "a.txt", "--output", "out/labels.jsonl")
+    assert (outcome.returncode, outcome.stdout) == (0, "")
+    assert answers((here / "out" / "labels.jsonl").read_text()) == [("a.txt", 0, "loud")]
+    assert [path.name for path in (here / "out").iterdir()] == ["labels.jsonl"]
+
+
+def test_tables_are_answered_in_kind_one_by_one_or_into_a_folder(run: Run, here: Path) -> None:
+    (here / "t.csv").write_text("id,text\n7,HELLO\n")
+    (here / "a.txt").write_text("hello")
+    one = run("label", "--task", "shouting", "--format", "csv", "t.csv")
+    [row] = csv.DictReader(one.stdout.splitlines())
+    assert (row["id"], row["text"], row["shouting_label"]) == ("7", "HELLO", "loud")
+    many = run("label", "--task", "shouting", "--format", "same", "--output", "out/", "t.csv", "a.txt")
+    assert many.returncode == 0, many.stderr
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["a.txt.jsonl", "t.csv"]
+    wrong = run("label", "--task", "shouting", "--format", "csv", "t.csv", "a.txt")
+    assert wrong.returncode == 2
+    assert "--output DIR/" in wrong.stderr
+
+
+def test_an_unknown_task_or_format_is_told_with_the_nearest(run: Run, here: Path) -> None:
+    (here / "a.txt").write_text("x")
+    outcome = run("label", "--task", "shoutin", "a.txt")
+    assert outcome.returncode == 2
+    assert 'Did you mean "shouting"?' in outcome.stderr
+    outcome = run("label", "--task", "shouting", "--format", "josnl", "a.txt")
+    assert outcome.returncode == 2
+    assert 'Did you mean "jsonl"?' in outcome.stderr
+
+
+def test_a_task_that_cannot_be_loaded_exits_78_without_a_traceback(run: Run, here: Path, plugins: Path) -> None:
+    install(
+        plugins,
+        "needy",
+        "from classifyd.api import BundleError, hookimpl\n"
+        "class Needy:\n    name = 'needy'\n"
+        "    def load(self, setup):\n        raise BundleError('needy: no model in service')\n"
+        "@hookimpl\ndef register_tasks():\n    return [Needy()]\n",
+    )
+    (here / "a.txt").write_text("x")
+    outcome = run("label", "--task", "needy", "a.txt")
+    assert (outcome.returncode, outcome.stderr) == (78, "needy: no model in service\n")
+
+
+def test_a_configuration_whose_inboxes_are_missing_does_not_matter(run: Run, here: Path) -> None:
+    (here / "config.toml").write_text('[[inbox]]\nname = "a"\npath = "missing"\ntasks = ["shouting"]\n')
+    (here / "a.txt").write_text("HELLO")
+    assert run("label", "--task", "shouting", "a.txt").returncode == 0
+
+
+def test_a_name_with_control_characters_cannot_reach_the_terminal(run: Run, here: Path) -> None:
+    (here / "a\x1b[2J\n.bin").write_bytes(bytes(range(256)))
+    outcome = run("label", "--task", "shouting", here)
+    assert outcome.returncode == 1
+    assert "\x1b" not in outcome.stdout + outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_leaves_ends_it_quietly(run: Run, here: Path, plugins: Path) -> None:
+    (here / "a.jsonl").write_text('{"text": "x"}\n' * 50_000)
+    command = f"{CLASSIFYD} label --task shouting a.jsonl | head -c 10"
+    env = os.environ | {"PYTHONPATH": str(plugins)}
+    outcome = subprocess.run(["bash", "-c", command], cwd=here, env=env, capture_output=True, text=True, check=False)
+    assert (outcome.stdout, outcome.stderr) == ('{"schema":', "")
+
+
+@pytest.mark.parametrize("to_terminal", [True, False])
+def test_a_progress_bar_is_shown_on_a_terminal_that_no_results_go_to(
+    here: Path, plugins: Path, to_terminal: bool
+) -> None:
+    (here / "a.jsonl").write_text('{"text": "x"}\n' * 5)
+    ours, theirs = pty.openpty()
+    command = [CLASSIFYD, "label", "--task", "shouting", "a.jsonl", *([] if to_terminal else ["-o", "out.jsonl"])]
+    env = os.environ | {"PYTHONPATH": str(plugins), "TERM": "xterm"}
+    process = subprocess.Popen(command, cwd=here, env=env, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = _all(ours)
+    assert process.wait() == 0
+    assert (b"\x1b" in seen) is not to_terminal
+
+
+def _all(terminal: int) -> bytes:
+    found = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # EIO: how a terminal says that the other side is closed
+            break
+        found += piece
+    os.close(terminal)
+    return found

@@ -1,0 +1,81 @@
+"""`classifyd models` lists, verifies, promotes and rolls back what a store holds."""
+
+import json
+from pathlib import Path
+
+import pytest
+from console import Run
+
+from classifyd.bundles import Store
+from classifyd.values import TrainedModel
+
+
+@pytest.fixture
+def store(here: Path, tmp_path: Path) -> Store:
+    """Two versions of a model for `spam` beside the place where commands run, the second in service."""
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"weights")
+    manifest = {
+        "kind": "sequence",
+        "labels": ["ham", "spam"],
+        "max_length": 128,
+        "stride": 16,
+        "temperature": 1.0,
+        "thresholds": {"review": 0.8},
+        "metrics": {"f1": 0.971234},
+        "base_model": "tiny",
+        "base_sha256": "0" * 64,
+        "data_sha256": "0" * 64,
+        "seed": 1,
+        "options": {},
+        "libraries": {},
+        "examples": [{"text": "x", "labels": {"ham": 1.0, "spam": 0.0}}],
+    }
+    made = Store(here / "models")
+    files = {"model.onnx": weights, "tokenizer.json": weights}
+    for _ in range(2):
+        made.publish("spam", TrainedModel(files, manifest, "# report"), {})
+    made.promote("spam", 2)
+    return made
+
+
+def test_list_marks_the_version_in_service(run: Run, store: Store) -> None:
+    listed = json.loads(run("models", "list", "--json").stdout)
+    assert [(row["task"], row["version"], row["in_service"]) for row in listed] == [
+        ("spam", 1, False),
+        ("spam", 2, True),
+    ]
+    assert "f1 0.9712" in run("models", "list").stdout
+
+
+def test_show_prints_the_manifest(run: Run, store: Store) -> None:
+    shown = run("models", "show", "spam")
+    assert "labels: ham, spam" in shown.stdout
+    assert json.loads(run("models", "show", "spam", "--version", "1", "--json").stdout)["version"] == 1
+    outcome = run("models", "show", "spam", "--version", "7")
+    assert outcome.returncode == 78
+    assert "Known: 1, 2." in outcome.stderr
+
+
+def test_verify_names_the_file_and_the_digest_that_differ(run: Run, store: Store) -> None:
+    assert run("models", "verify").stdout == "spam@1: whole\nspam@2: whole\n"
+    (store.folder("spam", 2) / "model.onnx").write_bytes(b"altered")
+    outcome = run("models", "verify", "spam")
+    assert outcome.returncode == 1
+    assert outcome.stdout == "spam@1: whole\n"
+    assert "model.onnx" in outcome.stderr
+    assert "sha256" in outcome.stderr
+
+
+def test_rollback_and_promote_change_what_serves(run: Run, store: Store) -> None:
+    assert run("models", "rollback", "spam").returncode == 0
+    assert store.current("spam") == 1
+    assert run("models", "rollback", "spam").returncode == 2
+    assert run("models", "promote", "spam").stdout == "spam@2 is in service\n"
+    assert store.current("spam") == 2
+
+
+def test_an_unknown_task_is_told_with_those_there_are(run: Run, store: Store) -> None:
+    outcome = run("models", "promote", "spma")
+    assert outcome.returncode == 78
+    assert "Known: spam." in outcome.stderr
