@@ -2,7 +2,7 @@
 # ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
 
 import contextlib
-import importlib
+import importlib.util
 import os
 import sys
 from typing import Annotated
@@ -71,7 +71,7 @@ def main() -> None:
 app.command()(run)
 app.command()(label)
 for _name in ("train", "evaluate"):
-    with contextlib.suppress(ModuleNotFoundError):
+    if importlib.util.find_spec(f"classifyd.cli.{_name}"):  # a build without them serves all the same
         app.command()(getattr(importlib.import_module(f"classifyd.cli.{_name}"), _name))
 app.command()(init)
 app.command()(status)
