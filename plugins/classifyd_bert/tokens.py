@@ -187,7 +187,7 @@ def _pieces(place: int, text: str, size: int) -> Iterator[_Piece]:
 
 def _last_space(text: str, start: int, end: int) -> int:
     for place in range(end, start + (end - start) // 2, -1):
-        if text[place].isspace() and not text[place - 1].isspace():
+        if text[place].isspace():
             return place
     return end
 
