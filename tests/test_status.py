@@ -143,8 +143,7 @@ def beat(settings: config.Config, pid: int, at: float) -> status.DaemonStatus:
         "waiting_splits": 3,
         "bytes_per_second": 5,
         "waiting_files": {"mail": 1},
-        "held_inboxes": {"mail": "disk full"},
-        "held_tasks": {},
+        "held": {"inbox mail": "disk full"},
     }
     (settings.daemon.state / "status.json").write_text(json.dumps(document))
     return status.look(settings, NOW).daemon
@@ -153,7 +152,7 @@ def beat(settings: config.Config, pid: int, at: float) -> status.DaemonStatus:
 def test_a_fresh_heartbeat_of_a_living_process_is_a_running_daemon(settings: config.Config) -> None:
     found = beat(settings, os.getpid(), NOW - 1)
     assert (found.state, found.pid, found.busy_workers) == ("running", os.getpid(), 2)
-    assert found.held_inboxes == {"mail": "disk full"}
+    assert found.held == {"inbox mail": "disk full"}
 
 
 def test_an_old_heartbeat_of_a_living_process_is_a_silent_daemon(settings: config.Config) -> None:
@@ -169,3 +168,8 @@ def test_the_heartbeat_of_a_dead_process_is_a_stopped_daemon(settings: config.Co
 def test_half_a_heartbeat_is_none(settings: config.Config) -> None:
     (settings.daemon.state / "status.json").write_text('{"pid"')
     assert status.look(settings, time.time()).daemon.state == "stopped"
+
+
+def test_the_heartbeat_of_another_version_is_read_as_far_as_it_goes(settings: config.Config) -> None:
+    (settings.daemon.state / "status.json").write_text(json.dumps({"pid": os.getpid(), "at": NOW}))
+    assert status.look(settings, NOW).daemon == status.DaemonStatus("running", os.getpid())

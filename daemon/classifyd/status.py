@@ -26,7 +26,7 @@ FRESH_SECONDS = 15.0
 class DaemonStatus:
     """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
 
-    `held_inboxes` and `held_tasks` map names to the reason why their inputs wait.
+    `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason.
     """
 
     state: str
@@ -35,8 +35,7 @@ class DaemonStatus:
     busy_workers: int = 0
     waiting_splits: int = 0
     bytes_per_second: float = 0.0
-    held_inboxes: Mapping[str, str] = field(default_factory=dict)
-    held_tasks: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +101,23 @@ def _daemon(path: Path, now: float) -> DaemonStatus:
         beat = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return DaemonStatus("stopped")
-    if not _alive(beat["pid"]):
+    # Another version's heartbeat may hold less: what it says is shown, what it does not is left out.
+    if not isinstance(beat, dict) or not _alive(beat.get("pid")):
         return DaemonStatus("stopped")
     return DaemonStatus(
-        "running" if now - beat["at"] < FRESH_SECONDS else "silent",
+        "running" if now - beat.get("at", 0) < FRESH_SECONDS else "silent",
         beat["pid"],
-        beat["started_at"],
-        beat["busy_workers"],
-        beat["waiting_splits"],
-        beat["bytes_per_second"],
-        _reasons(beat["held_inboxes"]),
-        _reasons(beat["held_tasks"]),
+        beat.get("started_at"),
+        beat.get("busy_workers", 0),
+        beat.get("waiting_splits", 0),
+        beat.get("bytes_per_second", 0.0),
+        {str(name): str(reason) for name, reason in beat.get("held", {}).items()},
     )
 
 
-def _alive(pid: int) -> bool:
+def _alive(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -124,10 +125,6 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True  # another user's
     return True
-
-
-def _reasons(held: Mapping[str, str]) -> dict[str, str]:
-    return {str(name): str(reason) for name, reason in held.items()}
 
 
 # ---------------------------------------------------------------------- the inboxes

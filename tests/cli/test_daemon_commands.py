@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from console import Run, install
+from console import CLASSIFYD, Run, install
 
 
 def status_of(run: Run, office: Path) -> dict[str, Any]:
@@ -39,6 +41,24 @@ def test_a_file_goes_from_waiting_to_done_and_back_from_quarantine(run: Run, off
     assert counts(document) == (0, 0, 2, 0)
     assert document["daemon"]["state"] == "stopped"
     assert document["inboxes"][0]["minute"]["records"] == 2
+
+
+def test_status_tells_of_a_daemon_that_runs(run: Run, office: Path, plugins: Path) -> None:
+    command = [CLASSIFYD, "run", "--config", office / "config.toml"]
+    environ = os.environ | {"PYTHONPATH": str(plugins)}
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not (office / "state" / "status.json").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        daemon = status_of(run, office)["daemon"]
+        assert (daemon["state"], daemon["pid"], daemon["held"]) == ("running", process.pid, {})
+        assert f"process {process.pid}" in run("status", "--config", office / "config.toml").stdout
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+    assert status_of(run, office)["daemon"]["state"] == "stopped"
 
 
 def test_status_for_people_names_the_inbox_and_says_how_to_retry(run: Run, office: Path) -> None:

@@ -101,10 +101,8 @@ def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
 
 
 def _troubles(found: "Status") -> Iterator[str]:
-    for name, reason in found.daemon.held_inboxes.items():
-        yield f"{name} is held: {reason}"
-    for name, reason in found.daemon.held_tasks.items():
-        yield f"task {name} is held, and its inputs wait: {reason}"
+    for name, reason in found.daemon.held.items():
+        yield f"{name} is held, and its inputs wait: {reason}"
     for inbox in found.inboxes:
         if inbox.fault:
             yield f"inbox {inbox.name} cannot be counted: {inbox.fault}"
