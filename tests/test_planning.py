@@ -85,15 +85,6 @@ def test_what_failed_before_goes_alone():
     assert [["a"], ["b"], ["c"]] == drain(queue)
 
 
-def test_a_dropped_input_is_not_given_out():
-    queue = Queue(job_bytes=100, job_files=10)
-    queue.add(MAIL, waiting("a"))
-    queue.add(MAIL, large("a"))
-    queue.drop("a")
-
-    assert [] == drain(queue)
-
-
 @given(st.lists(st.tuples(st.sampled_from([MAIL, NEWS]), st.integers(1, 50), st.booleans()), max_size=60))
 def test_everything_that_was_added_is_given_out_once(items):
     queue = Queue(job_bytes=60, job_files=4)

@@ -86,12 +86,6 @@ class Queue:
         lane = self._lanes.setdefault(key, _Lane())
         (lane.small if waiting.split.cut is None else lane.large).append(waiting)
 
-    def drop(self, claim: str) -> None:
-        """Forget the splits of an input that is not to be worked on any more."""
-        for lane in self._lanes.values():
-            lane.small = deque(item for item in lane.small if item.split.claim != claim)
-            lane.large = deque(item for item in lane.large if item.split.claim != claim)
-
     def take(self, allowed: Callable[[Key], bool]) -> Batch | None:
         """The next batch of an allowed key, which goes to the end of the round; None if there is none."""
         for key, lane in list(self._lanes.items()):

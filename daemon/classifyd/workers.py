@@ -66,7 +66,7 @@ class LocalWorkers:
     """Worker processes on this machine. `done` is called from another thread with each outcome."""
 
     def __init__(
-        self, count: int, folder: Path, done: Callable[[Outcome], None], log_format: str, log_level: str
+        self, count: int, folder: Path, done: Callable[[Outcome], None], log_format: logs.Format, log_level: str
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._workers = [_Worker(str(folder / str(place)), done, (log_format, log_level)) for place in range(count)]
@@ -98,7 +98,7 @@ class LocalWorkers:
 class _Worker:
     """One process, replaced when it dies, and the job it has."""
 
-    def __init__(self, crumb_path: str, done: Callable[[Outcome], None], logging: tuple[str, str]) -> None:
+    def __init__(self, crumb_path: str, done: Callable[[Outcome], None], logging: tuple[logs.Format, str]) -> None:
         self.crumb_path = crumb_path
         self.deadline = 0.0
         self._done = done
@@ -171,7 +171,7 @@ class _Worker:
         return ProcessPool(max_workers=1, initializer=begin_worker, initargs=arguments, context=context)
 
 
-def begin_worker(parent: int, log_format: str, log_level: str) -> None:
+def begin_worker(parent: int, log_format: logs.Format, log_level: str) -> None:
     """What a worker process does first: die with the daemon, lead its own group, keep stdout clean."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from classifyd import readers
 from classifyd.api import Reader, Source, UnreadableFile
@@ -29,4 +28,4 @@ def pick_reader(known: Sequence[Reader], pinned: str, source: Source, path: str)
     for reader in known:
         if reader.name == pinned:
             return reader
-    return readers.choose(known, source, Path(path))
+    return readers.choose(known, source, path)

@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -12,10 +12,10 @@ from classifyd.errors import DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, JobReport, Observe
 from classifyd.ledger import Ledger, Plan
 from classifyd.pipeline.breadcrumb import Crumb
-from classifyd.planning import Batch, Key, Queue, Rate, Waiting
-from classifyd.service import orders
+from classifyd.planning import Rate
 from classifyd.service.blame import halves, narrowed
 from classifyd.service.holds import Breakers, Holds
+from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
 from classifyd.service.work import Work
 from classifyd.values import Fault
@@ -41,14 +41,11 @@ class Dispatcher:
         self.rate = Rate()
         self.works: dict[str, Work] = {}
         self.observed = False
-        self._config = config
         self._ledger = ledger
         self._engine = engine
         self._holds = holds
         self._breakers = breakers
-        self._queue = Queue(config.job_bytes, config.job_files)
-        self._again: list[Batch] = []
-        self._chores: list[Order] = []
+        self._lines = Lines(config, holds, breakers)
         self._given: dict[int, Order] = {}
         self._numbers = itertools.count(1)
         self._done: list[Work] = []
@@ -61,36 +58,31 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """How many splits and chores wait for a worker."""
-        return len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in self._again)
+        return len(self._lines)
 
     def add(self, work: Work) -> None:
         """Take an input on: it is cut up first if large, else queued as it is."""
         self.works[work.claim.id] = work
         if work.large and work.plan is None and not work.reports:
-            self._chores.append(orders.cut(work, self._config))
+            self._lines.add_cut(work)
         else:
-            self._queue_splits(work)
+            self._continue(work)
 
     def drop(self, claim: str) -> None:
         """Forget an input; what a worker still says of it will be ignored."""
         self.works.pop(claim, None)
-        self._queue.drop(claim)
-
-    def blocked(self, key: Key) -> bool:
-        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
-        return self._holds.held(key.inbox) or any(self._breakers.tripped(task) for task, _ in key.tasks)
 
     def tell(self, job: Observe) -> None:
         """Have observing plugins told, if there are any."""
         if self.observed:
-            self._chores.append(orders.observe(job, self._config))
+            self._lines.add_telling(job)
 
     # ------------------------------------------------------------------ out to workers
 
     def dispatch(self) -> None:
         """Give every free worker something to do; attempts are on the disk before the jobs begin."""
         chosen: list[Order] = []
-        while len(chosen) < self._engine.free() and (order := self._choose(chosen)) is not None:
+        while len(chosen) < self._engine.free() and (order := self._next(chosen)) is not None:
             chosen.append(order)
         if not chosen:
             return
@@ -98,7 +90,7 @@ class Dispatcher:
             self._record_attempts(chosen)
         except DiskFault:
             for order in chosen:
-                self._give_back(order)
+                self._lines.put_back(order)
             raise
         for order in chosen:
             number = next(self._numbers)
@@ -110,42 +102,13 @@ class Dispatcher:
         if splits:
             with self._ledger.commit():
                 self._ledger.attempted(splits, time.time())
+        for claim, number in splits:
+            attempts = self.works[claim].attempts
+            attempts[number] = attempts.get(number, 0) + 1
 
-    def _choose(self, chosen: Sequence[Order]) -> Order | None:
-        batch = self._next_again() or self._queue.take(lambda key: not self.blocked(key))
-        # Small inputs go before the cutting of giants, which takes a while; ranges of large ones go after it.
-        if self._chores and (batch is None or batch.items[0].split.cut is not None):
-            chore = self._next_chore(chosen)
-            if chore is not None:
-                if batch is not None:
-                    self._again.insert(0, batch)
-                return chore
-        return self._order(batch) if batch else None
-
-    def _next_again(self) -> Batch | None:
-        for place, batch in enumerate(self._again):
-            if not self.blocked(batch.key):
-                return self._again.pop(place)
-        return None
-
-    def _next_chore(self, chosen: Sequence[Order]) -> Order | None:
-        # A chore may last: one worker is left to those who come meanwhile, where there are several.
-        under_way = sum(not order.items for order in (*self._given.values(), *chosen))
-        if under_way >= max(1, self._config.workers - 1):
-            return None
-        for place, chore in enumerate(self._chores):
-            if not chore.works or not self.blocked(chore.works[0].key):
-                return self._chores.pop(place)
-        return None
-
-    def _order(self, batch: Batch) -> Order | None:
-        items = [item for item in batch.items if item.split.claim in self.works]
-        works = [self.works[item.split.claim] for item in items]
-        for place, (item, work) in enumerate(zip(items, works, strict=True)):
-            number = item.split.number
-            work.attempts[number] = work.attempts.get(number, 0) + 1
-            items[place] = replace(item, split=replace(item.split, suspects=work.suspects.get(number, ())))
-        return orders.annotate(works, items, self._config) if items else None
+    def _next(self, chosen: Sequence[Order]) -> Order | None:
+        chores = sum(not order.items for order in (*self._given.values(), *chosen))
+        return self._lines.next(self.works, chores)
 
     # ------------------------------------------------------------------ back from workers
 
@@ -190,7 +153,7 @@ class Dispatcher:
         log.info(
             "cut", file=work.shown, splits=len(report.cuts), reader=report.reader, seconds=round(report.seconds, 2)
         )
-        self._queue_splits(work)
+        self._continue(work)
 
     def _annotated(self, order: Order, report: JobReport, results: Results) -> None:
         self._judge_tasks(order, report)
@@ -268,8 +231,7 @@ class Dispatcher:
         guilty = {(found.claim, found.number) for found in crumb.ranges}
         under = [item for item in order.items if (item.split.claim, item.split.number) in guilty]
         rest = [item for item in order.items if (item.split.claim, item.split.number) not in guilty]
-        key = order.works[0].key
-        self._again.extend(Batch(key, group) for group in (*halves(under), tuple(rest)) if group)
+        self._lines.put_back_apart(order.works[0].key, *halves(under), tuple(rest))
 
     def _retry(self, order: Order, outcome: Outcome, results: Results) -> None:
         """Nobody knows which record it was: several splits are parted, a single one has some attempts."""
@@ -284,8 +246,7 @@ class Dispatcher:
                 )
                 results.condemned.append((work, Fault("WorkerDied", message)))
                 return
-        key = order.works[0].key
-        self._again.extend(Batch(key, group) for group in halves(order.items))
+        self._lines.put_back_apart(order.works[0].key, *halves(order.items))
 
     def _retry_chore(self, order: Order, outcome: Outcome, results: Results) -> None:
         if not order.works:
@@ -296,26 +257,19 @@ class Dispatcher:
             message = f"{work.shown}: its worker died {ATTEMPTS_PER_SPLIT} times: {outcome.death}"
             results.condemned.append((work, Fault("WorkerDied", message)))
         else:
-            self._chores.append(order)
+            self._lines.put_back(order)
 
     def _give_back(self, order: Order) -> None:
         """The job was not the inputs' fault: they wait again, and the attempt does not count."""
-        if not order.items:
-            self._chores.append(order)
-            return
-        for item, work in zip(order.items, order.works, strict=True):
+        for item, work in zip(order.items, order.works, strict=False):
             work.attempts[item.split.number] -= 1
-        self._again.append(Batch(order.works[0].key, order.items))
+        self._lines.put_back(order)
 
     # ------------------------------------------------------------------ an input's progress
 
-    def _queue_splits(self, work: Work) -> None:
-        if work.complete():
-            self._check_complete(work)
-            return
-        size = work.claim.size if work.plan is None else work.split_bytes
-        for split in work.splits():
-            self._queue.add(work.key, Waiting(split, size, alone=bool(split.suspects)))
+    def _continue(self, work: Work) -> None:
+        self._lines.add_splits(work)
+        self._check_complete(work)
 
     def _check_complete(self, work: Work) -> None:
         if not work.complete():
@@ -323,4 +277,4 @@ class Dispatcher:
         if work.plan is None:
             self._done.append(work)
         else:
-            self._chores.append(orders.assemble(work, self._config))
+            self._lines.add_assembly(work)

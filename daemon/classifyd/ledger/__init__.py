@@ -1,0 +1,12 @@
+"""The durable history of every input: SQLite in WAL mode, every commit on the disk, one writer: the daemon.
+
+An input's row goes claimed -> intent -> published -> retired, or claimed -> condemned -> quarantined. An intent says
+what is about to get which name; a condemnation, what is about to be quarantined and why. Both are committed before the
+file system is touched, so that a restart knows how to finish what it finds half done.
+"""
+
+from classifyd.ledger.rows import OPEN, Entry, Plan
+from classifyd.ledger.view import Counts, LedgerView
+from classifyd.ledger.writing import Ledger
+
+__all__ = ["OPEN", "Counts", "Entry", "Ledger", "LedgerView", "Plan"]

@@ -1,0 +1,130 @@
+"""The ledger's tables, and its rows as values."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from classifyd.errors import UnavailableError
+from classifyd.jobs import Claim, PartReport
+from classifyd.values import Cut, Fault
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE inputs (
+    claim TEXT PRIMARY KEY, inbox TEXT NOT NULL, name BLOB NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, identity TEXT, state TEXT NOT NULL, claimed_at REAL NOT NULL, finished_at REAL,
+    versions TEXT NOT NULL, split_bytes INTEGER NOT NULL, plan TEXT, output BLOB NOT NULL, part BLOB, digest TEXT,
+    records INTEGER NOT NULL DEFAULT 0, errors INTEGER NOT NULL DEFAULT 0, reviews INTEGER NOT NULL DEFAULT 0,
+    labels TEXT NOT NULL DEFAULT '{}', fault TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX inputs_by_state ON inputs (state, finished_at);
+CREATE UNIQUE INDEX inputs_seen ON inputs (inbox, identity) WHERE identity IS NOT NULL;
+CREATE TABLE parts (claim TEXT NOT NULL, number INTEGER NOT NULL, report TEXT NOT NULL,
+    PRIMARY KEY (claim, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE attempts (claim TEXT NOT NULL, number INTEGER NOT NULL, count INTEGER NOT NULL, last_at REAL NOT NULL,
+    PRIMARY KEY (claim, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE suspects (claim TEXT NOT NULL, number INTEGER NOT NULL, suspect TEXT NOT NULL) STRICT;
+CREATE INDEX suspects_by_claim ON suspects (claim, number);
+"""
+
+OPEN = ("claimed", "intent", "published", "condemned")
+"""The states of inputs that the daemon still has to do with; the others are final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a large input is read: its cuts, the reader they are for, and the file they were spooled to, if any."""
+
+    cuts: tuple[Cut, ...]
+    reader: str
+    spool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An input as the ledger knows it. `output` is the output's name below the inbox's output folder."""
+
+    claim: Claim
+    state: str
+    versions: Mapping[str, int | None]
+    split_bytes: int
+    output: str
+    identity: str | None = None
+    plan: Plan | None = None
+    part: str | None = None
+    digest: str | None = None
+    records: int = 0
+    errors: int = 0
+    reviews: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    fault: Fault | None = None
+    finished_at: float | None = None
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=10)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif version > SCHEMA_VERSION:
+        raise UnavailableError(f"{path}: made by a newer classifyd (ledger {version}); run that one, or move it away")
+
+
+def quoted(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+def dump_plan(plan: Plan) -> str:
+    cuts = [[cut.start, cut.end, cut.first, dict(cut.context)] for cut in plan.cuts]
+    return json.dumps({"cuts": cuts, "reader": plan.reader, "spool": plan.spool})
+
+
+def load_plan(text: str) -> Plan:
+    found = json.loads(text)
+    return Plan(tuple(Cut(*cut) for cut in found["cuts"]), found["reader"], found["spool"])
+
+
+def dump_report(report: PartReport) -> str:
+    fields: dict[str, Any] = {name: getattr(report, name) for name in PartReport.__slots__ if name != "fault"}
+    fields["labels"] = dict(report.labels)
+    fields["counts"] = {task: dict(counts) for task, counts in report.counts.items()}
+    return json.dumps(fields)
+
+
+def entry_of(row: sqlite3.Row) -> Entry:
+    claim = Claim(
+        row["claim"],
+        row["inbox"],
+        os.fsdecode(row["name"]),
+        os.fsdecode(row["path"]),
+        row["size"],
+        row["mtime_ns"],
+        row["claimed_at"],
+    )
+    return Entry(
+        claim,
+        row["state"],
+        json.loads(row["versions"]),
+        row["split_bytes"],
+        os.fsdecode(row["output"]),
+        row["identity"],
+        load_plan(row["plan"]) if row["plan"] else None,
+        os.fsdecode(row["part"]) if row["part"] else None,
+        row["digest"],
+        row["records"],
+        row["errors"],
+        row["reviews"],
+        json.loads(row["labels"]),
+        Fault(*json.loads(row["fault"])) if row["fault"] else None,
+        row["finished_at"],
+    )

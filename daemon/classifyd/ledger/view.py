@@ -1,0 +1,63 @@
+"""Another process's view of the ledger, for `status`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from classifyd.errors import UnavailableError
+from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many inputs of one inbox are in a state, with the sums of their records, errors and reviews."""
+
+    inbox: str
+    state: str
+    inputs: int
+    records: int
+    errors: int
+    reviews: int
+
+
+class LedgerView:
+    """Another process's view of a ledger: it reads, and never holds up the daemon."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise UnavailableError(f"{path}: no ledger there yet; has the daemon ever run with this configuration?")
+        self._db = connect(path)
+        self._db.execute("PRAGMA query_only=ON")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def counts(self, since: float = 0.0) -> list[Counts]:
+        """By inbox and state; of finished inputs only those finished at `since` (epoch seconds) or later."""
+        rows = self._db.execute(
+            "SELECT inbox, state, count(*), total(records), total(errors), total(reviews) FROM inputs"
+            " WHERE coalesce(finished_at, 9e99) >= ? GROUP BY inbox, state ORDER BY inbox, state",
+            (since,),
+        )
+        return [Counts(row[0], row[1], row[2], int(row[3]), int(row[4]), int(row[5])) for row in rows]
+
+    def latest(self, state: str, limit: int) -> list[Entry]:
+        """The newest inputs that ended in a state, newest first."""
+        query = "SELECT * FROM inputs WHERE state = ? ORDER BY finished_at DESC LIMIT ?"
+        return [entry_of(row) for row in self._db.execute(query, (state, limit))]
+
+    def open_entries(self) -> list[Entry]:
+        """Every input that is not finished, oldest claim first."""
+        query = f"SELECT * FROM inputs WHERE state IN ({quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants
+        return [entry_of(row) for row in self._db.execute(query)]
+
+    def has_seen(self, inbox: str, identity: str) -> bool:
+        """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
+        query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
+        return self._db.execute(query, (inbox, identity)).fetchone() is not None
+
+    def parts_done(self, claim: str) -> tuple[int, int]:
+        """How many parts of an unfinished input are whole, and how many records they hold."""
+        query = "SELECT count(*), total(json_extract(report, '$.records')) FROM parts WHERE claim = ?"
+        parts, records = self._db.execute(query, (claim,)).fetchone()
+        return parts, int(records)

@@ -1,0 +1,186 @@
+"""The daemon's own connection to the ledger."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from classifyd.errors import DiskFault
+from classifyd.jobs import Claim, PartReport, Suspect
+from classifyd.ledger.rows import OPEN, Entry, Plan, connect, dump_plan, dump_report, entry_of, migrate
+from classifyd.values import Fault
+
+
+class Ledger:
+    """The daemon's own connection. Methods that change something are to be called inside `with ledger.commit():`."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = connect(path)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        migrate(self._db, path)
+
+    def close(self) -> None:
+        """Close the connection; what was committed is on the disk."""
+        self._db.close()
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """One transaction: its changes are on the disk when it ends, or none are made and DiskFault is raised."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._roll_back()
+            raise DiskFault(f"the ledger cannot be written: {error}; free the disk or mend the folder") from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    # ------------------------------------------------------------------ transitions
+
+    def claimed(self, entry: Entry) -> None:
+        """A new input is held; its identity is remembered for good where inputs stay in place."""
+        claim = entry.claim
+        self._db.execute(
+            "INSERT OR REPLACE INTO inputs (claim, inbox, name, path, size, mtime_ns, identity, state, claimed_at,"
+            " versions, split_bytes, output) VALUES (?, ?, ?, ?, ?, ?, ?, 'claimed', ?, ?, ?, ?)",
+            (
+                claim.id,
+                claim.inbox,
+                os.fsencode(claim.name),
+                os.fsencode(claim.path),
+                claim.size,
+                claim.mtime_ns,
+                entry.identity,
+                claim.claimed_at,
+                json.dumps(dict(entry.versions)),
+                entry.split_bytes,
+                os.fsencode(entry.output),
+            ),
+        )
+
+    def planned(self, claim: str, plan: Plan) -> None:
+        """A large input's cuts are settled: a restart finds the same parts again."""
+        self._db.execute("UPDATE inputs SET plan = ? WHERE claim = ?", (dump_plan(plan), claim))
+
+    def attempted(self, splits: Iterable[tuple[str, int]], at: float) -> None:
+        """These splits are about to be given to a worker."""
+        self._db.executemany(
+            "INSERT INTO attempts VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE SET count = count + 1, last_at = ?",
+            [(claim, number, at, at) for claim, number in splits],
+        )
+
+    def suspected(self, claim: str, number: int, suspects: Sequence[Suspect]) -> None:
+        """These are now the split's suspect records, in place of the earlier ones."""
+        self._db.execute("DELETE FROM suspects WHERE claim = ? AND number = ?", (claim, number))
+        rows = [(claim, number, json.dumps(asdict(suspect))) for suspect in suspects]
+        self._db.executemany("INSERT INTO suspects VALUES (?, ?, ?)", rows)
+
+    def finished_parts(self, reports: Iterable[PartReport]) -> None:
+        """These parts are whole and on the disk."""
+        rows = [(report.claim, report.number, dump_report(report)) for report in reports]
+        self._db.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", rows)
+
+    def intend(self, claim: str, part: str, total: PartReport) -> None:
+        """The file `part` is about to get the output's name; `total` counts the whole input."""
+        self._db.execute(
+            "UPDATE inputs SET state = 'intent', part = ?, digest = ?, records = ?, errors = ?, reviews = ?, labels = ?"
+            " WHERE claim = ?",
+            (
+                os.fsencode(part),
+                total.digest,
+                total.records,
+                total.errors,
+                total.reviews,
+                json.dumps(dict(total.labels)),
+                claim,
+            ),
+        )
+
+    def published(self, claim: str) -> None:
+        """The output has its name, and its folder is on the disk."""
+        self._state(claim, "published")
+
+    def retired(self, claim: str, at: float) -> None:
+        """The input has been moved or deleted; nothing is left to do."""
+        self._finish(claim, "retired", at)
+
+    def condemned(self, claim: str, fault: Fault) -> None:
+        """The input is about to be quarantined."""
+        fields = (json.dumps([fault.type, fault.message]), claim)
+        self._db.execute("UPDATE inputs SET state = 'condemned', fault = ? WHERE claim = ?", fields)
+
+    def quarantined(self, claim: str, at: float) -> None:
+        """The input lies in quarantine, its reason beside it."""
+        self._finish(claim, "quarantined", at)
+
+    def vanished(self, claim: str, at: float) -> None:
+        """The input was taken away by somebody else while it was claimed."""
+        self._finish(claim, "vanished", at)
+
+    def restart(self, claim: Claim, output: str) -> None:
+        """Begin an input anew, as it is now and under this output name: its parts no longer count."""
+        self._forget_work(claim.id)
+        self._db.execute(
+            "UPDATE inputs SET state = 'claimed', size = ?, mtime_ns = ?, output = ?, plan = NULL, part = NULL"
+            " WHERE claim = ?",
+            (claim.size, claim.mtime_ns, os.fsencode(output), claim.id),
+        )
+
+    def _state(self, claim: str, state: str) -> None:
+        self._db.execute("UPDATE inputs SET state = ? WHERE claim = ?", (state, claim))
+
+    def _finish(self, claim: str, state: str, at: float) -> None:
+        self._forget_work(claim)
+        # The plan of a large input may hold thousands of cuts, of no use any more.
+        self._db.execute(
+            "UPDATE inputs SET state = ?, finished_at = ?, plan = NULL WHERE claim = ?", (state, at, claim)
+        )
+
+    def _forget_work(self, claim: str) -> None:
+        for table in ("parts", "attempts", "suspects"):
+            self._db.execute(f"DELETE FROM {table} WHERE claim = ?", (claim,))  # noqa: S608  # names are our own
+
+    # ------------------------------------------------------------------ questions
+
+    def entry(self, claim: str) -> Entry | None:
+        """An input by its claim; None if the ledger does not know it."""
+        row = self._db.execute("SELECT * FROM inputs WHERE claim = ?", (claim,)).fetchone()
+        return entry_of(row) if row else None
+
+    def open_entries(self) -> list[Entry]:
+        """Every input that is not finished, oldest claim first."""
+        marks = ", ".join("?" * len(OPEN))
+        query = f"SELECT * FROM inputs WHERE state IN ({marks}) ORDER BY claimed_at, claim"  # noqa: S608  # marks only
+        return [entry_of(row) for row in self._db.execute(query, OPEN)]
+
+    def has_seen(self, inbox: str, identity: str) -> bool:
+        """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
+        query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
+        return self._db.execute(query, (inbox, identity)).fetchone() is not None
+
+    def parts(self, claim: str) -> list[PartReport]:
+        """The finished parts of an input."""
+        rows = self._db.execute("SELECT report FROM parts WHERE claim = ? ORDER BY number", (claim,))
+        return [PartReport(**json.loads(row["report"])) for row in rows]
+
+    def attempts(self, claim: str) -> dict[int, int]:
+        """How often each split of an input was given to a worker."""
+        rows = self._db.execute("SELECT number, count FROM attempts WHERE claim = ?", (claim,))
+        return {row["number"]: row["count"] for row in rows}
+
+    def suspects(self, claim: str) -> dict[int, tuple[Suspect, ...]]:
+        """The suspect records of each split of an input."""
+        found: dict[int, tuple[Suspect, ...]] = {}
+        for row in self._db.execute("SELECT number, suspect FROM suspects WHERE claim = ?", (claim,)):
+            found[row["number"]] = (*found.get(row["number"], ()), Suspect(**json.loads(row["suspect"])))
+        return found

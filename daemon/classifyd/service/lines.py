@@ -1,0 +1,98 @@
+"""What waits for a worker: splits in their queue, batches that came back, and chores; and what is next."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from classifyd.config import DaemonConfig
+from classifyd.jobs import Observe
+from classifyd.planning import Batch, Key, Queue, Waiting
+from classifyd.service import orders
+from classifyd.service.holds import Breakers, Holds
+from classifyd.service.orders import Order
+from classifyd.service.work import Work
+
+
+class Lines:
+    """The waiting lines. A chore is a job without splits: a cut, an assembly, telling observers."""
+
+    def __init__(self, config: DaemonConfig, holds: Holds, breakers: Breakers) -> None:
+        self._config = config
+        self._holds = holds
+        self._breakers = breakers
+        self._queue = Queue(config.job_bytes, config.job_files)
+        self._again: list[Batch] = []
+        self._chores: list[Order] = []
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in self._again)
+
+    def add_cut(self, work: Work) -> None:
+        """The input is to be cut up."""
+        self._chores.append(orders.cut(work, self._config))
+
+    def add_assembly(self, work: Work) -> None:
+        """The input's parts are to be put together."""
+        self._chores.append(orders.assemble(work, self._config))
+
+    def add_telling(self, job: Observe) -> None:
+        """Observing plugins are to be told something."""
+        self._chores.append(orders.observe(job, self._config))
+
+    def add_splits(self, work: Work) -> None:
+        """The input's splits that have no part yet are to be annotated."""
+        size = work.claim.size if work.plan is None else work.split_bytes
+        for split in work.splits():
+            self._queue.add(work.key, Waiting(split, size, alone=bool(split.suspects)))
+
+    def put_back(self, order: Order) -> None:
+        """A job that was given out, or nearly, waits again as it was."""
+        if order.items:
+            self._again.append(Batch(order.works[0].key, order.items))
+        else:
+            self._chores.append(order)
+
+    def put_back_apart(self, key: Key, *groups: tuple[Waiting, ...]) -> None:
+        """Splits that were given out together wait again, each group for a job of its own."""
+        self._again.extend(Batch(key, group) for group in groups if group)
+
+    def next(self, works: Mapping[str, Work], chores_under_way: int) -> Order | None:
+        """The next job for a free worker; splits of inputs that are no longer among the works are passed over."""
+        while (batch := self._next_batch()) is not None:
+            # Small inputs go before the cutting of giants, which takes a while; ranges of large ones go after it.
+            if batch.items[0].split.cut is not None and (chore := self._next_chore(chores_under_way)) is not None:
+                self._again.insert(0, batch)
+                return chore
+            order = self._order(batch, works)
+            if order is not None:
+                return order
+        return self._next_chore(chores_under_way)
+
+    def _next_batch(self) -> Batch | None:
+        for place, batch in enumerate(self._again):
+            if not self._blocked(batch.key):
+                return self._again.pop(place)
+        return self._queue.take(lambda key: not self._blocked(key))
+
+    def _next_chore(self, under_way: int) -> Order | None:
+        # A chore may last: one worker is left to those who come meanwhile, where there are several.
+        if under_way >= max(1, self._config.workers - 1):
+            return None
+        for place, chore in enumerate(self._chores):
+            if not chore.works or not self._blocked(chore.works[0].key):
+                return self._chores.pop(place)
+        return None
+
+    def _blocked(self, key: Key) -> bool:
+        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
+        return self._holds.held(key.inbox) or any(self._breakers.tripped(task) for task, _ in key.tasks)
+
+    def _order(self, batch: Batch, works: Mapping[str, Work]) -> Order | None:
+        pairs = [(item, works[item.split.claim]) for item in batch.items if item.split.claim in works]
+        if not pairs:
+            return None
+        items = [_as_now_suspected(item, work) for item, work in pairs]
+        return orders.annotate([work for _, work in pairs], items, self._config)
+
+
+def _as_now_suspected(item: Waiting, work: Work) -> Waiting:
+    return replace(item, split=replace(item.split, suspects=work.suspects.get(item.split.number, ())))
