@@ -10,6 +10,9 @@ SAMPLE_BYTES = 2**13
 # Fewer bytes than these tell nothing about a script: they are the accents of Western text.
 TELLING_BYTES = 32
 TELLING_SHARE = 0.25
+# Those that people write in. Without this the guess may fall on EBCDIC, or on a Macintosh of 1990.
+LIKELY = ["cp1252", "cp1250", "cp1251", "koi8_r", "koi8_u", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
+          "iso8859_2", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp874"]  # fmt: skip
 # What mail programs of old declare for what they send, and names that Python does not know.
 ALIASES = {"gb2312": "gb18030", "gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949", "shift_jis": "cp932",
            "iso-8859-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "unicode-1-1-utf-7": "utf-7",
@@ -36,10 +39,10 @@ def detect(data: bytes) -> str:
     lines = [line for line in data[: 8 * SAMPLE_BYTES].split(b"\n") if not line.isascii()]
     sample = b"\n".join(lines)[:SAMPLE_BYTES]
     high = len(sample.translate(None, bytes(range(128))))
-    if high < TELLING_BYTES and high < TELLING_SHARE * len(sample):
+    if high < TELLING_BYTES and high <= TELLING_SHARE * len(sample):
         return FALLBACK
     try:
-        best = from_bytes(sample).best()
+        best = from_bytes(sample, cp_isolation=LIKELY).best()
     except Exception:  # noqa: BLE001  # foreign code fed with anything at all; a guess that fails is no guess
         return FALLBACK
     return best.encoding if best else FALLBACK

@@ -69,5 +69,5 @@ def _json(start: bytes) -> str | None:
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):
-        return "json" if start[:1] == b"[" or re.match(rb'\{\s*"', start) else None
+        return "json" if re.match(rb'\{\s*"|\[\s*["{\[]', start) else None
     return "jsonl" if isinstance(value, dict) and newline and rest.strip() else "json"

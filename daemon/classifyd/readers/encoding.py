@@ -74,7 +74,7 @@ def looks_binary(sample: bytes) -> str | None:
         return None
     zeros = sample.count(0)
     control = len(sample) - len(sample.translate(None, CONTROL))
-    return "binary data" if zeros > 0.02 * len(sample) + 2 or control > 0.05 * len(sample) + 2 else None
+    return "binary data" if zeros + control > 0.05 * len(sample) + 8 else None
 
 
 def refuse_binary(source: Source) -> None:

@@ -23,8 +23,7 @@ def open_source(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
     UnreadableFile for links, devices, FIFOs, folders and damaged compression; LimitExceeded for a file that is too
     large. Errors of the disk pass as OSError.
     """
-    with os.fdopen(_open(path, name), "rb") as file:
-        _check(os.fstat(file.fileno()), name, reading)
+    with _open(path, name, reading) as file:
         compression = _compression(file, name)
         if compression is None:
             yield Source(file, name, reading.text_field, reading.limits)
@@ -34,7 +33,17 @@ def open_source(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
             yield Source(stream, shown, reading.text_field, reading.limits)
 
 
-def _open(path: str, name: str) -> int:
+def _open(path: str, name: str, reading: ReadOptions) -> BinaryIO:
+    descriptor = _descriptor(path, name)
+    try:
+        _check(os.fstat(descriptor), name, reading)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _descriptor(path: str, name: str) -> int:
     try:
         return os.open(path, FLAGS)
     except OSError as error:

@@ -4,8 +4,9 @@ import base64
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from classifyd.api import Cut, Record, Source, UnreadableFile
 from classifyd.readers.fields import choose_column, from_row
@@ -22,18 +23,18 @@ class ParquetReader:
 
     def read(self, source: Source, cut: Cut | None) -> Iterator[Record]:
         """The records of all row groups or of a cut's."""
-        file = _open(source)
-        column = cut.context["column"] if cut else _column(file, source)
-        groups = range(cut.start, cut.end) if cut else range(file.num_row_groups)
-        index = cut.first if cut else 0
-        for row in _rows(file, list(groups), source.name):
-            record = from_row(row, column, index, source.limits.record_bytes)
-            yield Record(record.text, index, _plain(record.meta), row, record.error)
-            index += 1
+        with _seekable(source.stream) as stream:
+            file = _open(stream, source.name)
+            column = cut.context["column"] if cut else _column(file, source)
+            groups = range(cut.start, cut.end) if cut else range(file.num_row_groups)
+            rows = _rows(file, list(groups), source.name)
+            for index, row in enumerate(rows, cut.first if cut else 0):
+                record = from_row(row, column, index, source.limits.record_bytes)
+                yield Record(record.text, index, _plain(record.meta), row, record.error)
 
     def cut(self, source: Source, size: int) -> Iterator[Cut]:
         """Runs of row groups of about `size` bytes; one row group is the least."""
-        file = _open(source)
+        file = _open(source.stream, source.name)
         context = {"column": _column(file, source)}
         start = first = count = held = 0
         for group in range(file.num_row_groups):
@@ -46,22 +47,28 @@ class ParquetReader:
             yield Cut(start, file.num_row_groups, first, context)
 
 
-def _open(source: Source) -> Any:
+@contextmanager
+def _seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """The stream, or its copy in a temporary file: Parquet begins at its end."""
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file, 2**20)
+        yield file
+
+
+def _open(stream: BinaryIO, name: str) -> Any:
     try:
         from pyarrow import parquet  # noqa: PLC0415  # an extra, and slow to import: only where a Parquet file is
     except ImportError as error:
-        raise UnreadableFile(f"{source.name}: Parquet needs pyarrow; run: pip install 'classifyd[parquet]'") from error
-    stream = source.stream
-    if not stream.seekable():
-        # The footer comes last: compressed as a whole, the file has to be unpacked first.
-        stream = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference
-        shutil.copyfileobj(source.stream, stream, 2**20)
+        raise UnreadableFile(f"{name}: Parquet needs pyarrow; run: pip install 'classifyd[parquet]'") from error
     try:
         return parquet.ParquetFile(stream, pre_buffer=False)
     except UnreadableFile:
         raise
     except Exception as error:  # pyarrow raises its own, OSError without errno, and more
-        raise _damaged(source.name, error) from error
+        raise _damaged(name, error) from error
 
 
 def _damaged(name: str, error: Exception) -> UnreadableFile:
