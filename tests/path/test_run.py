@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -230,3 +231,26 @@ def test_names_with_newlines_and_broken_bytes_and_of_full_length_pass(place):
     assert set(map(os.fsdecode, strange)) == here.files("done")
     sources = {json.loads(path.read_text())["source"] for path in (here.root / "out").glob("*.jsonl")}
     assert {r"new\nline.txt", r"caf\xe9.txt"} < sources
+
+
+def test_a_changed_configuration_is_taken_up_on_sighup_and_a_bad_one_is_not(place):
+    here = place()
+    process = here.start()
+    wait_until(lambda: '"event": "started"' in here.log(), place=here)
+    settings = here.root / "config.toml"
+    good = settings.read_text()
+
+    settings.write_text(good.replace('["shouting"]', '["shoutin"]'))
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reload_failed" in here.log(), place=here)
+    here.drop("before.txt", "hello")
+    wait_until(lambda: "before.txt.jsonl" in here.files("out"), place=here)
+
+    settings.write_text(good.replace('output = "out"', 'output = "elsewhere"'))
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: 3 <= here.log().count('"event": "started"'), place=here)
+    here.drop("after.txt", "hello")
+    wait_until(lambda: "after.txt.jsonl" in here.files("elsewhere"), place=here)
+
+    assert 0 == here.stop(process)
+    assert {"before.txt", "after.txt"} == here.files("done")

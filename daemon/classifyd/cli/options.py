@@ -40,6 +40,13 @@ def load_config(explicit: Path | None) -> "Config":
         raise
 
 
+def reread_config(explicit: Path | None) -> "Config":
+    """The configuration as it is now, for a running daemon: no plugin is loaded, whatever its faults."""
+    from classifyd import config
+
+    return with_shipped_models(config.load(config.find(explicit, os.environ), os.environ))
+
+
 def load_settings(explicit: Path | None) -> "Config":
     """The configuration for a command that watches no inbox: they may be missing, and so may the file."""
     from classifyd import config

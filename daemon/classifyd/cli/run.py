@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from classifyd.cli.options import ConfigOption, load_config
+from classifyd.cli.options import ConfigOption, load_config, reread_config
 
 
 def run(
@@ -19,4 +19,4 @@ def run(
     settings = load_config(config)
     from classifyd.service import serve
 
-    raise typer.Exit(serve(settings, once=once))
+    raise typer.Exit(serve(settings, once=once, reread=lambda: reread_config(config)))

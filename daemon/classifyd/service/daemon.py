@@ -2,14 +2,14 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 
 import structlog
 
 from classifyd import notify
 from classifyd.config import Config
-from classifyd.errors import DiskFault
+from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import FileReport, Observe
 from classifyd.ledger import Ledger
 from classifyd.service import start
@@ -35,12 +35,18 @@ Message = Outcome | str | None
 
 
 class Daemon:
-    """One running daemon. `stop` may be called from a signal handler."""
+    """One running daemon. `stop` and `hang_up` may be called from a signal handler.
 
-    def __init__(self, config: Config, *, once: bool) -> None:
+    `successor` is the configuration under which the next daemon is to go on; None if it simply ends.
+    """
+
+    def __init__(self, config: Config, *, once: bool, reread: Callable[[], Config] | None = None) -> None:
         daemon = config.daemon
+        self.successor: Config | None = None
         self._config = config
         self._once = once
+        self._reread = reread
+        self._hung_up = False
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._hinted: set[str] = set()
         self._next_scan = 0.0
@@ -67,6 +73,12 @@ class Daemon:
     def stop(self) -> None:
         """Take nothing more, let the workers finish what they have, and end."""
         self._stop_by = time.monotonic() + self._config.daemon.drain_seconds
+        self.successor = None
+        self._messages.put(None)
+
+    def hang_up(self) -> None:
+        """Read the configuration again; if it is good, end for a daemon that goes on under it."""
+        self._hung_up = True
         self._messages.put(None)
 
     def run(self) -> int:
@@ -124,6 +136,8 @@ class Daemon:
         """One turn: what came in, and what follows from it. True when there is nothing more to do."""
         self._endings.bring(self._dispatcher.receive(self._wait()))
         self._endings.retry()
+        if self._hung_up and self._stop_by is None:
+            self._reload()
         if self._stop_by is None:
             self._scan()
             self._dispatch()
@@ -173,6 +187,19 @@ class Daemon:
             asked = (name in self._hinted or settled) and now >= intake.rest_until
             if everything or asked or intake.backlog:
                 yield intake
+
+    def _reload(self) -> None:
+        self._hung_up = False
+        if self._reread is None:
+            return
+        try:
+            successor = self._reread()
+        except ClassifydError as error:
+            log.error("reload_failed", error=str(error), consequence="the old configuration stays")
+            return
+        log.info("reloading")
+        self.stop()
+        self.successor = successor
 
     def _dispatch(self) -> None:
         if self._holds.held("ledger"):
