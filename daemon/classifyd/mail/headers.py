@@ -21,6 +21,11 @@ class BoundedPolicy(Compat32):
         name, value = super().header_source_parse(sourcelines)
         return name, value[:MAX_HEADER_CHARS]
 
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        """The value as it came, bytes above 127 as half surrogates; `readable` finds out what they mean."""
+        del name
+        return value
+
 
 def shown(message: Message) -> dict[str, str]:
     """The headers that people look at, by lower-case name, those that there are."""
