@@ -23,7 +23,7 @@ MAX_ATTRIBUTES = 1000
 CHILDLESS = frozenset({"area", "br", "col", "dd", "dt", "hr", "img", "input", "link", "meta", "option", "p", "wbr"})
 TAG = re.compile("<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 LONG_TAG = re.compile("<[a-zA-Z][^<>]{4000,}")
-UNSEEN_TAG = re.compile(r"(?i)<(/?(?:script|style)\b)")
+UNSEEN_TAG = re.compile(r"(?i)<(/?(?:script|style)\b)[^<>]*>?")
 # Characters of no width, with which words are broken up and previews padded.
 WIDTHLESS = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 SPACES = re.compile(r"[ \t\r\f\v\xa0\u2000-\u200a\u202f\u205f\u3000]+")

@@ -85,32 +85,47 @@ def _quoted(line: bytes, more: Iterator[bytes | int], syntax: Syntax, limit: int
 
 def opens(line: bytes, delimiter: str) -> bool:
     """Whether a line that begins a row ends inside of a quoted cell."""
-    cells, _, rest = _patterns(delimiter)
-    at = cells.match(line)
-    assert at is not None
-    return rest.fullmatch(line, at.end()) is not None
+    return _patterns(delimiter).open.match(line) is not None
 
 
 def stays_open(line: bytes, delimiter: str) -> bool:
     """Whether a line that begins inside of a quoted cell ends inside of one."""
-    cells, inside, rest = _patterns(delimiter)
-    closed = inside.match(line)
+    patterns = _patterns(delimiter)
+    closed = patterns.inside.match(line)
     if closed is None:
         return True
-    if closed.end() == len(line) or line[closed.end() - 1 : closed.end()] != delimiter.encode():
-        return False
-    at = cells.match(line, closed.end())
-    assert at is not None
-    return rest.fullmatch(line, at.end()) is not None
+    return line.endswith(delimiter.encode(), 0, closed.end()) and patterns.open.match(line, closed.end()) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What the beginning of a line is matched with.
+
+    `open`: whole cells, then one that is quoted to the line's end. `inside`: a quoted cell's rest with its delimiter.
+    `run`: as many rows of one line each as there are. `row`: one row of any number of lines.
+    """
+
+    open: re.Pattern[bytes]
+    inside: re.Pattern[bytes]
+    run: re.Pattern[bytes]
+    row: re.Pattern[bytes]
 
 
 @cache
-def _patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes], re.Pattern[bytes]]:
-    """Whole cells from a cell's beginning; the rest of a quoted cell with its delimiter; a cell left open."""
+def _patterns(delimiter: str) -> _Patterns:
     mark = re.escape(delimiter.encode())
-    cell = rb'(?:"(?:[^"]|"")*+"(?!")[^%(d)s]*+|[^"%(d)s][^%(d)s]*+|)%(d)s' % {b"d": mark}
-    inside = rb'(?:[^"]|"")*+"(?!")[^%(d)s]*+(?:%(d)s|\Z)' % {b"d": mark}
-    return re.compile(rb"(?:%s)*+" % cell), re.compile(inside), re.compile(rb'"(?:[^"]|"")*+')
+    # Possessive throughout: nothing is tried twice, so that no line can take time in the square of its length.
+    cell = rb'(?:"[^"%(n)s]*+(?:""[^"%(n)s]*+)*+"(?!")[^%(d)s%(n)s]*+|[^"%(d)s%(n)s][^%(d)s%(n)s]*+|)'
+    # A cell of `row` may hold line ends between its quotes, and not elsewhere.
+    long_cell = cell.replace(b'[^"%(n)s]', b'[^"]') % {b"d": mark, b"n": rb"\n"}
+    any_cell = cell % {b"d": mark, b"n": b""}
+    short_cell = cell % {b"d": mark, b"n": rb"\n"}
+    return _Patterns(
+        re.compile(rb'(?:%s%s)*+"[^"]*+(?:""[^"]*+)*+\Z' % (any_cell, mark)),
+        re.compile(rb'[^"]*+(?:""[^"]*+)*+"(?!")[^%s]*+(?:%s|\Z)' % (mark, mark)),
+        re.compile(rb"(?:(?:%s%s)*+%s\n)*+" % (short_cell, mark, short_cell)),
+        re.compile(rb"(?:%s%s)*+%s\n" % (long_cell, mark, long_cell)),
+    )
 
 
 def cut_rows(stream: BinaryIO, size: int, syntax: Syntax, limit: int) -> Iterator[tuple[int, int, int]]:
@@ -133,12 +148,10 @@ def _advance(stream: BinaryIO, start: int, size: int, syntax: Syntax, limit: int
         if not block:
             break
         if len(block) <= limit and (b'"' not in block or not syntax.quoted):
-            found = [line for line in block.split(b"\n") if not is_blank(line)]
-            count += len(found)
+            count += _lines_in(block)
             position += len(block)
             continue
-        stream.seek(position)
-        position, more = _walk(stream, position, len(block), syntax, limit)
+        position, more = _walk(stream, position, block, syntax, limit)
         count += more
     return position, count
 
@@ -148,12 +161,33 @@ def _tail(stream: BinaryIO, block: bytes, limit: int) -> bytes:
     return b"" if not block or block.endswith(b"\n") else stream.readline(limit + 2)
 
 
-def _walk(stream: BinaryIO, position: int, size: int, syntax: Syntax, limit: int) -> tuple[int, int]:
-    """Pass over at least `size` bytes row by row."""
-    count, end = 0, position + size
-    for row in _rows(lines(stream, None, limit), syntax, limit):
+def _lines_in(block: bytes) -> int:
+    return sum(1 for line in block.split(b"\n") if not is_blank(line))
+
+
+def _walk(stream: BinaryIO, start: int, block: bytes, syntax: Syntax, limit: int) -> tuple[int, int]:
+    """Pass over the rows that begin in a block; tell where they end and how many there were."""
+    at, count = _simple(block, syntax) if len(block) <= limit and syntax.quoted else (0, 0)
+    stream.seek(start + at)
+    for row in _rows(lines(stream, None, limit), syntax, limit) if at < len(block) else ():
         count += row.data is None or row.fault is not None or not is_blank(row.data)
-        position += row.size
-        if position >= end:
+        at += row.size
+        if at >= len(block):
             break
-    return position, count
+    return start + at, count
+
+
+def _simple(block: bytes, syntax: Syntax) -> tuple[int, int]:
+    """How far the rows go that end in this block, and how many they are: what `_rows` would find, found fast."""
+    patterns = _patterns(syntax.delimiter)
+    at = count = 0
+    while True:
+        run = patterns.run.match(block, at)
+        if run and run.end() > at:
+            count += _lines_in(block[at : run.end()])
+            at = run.end()
+        row = patterns.row.match(block, at)
+        if row is None:
+            return at, count
+        at = row.end()
+        count += 1
