@@ -1,4 +1,4 @@
-"""The only loader of plugins: the entry points of group `classifyd`, one by one, so that a broken one sinks no other."""
+"""The only loader of plugins: the entry points of group `classifyd`, one by one: a broken one sinks no other."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
