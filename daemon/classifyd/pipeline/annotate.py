@@ -7,7 +7,7 @@ by a chunk and never by an input.
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ from classifyd.pipeline.loading import Loaded
 from classifyd.pipeline.parts import write_whole
 from classifyd.pipeline.predicting import failure, predict
 from classifyd.pipeline.sources import opened, pick_reader
-from classifyd.values import AnnotatedRecord, Annotation, Fault, Record
+from classifyd.values import AnnotatedRecord, Annotation, Fault, Record, WriteOptions
 
 CHUNK_RECORDS = 1024
 CHUNK_CHARS = 2**20
@@ -76,7 +76,14 @@ class Annotating:
         return count.report(written.size, written.digest)
 
     def _write(self, split: Split, flow: "_Flow", count: "_Count", stream: BinaryIO) -> None:
-        self.writer.write(map(count.see, flow.of(split)), stream, self.job.writing)
+        self.writer.write(map(count.see, flow.of(split)), stream, self._writing())
+
+    def _writing(self) -> WriteOptions:
+        """The job's options, with the tasks that mark spans where all of them are known: columns are the same then."""
+        if any(loaded.marks_spans is None for loaded in self.tasks):
+            return self.job.writing
+        spans = tuple(loaded.spec.name for loaded in self.tasks if loaded.marks_spans)
+        return replace(self.job.writing, span_tasks=spans)
 
     # ------------------------------------------------------------------ reading
 
@@ -91,7 +98,7 @@ class Annotating:
 
     def _read(self, split: Split) -> Iterator[Record]:
         with opened(split.path, split.name, self.job.reading) as source:
-            yield from pick_reader(self.readers, split.reader, source, split.path).read(source, split.cut)
+            yield from pick_reader(self.readers, split.reader, source).read(source, split.cut)
 
     # ------------------------------------------------------------------ predicting
 

@@ -18,13 +18,14 @@ class Loaded:
     """A predictor with the spec it was loaded for.
 
     `model` is the name that its answers carry. A label whose score is under `review_below` is too doubtful to trust:
-    the configuration says so, else the bundle.
+    the configuration says so, else the bundle. `marks_spans` tells spans from labels, None where no bundle says it.
     """
 
     spec: TaskSpec
     predictor: Predictor
     model: str
     review_below: float
+    marks_spans: bool | None = None
 
 
 class Predictors:
@@ -58,7 +59,7 @@ class Predictors:
         bundle = bundles.open_bundle(spec.bundle) if spec.bundle else None
         task = self._registry.task(spec.name)
         predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
-        return Loaded(spec, predictor, _model(spec, predictor), _review_below(spec, bundle))
+        return Loaded(spec, predictor, _model(spec, predictor), _review_below(spec, bundle), _marks_spans(bundle))
 
     def _forget_old(self, task: str) -> None:
         keys = [key for key, loaded in self._loaded.items() if loaded.spec.name == task]
@@ -66,6 +67,10 @@ class Predictors:
             close = getattr(self._loaded.pop(key).predictor, "close", None)
             if close is not None:
                 close()
+
+
+def _marks_spans(bundle: Bundle | None) -> bool | None:
+    return None if bundle is None else bundle.manifest.get("kind") == "token"
 
 
 def _review_below(spec: TaskSpec, bundle: Bundle | None) -> float:

@@ -23,9 +23,9 @@ def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
         raise DiskFault(f"{name}: {error.strerror or error}; it will be read again later") from error
 
 
-def pick_reader(known: Sequence[Reader], pinned: str, source: Source, path: str) -> Reader:
+def pick_reader(known: Sequence[Reader], pinned: str, source: Source) -> Reader:
     r"""The reader that planning pinned by name, if it did, else the one that fits the source."""
     for reader in known:
         if reader.name == pinned:
             return reader
-    return readers.choose(known, source, path)
+    return readers.choose(known, source)

@@ -16,9 +16,8 @@ KNOWN_HEADER = re.compile(
 MBOX_LINE = re.compile(rb"From [^\n]*\d\d:\d\d[^\n]*\n")
 
 
-def choose(readers: Iterable[Reader], source: Source, path: str = "") -> Reader:
+def choose(readers: Iterable[Reader], source: Source) -> Reader:
     """The reader for an input; the first that serves its suffix wins. UnreadableFile if nothing fits."""
-    del path
     known = list(readers)
     suffix = PurePath(source.name).suffix.lower()
     for reader in known:
