@@ -164,11 +164,18 @@ class Daemon:
     def _seconds_to_wait(self) -> float:
         now = time.monotonic()
         due = [now + 1.0, self._next_scan]
-        due.extend(intake.due_at for intake in self._intakes.values() if intake.due_at is not None)
-        due.extend(self._intakes[name].rest_until for name in self._hinted)
-        if any(intake.backlog for intake in self._intakes.values()):
-            due.append(now + 0.05)
+        for intake in self._usable():
+            if intake.backlog:
+                due.append(now + 0.05)
+            if intake.inbox.name in self._hinted:
+                due.append(intake.rest_until)
+            elif intake.due_at is not None:
+                due.append(max(intake.due_at, intake.rest_until))
         return max(0.001, min(due) - now)
+
+    def _usable(self) -> Iterator[Intake]:
+        """The intakes whose inboxes are not held back."""
+        return (intake for name, intake in self._intakes.items() if not self._holds.held(name))
 
     def _scan(self) -> None:
         now = time.monotonic()
@@ -182,9 +189,9 @@ class Daemon:
             self._next_scan = time.monotonic() + self._config.daemon.scan_seconds
 
     def _due(self, now: float, *, everything: bool) -> Iterator[Intake]:
-        for name, intake in self._intakes.items():
+        for intake in self._usable():
             settled = intake.due_at is not None and now >= intake.due_at
-            asked = (name in self._hinted or settled) and now >= intake.rest_until
+            asked = (intake.inbox.name in self._hinted or settled) and now >= intake.rest_until
             if everything or asked or intake.backlog:
                 yield intake
 

@@ -43,8 +43,6 @@ class Entrance:
     def take(self, intake: Intake, held: list[Work]) -> None:
         """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already."""
         inbox = intake.inbox
-        if self._holds.held(inbox.name):
-            return
         try:
             self._record()
             if not intake.backlog:
