@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MODELS = Path(__file__).parents[1] / "models"
+ROOT = Path(__file__).parents[1]
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 PROSE = (
     "please call me about the invoice from Berlin before Friday and bring Maria the new contract of Siemens win a free"
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--format", choices=["csv", "jsonl"], default="csv")
     parser.add_argument("--tasks", default="shouting", help="separated by commas")
+    parser.add_argument("--models", type=Path, default=ROOT / "models")
     parser.add_argument("--workers", type=int, default=0, help="0: one per core")
     parser.add_argument("--folder", type=Path, help="where to work; by default a temporary folder")
     parser.add_argument("--limit-seconds", type=float, default=3600)
@@ -65,7 +66,7 @@ def main() -> None:
 def measure(folder: Path, options: argparse.Namespace) -> None:
     table = folder / f"table.{options.format}"
     generate(table, options.rows)
-    configure(folder, options.tasks.split(","), options.workers)
+    configure(folder, options)
     log = (folder / "log").open("wb")
     daemon = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
     try:
@@ -96,15 +97,15 @@ def generate(path: Path, rows: int) -> None:
             stream.writelines(json.dumps({"id": place, "text": text}) + "\n" for place, text in enumerate(texts))
 
 
-def configure(folder: Path, tasks: list[str], workers: int) -> None:
+def configure(folder: Path, options: argparse.Namespace) -> None:
     (folder / "inbox").mkdir()
     settings = f"""
 [daemon]
 state = "state"
-workers = {workers}
+workers = {options.workers}
 
 [models]
-path = "{MODELS}"
+path = "{options.models.resolve()}"
 
 [[inbox]]
 name = "bench"
@@ -112,7 +113,7 @@ path = "inbox"
 output = "output"
 done = "done"
 quarantine = "quarantine"
-tasks = {json.dumps(tasks)}
+tasks = {json.dumps(options.tasks.split(","))}
 """
     (folder / "config.toml").write_text(settings)
 
