@@ -80,7 +80,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     finally:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(60)
-    report(processes, began, seconds, f"{options.format}, {size / 1e6:.0f} MB", options)
+    report(processes, began, seconds, f"{options.format}, {size / 1e6:.1f} MB", options)
     check(output, options.rows)
 
 
