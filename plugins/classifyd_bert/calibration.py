@@ -1,0 +1,42 @@
+"""Scores that mean what they say: one temperature for all logits, and how far the scores are still off."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+BINS = 15
+
+
+def temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """The divisor of the logits under which the labels are likeliest, between 0.05 and 20 (Guo et al. 2017).
+
+    `logits` is (rows, labels), `labels` the number of each row's right one. It changes no row's first label.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scores = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return -float(scores[np.arange(len(labels)), labels].mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return round(float(np.exp(found.x)), 4)
+
+
+def expected_calibration_error(scores: Sequence[float], right: Sequence[bool]) -> float:
+    """The mean gap between score and share of right answers over 15 equal bins of score, weighted by their size
+    (Naeini, Cooper & Hauskrecht 2015).
+    """
+    return float(sum(abs(score - share) * weight for score, share, weight in reliability(scores, right)))
+
+
+def reliability(scores: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float, float]]:
+    """Mean score, share of right answers and weight of each bin that holds any, from low scores to high."""
+    values, hits = np.asarray(scores, float), np.asarray(right, float)
+    bins = np.minimum((values * BINS).astype(int), BINS - 1)
+    return [
+        (float(values[chosen].mean()), float(hits[chosen].mean()), float(chosen.mean()))
+        for number in range(BINS)
+        if (chosen := bins == number).any()
+    ]

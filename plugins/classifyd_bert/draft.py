@@ -1,0 +1,69 @@
+"""A bundle that is not published yet, and what the run time says of texts with it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from classifyd.api import Bundle, Record, Setup
+from classifyd_bert.predictor import MODEL, TOKENIZER, Network, Reading, SequencePredictor, TokenPredictor, known_answer
+
+PREDICTORS = {"sequence": SequencePredictor, "token": TokenPredictor}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The files of a bundle in `folder`, and what its manifest says so far."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Names inside the bundle and where the files lie."""
+        return {name: self.folder / name for name in (MODEL, TOKENIZER)}
+
+    def with_manifest(self, **entries: Any) -> "Draft":
+        """The same files under a manifest that says more."""
+        return replace(self, manifest={**self.manifest, **entries})
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """What the run time's model sees of each text, in order."""
+        bundle = self._bundle()
+        return Network(bundle, self._setup(bundle)).read(texts)
+
+    def known_answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """The run time's answers to `texts`, in the manifest's form."""
+        predictor = PREDICTORS[self.manifest["kind"]](self._setup(self._bundle()))
+        answers = predictor.predict([Record(text) for text in texts])
+        return [known_answer(text, answer) for text, answer in zip(texts, answers, strict=True)]
+
+    def _setup(self, bundle: Bundle) -> Setup:
+        return Setup(bundle.task, bundle=bundle, threads=torch.get_num_threads())
+
+    def _bundle(self) -> Bundle:
+        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.files.items()}
+        manifest = {"schema": "classifyd-bundle/1", "version": 1, **self.manifest, "files": digests}
+        digest = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+        return Bundle(self.folder, manifest["task"], 1, digest, manifest)
+
+
+def make(folder: Path, model: Path, tokenizer: bytes, manifest: Mapping[str, Any]) -> Draft:
+    """A draft of that model, which is moved into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.replace(folder / MODEL)
+    (folder / TOKENIZER).write_bytes(tokenizer)
+    return Draft(folder, manifest)
+
+
+def plain_tokenizer(path: Path) -> bytes:
+    """A tokenizer's file without truncation and padding, which the run time does itself."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer.to_str().encode()

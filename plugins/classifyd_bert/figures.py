@@ -1,0 +1,88 @@
+"""How good answers are, as figures: scikit-learn for labels, seqeval's exact match for spans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as spans_prfs
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+Spans = frozenset[tuple[int, int, str]]
+"""(start, end, label) of each span of one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForLabel:
+    """Precision, recall and F1 of one label, and how often it is right to give it."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What came out on some examples. `accuracy` is None for spans; `f1` is the mean over labels for labels (macro),
+    over spans for spans (micro); `macro_f1` the mean over labels for both. `confusion[right][given]` is empty for spans.
+    """
+
+    examples: int
+    accuracy: float | None
+    f1: float
+    macro_f1: float
+    labels: tuple[ForLabel, ...]
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
+def of_labels(right: Sequence[str], given: Sequence[str], labels: Sequence[str]) -> Figures:
+    """Figures of one label per text."""
+    each = _each(precision_recall_fscore_support(right, given, labels=list(labels), zero_division=0), labels)
+    present = [one.f1 for one in each if one.support]
+    macro = sum(present) / max(len(present), 1)
+    confusion = confusion_matrix(right, given, labels=list(labels))
+    return Figures(
+        examples=len(right),
+        accuracy=float(accuracy_score(right, given)),
+        f1=macro,
+        macro_f1=macro,
+        labels=each,
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def of_spans(right: Sequence[Spans], given: Sequence[Spans], labels: Sequence[str]) -> Figures:
+    """Figures of spans, right only if start, end and label all are."""
+    pairs = [_tags(truth, answer) for truth, answer in zip(right, given, strict=True)]
+    tags = ([truth for truth, _ in pairs], [answer for _, answer in pairs])
+    each = _each(spans_prfs(*tags, zero_division=0), _present(right, given))
+    micro = spans_prfs(*tags, average="micro", zero_division=0)
+    known = {one.label: one for one in each}
+    shown = tuple(known.get(label, ForLabel(label, 0.0, 0.0, 0.0, 0)) for label in labels)
+    macro = sum(one.f1 for one in shown) / max(len(shown), 1)
+    return Figures(len(right), None, float(micro[2]), macro, shown)
+
+
+def _each(prfs: tuple[Sequence[float], ...], labels: Sequence[str]) -> tuple[ForLabel, ...]:
+    return tuple(
+        ForLabel(label, float(precision), float(recall), float(f1), int(support))
+        for label, precision, recall, f1, support in zip(labels, *prfs, strict=True)
+    )
+
+
+def _present(right: Sequence[Spans], given: Sequence[Spans]) -> list[str]:
+    return sorted({label for spans in (*right, *given) for _, _, label in spans})
+
+
+def _tags(truth: Spans, answer: Spans) -> tuple[list[str], list[str]]:
+    """Both as BIO tags over the stretches between all their boundaries, so that seqeval sees the same spans."""
+    edges = sorted({edge for start, end, _ in (*truth, *answer) for edge in (start, end)})
+    places = {edge: number for number, edge in enumerate(edges)}
+    both = []
+    for spans in (truth, answer):
+        tags = ["O"] * max(len(edges) - 1, 0)
+        for start, end, label in spans:
+            tags[places[start] : places[end]] = [f"I-{label}"] * (places[end] - places[start])
+            tags[places[start]] = f"B-{label}"
+        both.append(tags)
+    return both[0], both[1]
