@@ -23,7 +23,7 @@ def test_the_demo_answers_every_good_message(demo: tuple[subprocess.CompletedPro
     outcome, folder = demo
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     good = {path.name for path in MESSAGES.iterdir()} - {"ATTRIBUTION.md", "half.jsonl.gz"}
-    assert good <= {path.name.removesuffix(".jsonl") for path in folder.rglob("*.jsonl")}
+    assert good == {path.name.removesuffix(".jsonl") for path in folder.glob("labelled/*/[!.]*")}
 
 
 def test_the_demo_shows_what_was_quarantined_and_why(demo: tuple[subprocess.CompletedProcess[str], Path]) -> None:
