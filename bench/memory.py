@@ -49,6 +49,7 @@ def main() -> None:
     """Generate the table, let it pass through, print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--words", type=int, default=18, help="the longest text has so many")
     parser.add_argument("--format", choices=["csv", "jsonl"], default="csv")
     parser.add_argument("--tasks", default="shouting", help="separated by commas")
     parser.add_argument("--models", type=Path, default=ROOT / "models")
@@ -65,7 +66,7 @@ def main() -> None:
 
 def measure(folder: Path, options: argparse.Namespace) -> None:
     table = folder / f"table.{options.format}"
-    generate(table, options.rows)
+    generate(table, options.rows, options.words)
     configure(folder, options)
     log = (folder / "log").open("wb")
     daemon = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
@@ -84,10 +85,10 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
     check(output, options.rows)
 
 
-def generate(path: Path, rows: int) -> None:
-    """Rows of 3 to 18 words, the same on every machine."""
+def generate(path: Path, rows: int, words: int) -> None:
+    """Rows of 3 words and more, the same on every machine."""
     chance = random.Random(42)
-    texts = (" ".join(chance.choices(WORDS, k=chance.randint(3, 18))) for _ in range(rows))
+    texts = (" ".join(chance.choices(WORDS, k=chance.randint(3, words))) for _ in range(rows))
     with path.open("w", newline="") as stream:
         if path.suffix == ".csv":
             table = csv.writer(stream)
