@@ -109,7 +109,7 @@ def test_an_input_begun_anew_forgets_its_parts(ledger):
     with ledger.commit():
         ledger.finished_parts([PartReport("c1", 0)])
         ledger.intend("c1", "/part", PartReport("c1", 0))
-        ledger.restart(Claim("c1", "mail", "a.txt", "/in/a.txt", 11, 21, 30.0), "a.1.txt.jsonl")
+        ledger.restart(Claim("c1", "mail", "a.txt", "/in/a.txt", 11, 21, 30.0), "a.1.txt.jsonl", {"spam": 4})
 
     (anew,) = ledger.open_entries()
     assert ("claimed", 11, "a.1.txt.jsonl", None) == (anew.state, anew.claim.size, anew.output, anew.part)

@@ -160,7 +160,6 @@ class JobReport:
     parts: tuple[PartReport, ...] = ()
     seconds: float = 0.0
     records: int = 0
-    read_bytes: int = 0
     peak_bytes: int = 0
     pid: int = 0
     unloadable: Mapping[str, Fault] = EMPTY

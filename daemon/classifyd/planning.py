@@ -65,9 +65,26 @@ class Batch:
 
 @dataclass(slots=True)
 class _Lane:
+    """The splits of one key: whole inputs in one line, ranges of large ones in a line for each, which take turns."""
+
     small: deque[Waiting] = field(default_factory=deque)
-    large: deque[Waiting] = field(default_factory=deque)
+    large: dict[str, deque[Waiting]] = field(default_factory=dict)
     small_in_a_row: int = 0
+
+    def __len__(self) -> int:
+        return len(self.small) + sum(map(len, self.large.values()))
+
+    def add(self, waiting: Waiting) -> None:
+        cut = waiting.split.cut is not None
+        (self.large.setdefault(waiting.split.claim, deque()) if cut else self.small).append(waiting)
+
+    def next_range(self) -> Waiting:
+        claim, line = next(iter(self.large.items()))
+        del self.large[claim]
+        waiting = line.popleft()
+        if line:
+            self.large[claim] = line  # at the end of the round
+        return waiting
 
 
 class Queue:
@@ -79,17 +96,16 @@ class Queue:
         self._lanes: dict[Key, _Lane] = {}
 
     def __len__(self) -> int:
-        return sum(len(lane.small) + len(lane.large) for lane in self._lanes.values())
+        return sum(map(len, self._lanes.values()))
 
     def add(self, key: Key, waiting: Waiting) -> None:
         """Put a split in line."""
-        lane = self._lanes.setdefault(key, _Lane())
-        (lane.small if waiting.split.cut is None else lane.large).append(waiting)
+        self._lanes.setdefault(key, _Lane()).add(waiting)
 
     def take(self, allowed: Callable[[Key], bool]) -> Batch | None:
         """The next batch of an allowed key, which goes to the end of the round; None if there is none."""
         for key, lane in list(self._lanes.items()):
-            if not lane.small and not lane.large:
+            if not len(lane):
                 del self._lanes[key]
             elif allowed(key):
                 self._lanes[key] = self._lanes.pop(key)
@@ -102,7 +118,7 @@ class Queue:
             lane.small_in_a_row += 1
             return self._pack(lane.small)
         lane.small_in_a_row = 0
-        return [lane.large.popleft()]
+        return [lane.next_range()]
 
     def _pack(self, line: deque[Waiting]) -> list[Waiting]:
         packed = [line.popleft()]

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -85,14 +86,12 @@ class LocalWorkers:
         for worker in self._workers:
             worker.check(time.monotonic())
 
-    def next_deadline(self) -> float | None:
-        """The monotonic time at which `check` has something to do; None if no worker is busy."""
-        return min((worker.deadline for worker in self._workers if worker.busy), default=None)
-
     def stop(self) -> None:
         """End every worker, whatever it is doing."""
         for worker in self._workers:
             worker.stop()
+        for worker in self._workers:
+            worker.join()
 
 
 class _Worker:
@@ -112,7 +111,8 @@ class _Worker:
         return self._future is not None
 
     def start(self, number: int, job: Job, deadline_seconds: float) -> None:
-        Path(self.crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
+        with contextlib.suppress(OSError):  # on a full disk an old crumb stays, of a job that was done
+            Path(self.crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
         self._overdue = False
         self.deadline = time.monotonic() + deadline_seconds
         try:
@@ -125,19 +125,20 @@ class _Worker:
         future.add_done_callback(lambda ended: self._ended(number, job, ended))
 
     def check(self, now: float) -> None:
-        if self._future is not None and now >= self.deadline and not self._overdue:
+        future = self._future  # it may end, in another thread, between two looks
+        if future is not None and now >= self.deadline and not self._overdue:
             self._overdue = True
-            self._future.cancel()
+            future.cancel()
             self._replace_pool()  # the killed process may have held the pool's own lock
 
     def stop(self) -> None:
         self._pool.stop()
+
+    def join(self) -> None:
         self._pool.join()
 
     def _ended(self, number: int, job: Job, future: Future[JobReport]) -> None:
         outcome = self._outcome(number, job, future)
-        if outcome.report is None:
-            self._end_children(outcome)
         self._future = None
         self._done(outcome)
 
@@ -146,15 +147,18 @@ class _Worker:
         try:
             return Outcome(number, job, future.result())
         except CancelledError:
+            self._end_children(crumb)
             return Outcome(number, job, death="it took longer than its deadline and was killed", crumb=crumb)
         except ProcessExpired as error:
+            self._end_children(crumb)
             return Outcome(number, job, death=_how(error.exitcode), crumb=crumb)
         except Exception as error:  # noqa: BLE001  # a broken pool, or a report that cannot be sent: the worker is gone
-            return Outcome(number, job, death=f"{type(error).__name__}: {error}", crumb=crumb, lost=crumb is None)
+            lost = crumb is None and isinstance(error, BrokenProcessPool)
+            return Outcome(number, job, death=f"{type(error).__name__}: {error}", crumb=crumb, lost=lost)
 
-    def _end_children(self, outcome: Outcome) -> None:
+    def _end_children(self, crumb: Crumb | None) -> None:
         pid = breadcrumb.read_pid(self.crumb_path)
-        if outcome.crumb is not None and pid is not None:
+        if crumb is not None and pid is not None:
             # The worker made itself leader of a group; what its plugins started is in it.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)

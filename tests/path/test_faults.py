@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+import tiny
 from daemons import descendants, inbox, wait_until
+
+from classifyd import bundles
 
 
 def labels(here, name):
@@ -142,15 +145,16 @@ def test_a_task_that_fails_on_everything_makes_its_inputs_wait_and_no_others(pla
     flag = here.root / "flag"
     flag.touch()
     process = here.start(more={"SICK_WHILE": str(flag)})
-    for number in range(3):
+    for number in range(2):
         here.drop(f"{number}.txt", "hello")
         wait_until(lambda number=number: f"{number}.txt.jsonl" in here.files("out"), place=here)
-    wait_until(lambda: "task_failing" in here.log(), place=here)
+    here.drop("2.txt", "hello")
+    wait_until(lambda: "task_held" in here.log(), place=here)
     for number in range(3, 6):
         here.drop(f"{number}.txt", "hello")
     here.drop("fine.txt", "HELLO", inbox="other")
     wait_until(lambda: "fine.txt.jsonl" in here.files("out2"), place=here)
-    assert {"0.txt.jsonl", "1.txt.jsonl", "2.txt.jsonl"} == here.files("out")
+    assert {"0.txt.jsonl", "1.txt.jsonl"} == here.files("out")
 
     flag.unlink()
     wait_until(lambda: 6 == len(here.files("out")), place=here)
@@ -196,7 +200,8 @@ def test_workers_end_when_the_daemon_alone_is_killed(place):
     here = place(tasks=("slow",), workers=2)
     process = here.start(more={"SLOW_SECONDS": "60"})
     here.drop("a.txt", "hello")
-    wait_until(here.claimed, place=here)
+    crumbs = here.root / "state/breadcrumbs"
+    wait_until(lambda: any("predicting" in path.read_text() for path in crumbs.glob("*")), place=here)
     workers = descendants(process.pid)
     assert workers
     process.kill()
@@ -215,7 +220,7 @@ def test_an_output_folder_that_cannot_be_written_makes_its_inbox_wait(place):
     here.drop("a.txt", "hello")
     (here.root / "out").write_text("a file where the folder should be")
     process = here.start()
-    wait_until(lambda: "inbox_held" in here.log(), place=here)
+    wait_until(lambda: '"event": "held"' in here.log(), place=here)
     assert {"a.txt"} == here.files("in")
 
     (here.root / "out").unlink()
@@ -232,6 +237,104 @@ def test_once_says_what_still_waits(place):
     assert 1 == here.once()
     assert "still_waiting" in here.log()
     assert {"a.txt"} == here.files("in")
+
+
+def test_a_message_in_place_that_is_flagged_while_it_waits_is_still_labelled_once(place):
+    here = place(tasks=("slow",), done=None, more='take = "leave"')
+    for folder in ("new", "cur", "tmp"):
+        (here.root / "in" / folder).mkdir()
+    for number in range(3):
+        (here.root / f"in/new/{number}.host").write_text("Subject: hi\n\nHello there.\n")
+    process = here.start(more={"SLOW_SECONDS": "0.5"})
+    wait_until(lambda: '"event": "claimed"' in here.log(), place=here)
+    for number in range(3):
+        (here.root / f"in/new/{number}.host").rename(here.root / f"in/cur/{number}.host:2,S")
+    wait_until(lambda: 3 == len(here.files("out")), place=here)
+    time.sleep(1)
+
+    assert 0 == here.stop(process)
+    assert 3 == len(here.files("out"))
+    assert {f"cur/{number}.host:2,S" for number in range(3)} == here.files("in")
+
+
+def test_a_file_in_place_that_changes_while_it_waits_is_labelled_once_as_it_is_now(place):
+    here = place(tasks=("slow",), done=None, more='take = "leave"')
+    path = here.drop("a.txt", "one")
+    process = here.start(more={"SLOW_SECONDS": "1"})
+    wait_until(lambda: '"event": "claimed"' in here.log(), place=here)
+    path.write_text("one two")
+    wait_until(lambda: here.files("out"), place=here)
+    time.sleep(2)
+
+    assert 0 == here.stop(process)
+    assert ["one two"] == [r["text"] for name in here.files("out") for r in here.records(name)]
+
+
+def test_a_name_that_is_not_utf8_passes_in_place_too(place):
+    here = place(done=None, more='take = "leave"')
+    (here.root / "in" / os.fsdecode(b"caf\xe9.txt")).write_text("hello")
+
+    assert 0 == here.once()
+    assert 0 == here.once()
+    assert 1 == len(here.files("out"))
+
+
+@pytest.mark.parametrize("deed", ["raise", "exit"])
+@pytest.mark.parametrize("lines", [3, 30_000])
+def test_a_reader_that_fails_costs_its_input_and_nothing_else(place, deed, lines):
+    here = place(split_seconds=0.1)
+    here.drop("a.troubled", f"{deed}\n" + "hello\n" * lines)
+    here.drop("b.txt", "HELLO")
+
+    assert 1 == here.once()
+
+    assert {"a.troubled", "a.troubled.reason.json"} == here.files("quarantine")
+    assert ["loud"] == labels(here, "b.txt.jsonl")
+    assert here.log().count("worker_died") <= (4 if deed == "exit" else 0)
+
+
+def test_a_file_where_a_folder_should_be_stops_nothing(place):
+    here = place(more="recursive = true")
+    here.drop("report", "hello")
+    assert 0 == here.once()
+    here.drop("report/x.txt", "one")
+    here.drop("y.txt", "two")
+
+    assert 0 == here.once()
+
+    assert {"report", "report%2Fx.txt", "y.txt"} == here.files("done")
+
+
+def test_a_damaged_bundle_is_named_with_its_file_and_digest(place, tmp_path):
+    store = bundles.Store(tmp_path / "models")
+    here = place(tasks=("spam",))
+    tiny.make_bundle(store, "spam", ("ham", "spam"))
+    store.promote("spam", 1)
+    model = tmp_path / "models/spam/1/model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+
+    assert 78 == here.once()
+    assert all(word in here.log() for word in ("spam/1/model.onnx", "sha256"))
+
+
+def test_a_bundle_that_breaks_later_makes_its_inputs_wait_until_it_is_rolled_back(place, tmp_path):
+    store = bundles.Store(tmp_path / "models")
+    here = place(tasks=("spam",))
+    for seed in (1, 2):
+        tiny.make_bundle(store, "spam", ("ham", "spam"), seed=seed)
+    store.promote("spam", 1)
+    process = here.start()
+    wait_until(lambda: '"event": "started"' in here.log(), place=here)
+    store.promote("spam", 2)
+    (tmp_path / "models/spam/2/model.onnx").write_bytes(b"broken")
+    here.drop("a.txt", "hello")
+    wait_until(lambda: "task_held" in here.log(), place=here)
+    assert set() == here.files("out") | here.files("quarantine")
+
+    store.promote("spam", 1)
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
+    assert "spam@1" == here.records("a.txt.jsonl")[0]["annotations"]["spam"]["model"]
+    assert 0 == here.stop(process)
 
 
 def test_an_unknown_task_is_a_fault_of_the_configuration(place):

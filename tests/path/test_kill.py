@@ -29,6 +29,7 @@ def test_kill_9_of_everything_at_random_moments_loses_tears_and_doubles_nothing(
     assert 0 == here.once(more=environment)
     consumer.stop()
 
+    assert any(f'"recovered": {number}' in here.log() for number in range(1, 500)), "no kill came at a moment of work"
     assert consumer.doubled == []
     assert set(dropped.records) == {name.removesuffix(".jsonl") for name in consumer.taken}
     for name, texts in dropped.records.items():
@@ -70,7 +71,7 @@ class Consumer(threading.Thread):
     """Takes each output away the moment it appears, and notes if one comes twice."""
 
     def __init__(self, here):
-        super().__init__()
+        super().__init__(daemon=True)
         self.folder = here.root / "out"
         self.taken: dict[str, str] = {}
         self.doubled: list[str] = []
@@ -142,6 +143,7 @@ def test_parts_that_were_whole_are_not_made_again_after_a_restart(place):
 def test_a_worker_killed_again_and_again_delays_but_does_not_spoil(place):
     here = place(tasks=("slow",), workers=2, split_seconds=0.1)
     process = here.start(more={"SLOW_SECONDS": "0.002"})
+    wait_until(lambda: '"event": "started"' in here.log(), place=here)
     texts = [f"text {number}" for number in range(1500)]
     here.drop("rows.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
     dice = random.Random(7)

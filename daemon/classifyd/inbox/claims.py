@@ -13,7 +13,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from classifyd.inbox.moves import fsync_folder
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
@@ -35,10 +34,9 @@ class ClaimFolder:
         self._lock.acquire(timeout=0)
 
     def release(self) -> None:
-        """Give the lock back and leave no empty folders behind."""
-        for folder in (self.folder, self.folder.parent):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        """Give the lock back; the claim folder goes if nothing is claimed."""
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
         self._lock.release()
 
     def claim(self, found: Found) -> Claim | None:
@@ -55,10 +53,6 @@ class ClaimFolder:
             remove_empty(target.parent, self.folder)
             raise
         return self._claim(identity, found.name)
-
-    def sync(self) -> None:
-        """Put the renames of new claims on the disk."""
-        fsync_folder(self.folder)
 
     def found(self) -> Iterator[Claim]:
         """Every claim that lies in the folder, as a restart finds them; empty leftovers are removed."""

@@ -60,16 +60,19 @@ def _missing(folder: Path) -> Iterator[Path]:
 def move(source: str, folder: Path, name: str, *, before: Callable[[Path], None] | None = None) -> Path:
     """Move a file below `folder` under `name` or the next free one; the place it got, on the disk.
 
-    `before` is called with the chosen place ahead of the move (to write a reason beside it first). Across file systems
-    the file is copied, fsynced and named before the original is removed, so that a crash leaves two, never none.
+    Where a file stands in the way of a sub-folder of the name, the name is flattened.
+
+    `before` is called with the chosen place ahead of the move (to write a reason beside it first); FileExistsError from
+    it means the next name. Across file systems the file is copied, fsynced and named before the original is removed,
+    so that a crash leaves two, never none.
     """
-    make_folders((folder / name).parent)
-    for target in free_names(folder / name):
+    make_folders((folder / reachable(folder, name)).parent)
+    for target in free_names(folder / reachable(folder, name)):
         if os.path.lexists(target):
             continue
-        if before is not None:
-            before(target)
         try:
+            if before is not None:
+                before(target)
             _rename_or_copy(source, target)
         except FileExistsError:
             continue
@@ -91,8 +94,9 @@ def _copy(source: str, target: Path) -> None:
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         shutil.copy2(source, temporary, follow_symlinks=False)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if not temporary.is_symlink():  # nor opened: it may lead to a FIFO
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         rename_exclusive(str(temporary), str(target))
     except BaseException:
         with contextlib.suppress(OSError):
@@ -100,6 +104,15 @@ def _copy(source: str, target: Path) -> None:
         raise
     fsync_folder(target.parent)
     Path(source).unlink()
+
+
+def reachable(folder: Path, name: str) -> str:
+    """The name, or one without sub-folders if one of those cannot be made because a file is called like it."""
+    for above in Path(name).parents:
+        place = folder / above
+        if os.path.lexists(place) and not place.is_dir():
+            return fitted(name.replace("/", "%2F"))
+    return name
 
 
 def free_names(path: Path) -> Iterator[Path]:

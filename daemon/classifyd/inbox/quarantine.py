@@ -26,7 +26,10 @@ def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault) -> 
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "retry": f"classifyd retry {shown(place.name)}",
         }
-        _write(reason_file(place), json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+        beside = reason_file(place)
+        if beside.exists() and not _is_ours(beside, reason["path_hex"]):
+            raise FileExistsError(beside)  # an input of that very name was quarantined here
+        _write(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
     return move(path, folder, _room_for_reason(name), before=write_reason)
 
@@ -34,6 +37,14 @@ def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault) -> 
 def reason_file(place: Path) -> Path:
     """Where the reason of a quarantined file lies."""
     return place.with_name(place.name + REASON_SUFFIX)
+
+
+def _is_ours(reason: Path, path_hex: str) -> bool:
+    """Whether a reason without its file was written for this input, before a crash."""
+    try:
+        return bool(json.loads(reason.read_bytes())["path_hex"] == path_hex)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _room_for_reason(name: str) -> str:

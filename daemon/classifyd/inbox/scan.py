@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 """Suffixes that senders give to files they are still writing."""
@@ -32,8 +33,12 @@ class Found:
         """
         folder, _, base = self.name.rpartition("/")
         if folder.rpartition("/")[2] in ("new", "cur"):
-            return f"maildir {folder.rpartition('/')[0]}/{base.partition(':')[0]}"
-        return f"file {self.size} {self.mtime_ns} {self.name}"
+            return f"maildir {_quoted(folder.rpartition('/')[0])}/{_quoted(base.partition(':')[0])}"
+        return f"file {self.size} {self.mtime_ns} {_quoted(self.name)}"
+
+
+def _quoted(name: str) -> str:
+    return quote(os.fsencode(name))  # a name need not be UTF-8, the ledger's text must be
 
 
 def discover(root: Path, *, recursive: bool) -> Iterator[Found]:
@@ -68,8 +73,8 @@ def _wanted(folder: str, *, recursive: bool, maildir: bool) -> bool:
 def _subfolder(folder: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
     try:
         yield from _walk(folder, below, recursive)
-    except (FileNotFoundError, NotADirectoryError):
-        return  # it was removed meanwhile: the next scan sees the truth
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # removed meanwhile, or closed to us: the rest of the inbox goes on
 
 
 def look(path: str, name: str) -> Found | None:

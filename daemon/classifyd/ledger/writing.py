@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -124,16 +124,17 @@ class Ledger:
         self._finish(claim, "quarantined", at)
 
     def vanished(self, claim: str, at: float) -> None:
-        """The input was taken away by somebody else while it was claimed."""
+        """The input was taken away by somebody else while it was claimed; should it come back, it is new."""
         self._finish(claim, "vanished", at)
+        self._db.execute("UPDATE inputs SET identity = NULL WHERE claim = ?", (claim,))
 
-    def restart(self, claim: Claim, output: str) -> None:
-        """Begin an input anew, as it is now and under this output name: its parts no longer count."""
+    def restart(self, claim: Claim, output: str, versions: Mapping[str, int | None]) -> None:
+        """Begin an input anew, as it is now, under this output name and these versions: its parts no longer count."""
         self._forget_work(claim.id)
         self._db.execute(
-            "UPDATE inputs SET state = 'claimed', size = ?, mtime_ns = ?, output = ?, plan = NULL, part = NULL"
-            " WHERE claim = ?",
-            (claim.size, claim.mtime_ns, os.fsencode(output), claim.id),
+            "UPDATE inputs SET state = 'claimed', size = ?, mtime_ns = ?, output = ?, versions = ?, plan = NULL,"
+            " part = NULL WHERE claim = ?",
+            (claim.size, claim.mtime_ns, os.fsencode(output), json.dumps(dict(versions)), claim.id),
         )
 
     def _state(self, claim: str, state: str) -> None:

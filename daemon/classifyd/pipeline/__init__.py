@@ -50,11 +50,13 @@ class Pipeline:
         """
         started = time.monotonic()
         try:
-            report = self._do(job, seen or (lambda _: None))
+            report = self._report(job, seen or (lambda _: None))
         except ClassifydError as error:
             report = JobReport(fault=Fault.of(error))
         except OSError as error:
             report = JobReport(fault=Fault(DiskFault.__name__, f"{error.filename}: {error.strerror}"))
+        except Exception as error:  # noqa: BLE001  # a writer is foreign code: its inbox waits, and says why
+            report = JobReport(fault=Fault(type(error).__name__, f"{type(error).__name__}: {error}"))
         return replace(
             report,
             seconds=time.monotonic() - started,
@@ -63,7 +65,7 @@ class Pipeline:
             pid=os.getpid(),
         )
 
-    def _do(self, job: Job, seen: Callable[[PartReport], None]) -> JobReport:
+    def _report(self, job: Job, seen: Callable[[PartReport], None]) -> JobReport:
         match job:
             case Annotate():
                 return self._annotate(job, seen)

@@ -71,8 +71,9 @@ class Annotating:
         try:
             written = write_whole(Path(split.part), lambda stream: self._write(split, flow, count, stream))
         except UnreadableFile as error:
-            flow.skip(split)
             return PartReport(split.claim, split.number, fault=Fault.of(error))
+        finally:
+            flow.skip(split)  # what a writer leaves must not be taken for the next input's
         return count.report(written.size, written.digest)
 
     def _write(self, split: Split, flow: "_Flow", count: "_Count", stream: BinaryIO) -> None:
@@ -105,6 +106,8 @@ class Annotating:
     def _annotated(self, items: Iterator[_Item]) -> Iterator[_Item | tuple[Split, AnnotatedRecord]]:
         for chunk in _chunks(items):
             answers = [self._answers(loaded, chunk) for loaded in self.tasks]
+            # From here on no task is to blame: parts are written, and the next chunk is read.
+            self.trail.drop(Crumb("writing"))
             for place, item in enumerate(chunk):
                 if item.record is None:
                     yield item

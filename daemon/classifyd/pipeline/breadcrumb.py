@@ -19,7 +19,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Crumb:
-    """A worker's last known deed: `loading` a task, `predicting` ranges with it, or `reading` (no task) a split."""
+    """A worker's last deed: `loading` a task, `predicting` ranges with it, or no task's: `reading`, `writing`."""
 
     deed: str
     task: str = ""
@@ -38,10 +38,6 @@ class Trail:
         line = json.dumps({"pid": os.getpid(), "deed": crumb.deed, "task": crumb.task, "ranges": ranges}).encode()
         os.pwrite(self._file, line, 0)
         os.ftruncate(self._file, len(line))
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self._file)
 
 
 def read(path: str) -> Crumb | None:

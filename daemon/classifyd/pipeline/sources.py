@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from classifyd import readers
 from classifyd.api import Reader, Source, UnreadableFile
-from classifyd.errors import DiskFault
+from classifyd.errors import ClassifydError, DiskFault
 from classifyd.values import ReadOptions
 
 
@@ -15,12 +15,16 @@ def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
     try:
         with readers.open_source(path, name, reading) as source:
             yield source
+    except ClassifydError:
+        raise
     except PermissionError as error:
         raise UnreadableFile(f"{name}: may not be read ({error.strerror}); change its mode or owner") from error
     except FileNotFoundError as error:
         raise UnreadableFile(f"{name}: vanished while it was being processed") from error
     except OSError as error:
         raise DiskFault(f"{name}: {error.strerror or error}; it will be read again later") from error
+    except Exception as error:  # a reader may be foreign code: what it raises concerns the input it was given
+        raise UnreadableFile(f"{name}: its reader failed: {type(error).__name__}: {error}") from error
 
 
 def pick_reader(known: Sequence[Reader], pinned: str, source: Source) -> Reader:

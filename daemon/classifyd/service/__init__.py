@@ -25,51 +25,63 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
     SIGHUP has the configuration read again by `reread`: if it is good, the daemon finishes the jobs that workers have
     and goes on under it, else the old one stays. ConfigError and UnavailableError are raised before any claim.
     """
-    daemon = _daemon(config, once, reread)
-    code = _run(daemon)
-    while daemon.successor is not None:
-        before, config = config, daemon.successor
-        try:
-            daemon = _daemon(config, once, reread)
-            code = _run(daemon)
-        except ClassifydError as error:
-            # Only now was it seen that a task is unknown, or a bundle broken: the old configuration goes on.
-            log.error("reload_failed", error=str(error), consequence="the old configuration stays")
-            config = before
-            daemon = _daemon(config, once, reread)
-            code = _run(daemon)
-    return code
+    with _signals() as signals:
+        daemon = _begun(config, once, reread, signals)
+        code = daemon.run()
+        while daemon.successor is not None:
+            before, config = config, daemon.successor
+            try:
+                daemon = _begun(config, once, reread, signals)
+            except ClassifydError as error:
+                # Only now was it seen that a task is unknown, or a bundle broken: the old configuration goes on.
+                log.error("reload_failed", error=str(error), consequence="the old configuration stays")
+                config = before
+                daemon = _begun(config, once, reread, signals)
+            code = daemon.run()
+        return code
 
 
-def _daemon(config: Config, once: bool, reread: Callable[[], Config] | None) -> Daemon:
+class _Signals:
+    """Handlers only leave word with the daemon of the moment: its main loop may be anywhere when they run."""
+
+    def __init__(self) -> None:
+        self._daemon: Daemon | None = None
+        self._asked = 0
+
+    def concern(self, daemon: Daemon) -> None:
+        """From now on signals are for this daemon; a wish to stop that came before it does not get lost."""
+        self._daemon = daemon
+        if self._asked:
+            daemon.stop()
+
+    def stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked += 1
+        if self._asked > 1:
+            os._exit(1)  # what is unfinished is found again at the next start
+        if self._daemon is not None:
+            self._daemon.stop()
+
+    def hang_up(self, _number: int, _frame: FrameType | None) -> None:
+        if self._daemon is not None:
+            self._daemon.hang_up()
+
+
+def _begun(config: Config, once: bool, reread: Callable[[], Config] | None, signals: _Signals) -> Daemon:
     logs.configure(config.daemon.log_format, config.daemon.log_level)
-    return Daemon(config, once=once, reread=reread)
-
-
-def _run(daemon: Daemon) -> int:
-    with _signals(daemon):
-        return daemon.run()
+    daemon = Daemon(config, once=once, reread=reread)
+    signals.concern(daemon)
+    daemon.begin()
+    return daemon
 
 
 @contextmanager
-def _signals(daemon: Daemon) -> Iterator[None]:
-    """Signals concern this daemon. Handlers only leave word: the main loop may be anywhere when they run."""
-    asked = 0
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            os._exit(1)  # what is unfinished is found again at the next start
-        daemon.stop()
-
-    def hang_up(_number: int, _frame: FrameType | None) -> None:
-        daemon.hang_up()
-
-    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: hang_up}
+def _signals() -> Iterator[_Signals]:
+    """Handlers for as long as daemons run, one after the other; those from before are restored."""
+    signals = _Signals()
+    handlers = {signal.SIGTERM: signals.stop, signal.SIGINT: signals.stop, signal.SIGHUP: signals.hang_up}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        yield signals
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, action in before.items():
+            signal.signal(number, action)

@@ -1,5 +1,6 @@
 """The daemon's heartbeat: a small file that `status` reads, and a line for systemd."""
 
+import contextlib
 import json
 import os
 import time
@@ -41,18 +42,17 @@ class Beat:
         self._next = now + BEAT_SECONDS
         document = self._document()
         draft = self._path.with_suffix(".tmp")
-        try:
+        with contextlib.suppress(OSError):
             draft.write_text(json.dumps(document), encoding="ascii")
             draft.replace(self._path)
-        except OSError:
-            draft.unlink(missing_ok=True)
         held = ", ".join(self._troubles())
         trouble = f"; held: {held}" if held else ""
         self._notifier.alive(f"{len(self._dispatcher.works)} inputs in work, {self._dispatcher.busy} jobs{trouble}")
 
     def end(self) -> None:
         """Say that the daemon no longer runs."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
     def _document(self) -> dict[str, object]:
         return {

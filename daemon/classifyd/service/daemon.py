@@ -2,22 +2,23 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import structlog
 
 from classifyd import notify
 from classifyd.config import Config
-from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import FileReport, Observe
+from classifyd.errors import BundleError, ClassifydError, DiskFault
+from classifyd.jobs import Claim, FileReport, Observe
 from classifyd.ledger import Ledger
 from classifyd.service import start
 from classifyd.service.beat import Beat
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
-from classifyd.service.holds import Breakers, Holds
+from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.intake import Intake
 from classifyd.service.publish import Publisher
 from classifyd.service.tasks import Tasks
@@ -72,8 +73,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Take nothing more, let the workers finish what they have, and end."""
-        self._stop_by = time.monotonic() + self._config.daemon.drain_seconds
         self.successor = None
+        self._stop_by = time.monotonic() + self._config.daemon.drain_seconds
         self._messages.put(None)
 
     def hang_up(self) -> None:
@@ -81,15 +82,22 @@ class Daemon:
         self._hung_up = True
         self._messages.put(None)
 
+    def begin(self) -> None:
+        """Load what is needed and take up what an earlier run left. ConfigError or UnavailableError ends the daemon."""
+        try:
+            self._begin()
+        except start.Stopped:
+            log.info("stopped_early")
+        except BaseException:
+            self._close()
+            raise
+
     def run(self) -> int:
         """Work until stopped, or with `once` until nothing more can be taken; the exit code."""
         try:
-            self._begin()
             while not self._turn():
                 pass
             return self._verdict()
-        except start.Stopped:
-            return 0
         finally:
             self._close()
 
@@ -103,9 +111,9 @@ class Daemon:
         self._dispatcher.observed = any("file_done" in plugin.hooks for plugin in offers.plugins)
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
+        intended = [Path(entry.part) for entry in self._ledger.open_entries() if entry.part]
         for intake in self._intakes.values():
-            held = [work.result for work in self._works(intake)]
-            intake.remove_leftovers(held)
+            intake.remove_leftovers([*intended, *(work.result for work in self._works(intake))])
         if self._config.daemon.events and not self._once:
             self._watch.start({i.inbox.name: (i.inbox.path, i.inbox.recursive) for i in self._intakes.values()})
         self._notifier.ready()
@@ -134,8 +142,10 @@ class Daemon:
 
     def _turn(self) -> bool:
         """One turn: what came in, and what follows from it. True when there is nothing more to do."""
-        self._endings.bring(self._dispatcher.receive(self._wait()))
+        results = self._dispatcher.receive(self._wait())
+        self._endings.bring(results)
         self._endings.retry()
+        self._repin(results.unloadable)
         if self._hung_up and self._stop_by is None:
             self._reload()
         if self._stop_by is None:
@@ -167,7 +177,7 @@ class Daemon:
         for intake in self._usable():
             if intake.backlog:
                 due.append(now + 0.05)
-            if intake.inbox.name in self._hinted:
+            elif intake.inbox.name in self._hinted:
                 due.append(intake.rest_until)
             elif intake.due_at is not None:
                 due.append(max(intake.due_at, intake.rest_until))
@@ -204,25 +214,34 @@ class Daemon:
         except ClassifydError as error:
             log.error("reload_failed", error=str(error), consequence="the old configuration stays")
             return
-        log.info("reloading")
-        self.stop()
-        self.successor = successor
+        if self._stop_by is None:  # else a signal to stop came while the file was read
+            log.info("reloading")
+            self.stop()
+            self.successor = successor
 
     def _dispatch(self) -> None:
-        if self._holds.held("ledger"):
+        if self._holds.held(LEDGER):
             return
         try:
             self._dispatcher.dispatch()
-            self._holds.release("ledger")
+            self._holds.release(LEDGER)
         except DiskFault as error:
-            if self._holds.hold("ledger", str(error)):
-                log.error("ledger_unwritable", error=str(error), consequence="nothing is taken")
+            self._holds.hold_for(LEDGER, error, "nothing is taken")
 
     # ------------------------------------------------------------------ what becomes of inputs
 
-    def _again(self, work: Work) -> None:
+    def _again(self, work: Work, claim: Claim) -> None:
+        self._entrance.again(work, claim)
         self._endings.finished(work)
-        self._entrance.again(work)
+
+    def _repin(self, works: Sequence[Work]) -> None:
+        """Inputs whose tasks cannot be loaded at the versions they were pinned to take those that serve now."""
+        for work in works:
+            try:
+                if work.claim.id in self._dispatcher.works and self._entrance.repinned(work):
+                    log.info("repinned", file=work.shown, inbox=work.inbox.name)
+            except (DiskFault, BundleError) as error:
+                log.warning("not_repinned", file=work.shown, error=str(error))
 
     def _finished(self, work: Work, report: FileReport) -> None:
         self._endings.finished(work)
@@ -232,7 +251,7 @@ class Daemon:
 
     def _works(self, intake: Intake) -> Iterator[Work]:
         """The inputs of an inbox that are held."""
-        works = itertools.chain(self._dispatcher.works.values(), self._endings.works())
+        works = itertools.chain(self._dispatcher.works.values(), self._endings.works(), self._entrance.unrecorded)
         return (work for work in works if work.inbox.name == intake.inbox.name)
 
     def _unfinished(self, intake: Intake) -> tuple[str, int]:
@@ -240,7 +259,7 @@ class Daemon:
 
     def _troubles(self) -> dict[str, str]:
         """What is held back and why: `inbox <name>` or `task <name>`."""
-        inboxes = {f"inbox {name}": reason for name, reason in self._holds.reasons().items()}
+        inboxes = {name if name == LEDGER else f"inbox {name}": why for name, why in self._holds.reasons().items()}
         return inboxes | {f"task {name}": reason for name, reason in self._breakers.holds.reasons().items()}
 
     def _drained(self) -> bool:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from classifyd.config import DaemonConfig
-from classifyd.errors import DiskFault
-from classifyd.jobs import Annotate, Assemble, CutUp, JobReport, Observe
+from classifyd.errors import ClassifydError, DiskFault
+from classifyd.jobs import Annotate, Assemble, CutUp, JobReport, Observe, PartReport
 from classifyd.ledger import Ledger, Plan
-from classifyd.pipeline.breadcrumb import Crumb
+from classifyd.pipeline.breadcrumb import Crumb, Range
 from classifyd.planning import Rate
 from classifyd.service.blame import halves, narrowed
-from classifyd.service.holds import Breakers, Holds
+from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
 from classifyd.service.work import Work
@@ -24,14 +24,17 @@ from classifyd.workers import Engine, Outcome
 log = structlog.get_logger()
 
 ATTEMPTS_PER_SPLIT = 3
+ATTEMPTS_ON_SUSPECTS = 60
+"""Enough to isolate several faulty records of one split, each in a dozen attempts; beyond that it is hopeless."""
 
 
 @dataclass(slots=True)
 class Results:
-    """What has come of inputs: those ready to be published, and those to be quarantined."""
+    """What has come of inputs: ready to be published, to be quarantined, or pinned to a task that cannot be loaded."""
 
     ready: list[Work] = field(default_factory=list)
     condemned: list[tuple[Work, Fault]] = field(default_factory=list)
+    unloadable: list[Work] = field(default_factory=list)
 
 
 class Dispatcher:
@@ -119,19 +122,27 @@ class Dispatcher:
             order = self._given.pop(outcome.number, None)
             if order is None:
                 continue
-            if outcome.report is None:
-                self._died(order, outcome, results)
-            elif isinstance(outcome.job, Observe):
-                continue
-            elif outcome.report.fault is not None:
-                self._refused(order, outcome, outcome.report.fault, results)
-            elif outcome.report.unloadable:
-                self._unloadable(order, outcome.report)
-            else:
-                self._reported(order, outcome, outcome.report, results)
+            try:
+                self._receive(order, outcome, results)
+            except DiskFault as error:
+                # The ledger could not be told, so it never happened: the job is done again.
+                self._lines.put_back(order)
+                self._holds.hold_for(LEDGER, error, "nothing is taken")
         results.ready.extend(self._done)
         self._done.clear()
         return results
+
+    def _receive(self, order: Order, outcome: Outcome, results: Results) -> None:
+        if outcome.report is None:
+            self._died(order, outcome, results)
+        elif isinstance(outcome.job, Observe):
+            return
+        elif outcome.report.fault is not None:
+            self._refused(order, outcome, outcome.report.fault, results)
+        elif outcome.report.unloadable:
+            self._unloadable(order, outcome.report, results)
+        else:
+            self._reported(order, outcome, outcome.report, results)
 
     def _reported(self, order: Order, outcome: Outcome, report: JobReport, results: Results) -> None:
         match outcome.job:
@@ -147,19 +158,22 @@ class Dispatcher:
     def _cut(self, work: Work, report: JobReport) -> None:
         if work.claim.id not in self.works:
             return
-        work.plan = Plan(report.cuts, report.reader, str(work.spool) if report.spooled else None)
+        plan = Plan(report.cuts, report.reader, str(work.spool) if report.spooled else None)
         with self._ledger.commit():
-            self._ledger.planned(work.claim.id, work.plan)
+            self._ledger.planned(work.claim.id, plan)
+        work.plan = plan
         log.info(
             "cut", file=work.shown, splits=len(report.cuts), reader=report.reader, seconds=round(report.seconds, 2)
         )
         self._continue(work)
 
     def _annotated(self, order: Order, report: JobReport, results: Results) -> None:
-        self._judge_tasks(order, report)
+        if self._judge_tasks(order, report):
+            self._give_back(order)
+            return
         self._holds.release(order.works[0].inbox.name)
         self.rate.learn(sum(item.size for item in order.items), report.seconds)
-        parts = [part for part in report.parts if part.claim in self.works]
+        parts = self._wanted(order, report)
         with self._ledger.commit():
             self._ledger.finished_parts([part for part in parts if part.fault is None])
         for part in parts:
@@ -170,19 +184,30 @@ class Dispatcher:
                 work.reports[part.number] = part
                 self._check_complete(work)
 
-    def _judge_tasks(self, order: Order, report: JobReport) -> None:
+    def _wanted(self, order: Order, report: JobReport) -> list[PartReport]:
+        """The parts of inputs that are still worked on, and under the plan that the parts were made for."""
+        made = {(item.split.claim, item.split.number): item.split.part for item in order.items}
+        return [
+            part
+            for part in report.parts
+            if part.claim in self.works and self.works[part.claim].digest in made[part.claim, part.number]
+        ]
+
+    def _judge_tasks(self, order: Order, report: JobReport) -> bool:
+        """Whether the parts are not to be used, for a task that fails on everything, again and again."""
+        useless = False
         for spec in order.works[0].tasks:
             fault = report.sick.get(spec.name)
-            if fault is None:
-                if self._breakers.worked(spec.name):
-                    log.info("task_recovered", task=spec.name)
-            elif self._breakers.failed(spec.name, fault.message):
-                log.error("task_failing", task=spec.name, error=fault.message, consequence="its inputs wait")
+            if fault is not None:
+                useless |= self._breakers.failed(spec.name, fault.message)
+            elif self._breakers.worked(spec.name):
+                log.info("task_recovered", task=spec.name)
+        return useless
 
-    def _unloadable(self, order: Order, report: JobReport) -> None:
+    def _unloadable(self, order: Order, report: JobReport, results: Results) -> None:
         for task, fault in report.unloadable.items():
-            if self._breakers.trip(task, fault.message):
-                log.error("task_unloadable", task=task, error=fault.message, consequence="its inputs wait")
+            self._breakers.trip(task, fault.message)
+        results.unloadable.extend(order.works)
         self._give_back(order)
 
     def _refused(self, order: Order, outcome: Outcome, fault: Fault, results: Results) -> None:
@@ -191,9 +216,7 @@ class Dispatcher:
             results.condemned.append((order.works[0], fault))
             return
         inbox = order.works[0].inbox.name
-        if self._holds.hold(inbox, fault.message):
-            level = log.warning if fault.type == DiskFault.__name__ else log.error
-            level("inbox_held", inbox=inbox, error=fault.message, consequence="its inputs wait")
+        self._holds.hold_for(inbox, ClassifydError(fault.message), "its inputs wait")
         self._give_back(order)
 
     # ------------------------------------------------------------------ when a worker died
@@ -213,25 +236,29 @@ class Dispatcher:
             self._breakers.trip(crumb.task, f"a worker died while loading it: {outcome.death}")
             self._give_back(order)
         elif crumb is not None and crumb.deed == "predicting":
-            self._suspect(order, crumb, outcome.death)
+            self._suspect(order, crumb, outcome.death, results)
         else:
             self._retry(order, outcome, results)
 
-    def _suspect(self, order: Order, crumb: Crumb, death: str) -> None:
+    def _suspect(self, order: Order, crumb: Crumb, death: str, results: Results) -> None:
         """Somebody's records made a task kill its worker: one split's are narrowed down, several splits are parted."""
-        if len(crumb.ranges) == 1:
-            found = crumb.ranges[0]
-            work = self.works.get(found.claim)
-            if work is not None:
-                reason = f"the worker died on it: {death}"
-                suspects = narrowed(work.suspects.get(found.number, ()), crumb.task, found, reason)
-                work.suspects[found.number] = suspects
-                with self._ledger.commit():
-                    self._ledger.suspected(found.claim, found.number, suspects)
+        if len(crumb.ranges) == 1 and crumb.ranges[0].claim in self.works:
+            self._narrow(crumb.task, crumb.ranges[0], death, results)
         guilty = {(found.claim, found.number) for found in crumb.ranges}
         under = [item for item in order.items if (item.split.claim, item.split.number) in guilty]
         rest = [item for item in order.items if (item.split.claim, item.split.number) not in guilty]
         self._lines.put_back_apart(order.works[0].key, *halves(under), tuple(rest))
+
+    def _narrow(self, task: str, found: Range, death: str, results: Results) -> None:
+        work = self.works[found.claim]
+        if work.attempts.get(found.number, 0) > ATTEMPTS_ON_SUSPECTS:
+            fault = Fault("WorkerDied", f"{work.shown}: too many of its records end their worker: {death}")
+            results.condemned.append((work, fault))
+            return
+        suspects = narrowed(work.suspects.get(found.number, ()), task, found, f"the worker died on it: {death}")
+        with self._ledger.commit():
+            self._ledger.suspected(found.claim, found.number, suspects)
+        work.suspects[found.number] = suspects
 
     def _retry(self, order: Order, outcome: Outcome, results: Results) -> None:
         """Nobody knows which record it was: several splits are parted, a single one has some attempts."""

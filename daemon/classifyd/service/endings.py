@@ -3,17 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
-from classifyd.errors import DiskFault
+from classifyd.errors import BundleError, DiskFault
 from classifyd.ledger import Entry, Ledger
 from classifyd.service.dispatch import Dispatcher, Results
 from classifyd.service.holds import Holds
 from classifyd.service.publish import Publisher
 from classifyd.service.work import Work
 from classifyd.values import Fault
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +52,14 @@ class Endings:
         self._try(work.inbox.name, self._resume, work, entry)
 
     def retry(self) -> None:
-        """Try once more what a disk refused, as soon as its inbox's hold is over."""
-        for claim, end in list(self.pending.items()):
-            if not self._holds.held(end.work.inbox.name):
-                entry = self._ledger.entry(claim)
-                if entry is not None and self._try(end.work.inbox.name, self._resume, end.work, entry):
-                    self._holds.release(end.work.inbox.name)
+        """Try once more what a disk refused, as soon as its inbox's hold is over: all of an inbox's, whoever fails."""
+        due = {end.work.inbox.name for end in self.pending.values()}
+        for inbox in [name for name in due if not self._holds.held(name)]:
+            tried = [end.work for end in self.pending.values() if end.work.inbox.name == inbox]
+            entries = [(work, self._ledger.entry(work.claim.id)) for work in tried]
+            ended = [self._try(inbox, self._resume, work, entry) for work, entry in entries]
+            if all(ended):
+                self._holds.release(inbox)
 
     def finished(self, work: Work) -> None:
         """The input is retired, quarantined, vanished, or begun anew."""
@@ -75,8 +73,8 @@ class Endings:
         self.pending[claim] = end
         return True
 
-    def _resume(self, work: Work, entry: Entry) -> None:
-        if self._publisher.resume(work, entry):
+    def _resume(self, work: Work, entry: Entry | None) -> None:
+        if entry is not None and self._publisher.resume(work, entry):
             return
         fault = self.pending[work.claim.id].fault
         if fault is None:
@@ -87,9 +85,7 @@ class Endings:
     def _try(self, inbox: str, step: Callable[..., None], *arguments: object) -> bool:
         try:
             step(*arguments)
-        except (OSError, DiskFault) as error:
-            what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            if self._holds.hold(inbox, what):
-                log.warning("inbox_held", inbox=inbox, error=what, consequence="its outputs wait")
+        except (OSError, DiskFault, BundleError) as error:
+            self._holds.hold_for(inbox, error, "its outputs wait")
             return False
         return True

@@ -9,8 +9,8 @@ from pathlib import Path
 import structlog
 
 from classifyd.config import Config, InboxConfig
-from classifyd.errors import DiskFault
-from classifyd.inbox.moves import free_names, shown
+from classifyd.errors import BundleError, DiskFault
+from classifyd.inbox.moves import free_names, reachable, shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
 from classifyd.ledger import Entry, Ledger
@@ -23,6 +23,8 @@ from classifyd.service.work import Folders, Work, answer_format, output_name
 log = structlog.get_logger()
 
 CLAIMS_PER_TURN = 256
+ENDED = {"retired": "published", "quarantined": "condemned"}
+"""The states of inputs that are through, and those from which their last step is made."""
 
 
 class Entrance:
@@ -38,6 +40,11 @@ class Entrance:
         self._reserved: set[Path] = set()
         self._unrecorded: list[tuple[Entry, Work]] = []
 
+    @property
+    def unrecorded(self) -> list[Work]:
+        """Inputs that are claimed, but that the ledger could not take yet."""
+        return [work for _, work in self._unrecorded]
+
     # ------------------------------------------------------------------ from the inboxes
 
     def take(self, intake: Intake, held: list[Work]) -> None:
@@ -51,8 +58,8 @@ class Entrance:
                 self._take(intake, held)
             elif not held and self._holds.release(inbox.name):
                 log.info("inbox_usable_again", inbox=inbox.name)
-        except (OSError, DiskFault) as error:
-            self._hold(inbox, error)
+        except (OSError, DiskFault, BundleError) as error:
+            self._holds.hold_for(inbox.name, error, "its inputs wait")
 
     def _take(self, intake: Intake, held: list[Work]) -> None:
         inbox = intake.inbox
@@ -89,23 +96,25 @@ class Entrance:
             log.info("claimed", file=work.shown, inbox=work.inbox.name, bytes=work.claim.size)
             self._dispatcher.add(work)
 
-    def _hold(self, inbox: InboxConfig, error: OSError | DiskFault) -> None:
-        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        if self._holds.hold(inbox.name, what):
-            log.warning("inbox_held", inbox=inbox.name, error=what, consequence="its inputs wait")
-
     # ------------------------------------------------------------------ once more
 
-    def again(self, work: Work) -> None:
-        """Begin a claimed input anew, as it is now: it changed, or its output's name was taken."""
+    def again(self, work: Work, claim: Claim) -> None:
+        """Begin an input anew, as it is now and under the versions that serve now. DiskFault leaves it as it was."""
         self.forget(work)
-        work.output = output_name(work.claim.name, work.format)
-        work.output = self._free_output(work)
-        work.plan, work.assembled = None, None
-        work.reports, work.suspects, work.attempts = {}, {}, {}
+        versions = self._tasks.current(work.inbox)
+        fresh = self._work(work.inbox, claim, versions, work.split_bytes)
+        fresh.output = self._free_output(fresh)
         with self._ledger.commit():
-            self._ledger.restart(work.claim, work.output)
+            self._ledger.restart(claim, fresh.output, versions)
+        work.begin_anew(claim, fresh.tasks, fresh.output)
         self._dispatcher.add(work)
+
+    def repinned(self, work: Work) -> bool:
+        """Begin anew an input that is pinned to versions that no longer serve; False if they still do."""
+        if {spec.name: spec.version for spec in work.tasks} == self._tasks.current(work.inbox):
+            return False
+        self.again(work, work.claim)
+        return True
 
     def forget(self, work: Work) -> None:
         """The input is finished: its output's name is no longer reserved."""
@@ -124,11 +133,16 @@ class Entrance:
             inbox = intakes[entry.claim.inbox].inbox
             work = self._known(inbox, entry, claim)
             self._reserved.add(work.target)
-            if entry.state != "claimed" or look(work.claim.path, work.claim.name) is None:
+            if entry.state != "claimed" or not _is_there(work):
                 yield work, entry
             else:
                 self._continue(work, entry)
         for claim in lying.values():
+            ended = self._ledger.entry(claim.id)
+            if ended is not None and ended.state in ENDED:
+                # A power cut undid the last move or removal: it is made again, the input is not.
+                yield self._known(intakes[claim.inbox].inbox, ended, claim), replace(ended, state=ENDED[ended.state])
+                continue
             # A crash came between the rename and its commit, or the ledger was lost: the claim itself says enough.
             inbox = intakes[claim.inbox].inbox
             self._unrecorded.append(self._new(inbox, claim, self._tasks.current(inbox), None))
@@ -136,17 +150,21 @@ class Entrance:
 
     def _known(self, inbox: InboxConfig, entry: Entry, lying: Claim | None) -> Work:
         claim = replace(entry.claim, path=lying.path) if lying else entry.claim
-        work = self._work(inbox, claim, entry.versions, entry.split_bytes)
+        # A task that the inbox did not have when the input was claimed has no version pinned: it takes today's.
+        pinned = {task: version for task, version in entry.versions.items() if version is not None}
+        work = self._work(inbox, claim, self._tasks.current(inbox) | pinned, entry.split_bytes)
         work.output = entry.output
         return work
 
     def _continue(self, work: Work, entry: Entry) -> None:
-        """Go on with a claimed input: parts that are whole are kept, if the input is still what it was."""
+        """Go on with a claimed input: its parts are kept if it is still what it was, and its format too."""
         now = look(work.claim.path, work.claim.name)
         assert now is not None
         if (now.size, now.mtime_ns) != (work.claim.size, work.claim.mtime_ns):
-            work.claim = replace(work.claim, size=now.size, mtime_ns=now.mtime_ns)
-            self.again(work)
+            self.again(work, replace(work.claim, size=now.size, mtime_ns=now.mtime_ns))
+            return
+        if Path(work.output).suffix != Path(output_name(work.claim.name, work.format)).suffix:
+            self.again(work, work.claim)  # the inbox's format was changed
             return
         work.plan = entry.plan if entry.plan and _spool_is_there(entry) else None
         work.suspects = self._ledger.suspects(work.claim.id)
@@ -165,7 +183,7 @@ class Entrance:
     def _free_output(self, work: Work) -> str:
         """The first of the output's names that is neither taken nor reserved; reserved from now on."""
         folder = work.inbox.output
-        for target in free_names(folder / work.output):
+        for target in free_names(folder / reachable(folder, work.output)):
             if target not in self._reserved and not os.path.lexists(target):
                 self._reserved.add(target)
                 return str(target.relative_to(folder))
@@ -179,6 +197,13 @@ def _lying(intake: Intake) -> Iterator[Claim]:
     if adopted:
         log.info("claims_adopted", inbox=intake.inbox.name, claims=adopted)
     yield from intake.claims.found()
+
+
+def _is_there(work: Work) -> bool:
+    """Whether the input still lies where it was claimed; one that stays in place, whether it is still the same."""
+    now = look(work.claim.path, work.claim.name)
+    same = now is not None and (now.size, now.mtime_ns) == (work.claim.size, work.claim.mtime_ns)
+    return same or (now is not None and not work.in_place)
 
 
 def _spool_is_there(entry: Entry) -> bool:

@@ -1,8 +1,14 @@
 """What is held back for a while, and why: tasks that fail on everything, folders that cannot be used."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+import structlog
+
+log = structlog.get_logger()
+
+LEDGER = "the ledger"
+"""The hold on everything while the ledger cannot be written; no inbox can have this name."""
 
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
@@ -32,6 +38,12 @@ class Holds:
         self._holds[name] = Hold(reason, time.monotonic() + pause, pause)
         return before is None or before.reason != reason
 
+    def hold_for(self, name: str, error: Exception, consequence: str) -> None:
+        """Hold a thing back for an error, and log it if that is news."""
+        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        if self.hold(name, what):
+            log.warning("held", what=name, error=what, consequence=consequence)
+
     def release(self, name: str) -> bool:
         """The thing works again; True if it was held."""
         return self._holds.pop(name, None) is not None
@@ -45,13 +57,6 @@ class Holds:
         """Everything that is held or was not seen to work since, with its reason."""
         return {name: hold.reason for name, hold in self._holds.items()}
 
-    def next_due(self, now: float) -> float | None:
-        """Seconds until the next hold may be tried again; None if there is none."""
-        return min((hold.until - now for hold in self._holds.values() if hold.until > now), default=None)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._holds)
-
 
 class Breakers:
     """One breaker per task: it trips when the task cannot be loaded, or fails on all it is given, again and again."""
@@ -61,13 +66,17 @@ class Breakers:
         self._sick: dict[str, int] = {}
 
     def failed(self, task: str, reason: str) -> bool:
-        """The task failed on everything in a job; True if that trips the breaker."""
+        """The task failed on everything in a job; True if its inputs have to wait, now that it did so too often."""
         self._sick[task] = self._sick.get(task, 0) + 1
-        return self._sick[task] >= SICK_JOBS and self.trip(task, reason)
+        if self._sick[task] < SICK_JOBS:
+            return False
+        self.trip(task, reason)
+        return True
 
-    def trip(self, task: str, reason: str) -> bool:
-        """The task cannot work at all now; True if that is news."""
-        return self.holds.hold(task, reason)
+    def trip(self, task: str, reason: str) -> None:
+        """The task cannot work at all now."""
+        if self.holds.hold(task, reason):
+            log.error("task_held", task=task, error=reason, consequence="its inputs wait")
 
     def worked(self, task: str) -> bool:
         """The task answered; True if its breaker had tripped."""

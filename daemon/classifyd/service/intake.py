@@ -1,5 +1,6 @@
 """One inbox's intake: scan, let files settle, claim them, and stop while enough is held."""
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,13 +14,15 @@ from classifyd.errors import UnavailableError
 from classifyd.inbox.claims import ClaimFolder, in_place
 from classifyd.inbox.moves import make_folders, shown
 from classifyd.inbox.quarantine import quarantine
-from classifyd.inbox.scan import Found, Settling, discover
+from classifyd.inbox.scan import Found, Settling, discover, look
 from classifyd.jobs import Claim
 from classifyd.ledger import Ledger
 from classifyd.service.work import Folders
 from classifyd.values import Fault
 
 log = structlog.get_logger()
+
+SMALL_BYTES = 2**20
 
 
 class Intake:
@@ -49,6 +52,9 @@ class Intake:
             self.claims.hold()
         except Timeout as error:
             raise UnavailableError(f"{self.claims.folder}: another daemon holds it; stop that one first") from error
+        except OSError as error:
+            where = error.filename or self.claims.folder
+            raise UnavailableError(f"{where}: {error.strerror}; claims go there: make it writable") from error
 
     def prepare(self) -> None:
         """Make the folders that outputs go to. OSError if one cannot be made or written to."""
@@ -62,7 +68,8 @@ class Intake:
         kept = set(wanted)
         for path in self._folders.results(self.inbox).glob("*"):
             if path not in kept:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     @property
     def due_at(self) -> float | None:
@@ -82,9 +89,10 @@ class Intake:
     def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
         """Claim from the backlog while there is room; each claim with its identity where inputs stay in place.
 
-        Room for a byte is room for a file: one larger than the limit must pass as well.
+        Room for a byte is room for a file: one larger than the limit must pass as well. What is small passes always:
+        it must not wait for a giant to end.
         """
-        while self.backlog and room_files > 0 and room_bytes > 0:
+        while self.backlog and room_files > 0 and (room_bytes > 0 or self.backlog[0].size <= SMALL_BYTES):
             found = self.backlog.popleft()
             held = self._claim(found)
             self._settling.forget(found.name)
@@ -95,9 +103,21 @@ class Intake:
                 yield held, found.identity if self.inbox.take == "leave" else None
 
     def _claim(self, found: Found) -> Claim | None:
+        """A claim on the file; None if it moved on since the scan, or cannot be moved and is left where it is."""
+        if look(str(self.inbox.path / found.name), found.name) != found:
+            return None
         if self.inbox.take == "leave":
             return in_place(self.inbox.name, self.inbox.path, found)
-        return self.claims.claim(found)
+        try:
+            return self.claims.claim(found)
+        except OSError as error:
+            if not os.access(self.inbox.path, os.W_OK | os.X_OK):
+                raise
+            self._left.add(found.name)
+            log.error(
+                "not_claimed", file=shown(found.name), inbox=self.inbox.name, error=str(error), place="left there"
+            )
+            return None
 
     def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
         for item in found:

@@ -56,7 +56,7 @@ class Lines:
         self._again.extend(Batch(key, group) for group in groups if group)
 
     def next(self, works: Mapping[str, Work], chores_under_way: int) -> Order | None:
-        """The next job for a free worker; splits of inputs that are no longer among the works are passed over."""
+        """The next job for a free worker; splits of inputs that are through, or begun anew, are passed over."""
         while (batch := self._next_batch()) is not None:
             # Small inputs go before the cutting of giants, which takes a while; ranges of large ones go after it.
             if batch.items[0].split.cut is not None and (chore := self._next_chore(chores_under_way)) is not None:
@@ -88,6 +88,8 @@ class Lines:
 
     def _order(self, batch: Batch, works: Mapping[str, Work]) -> Order | None:
         pairs = [(item, works[item.split.claim]) for item in batch.items if item.split.claim in works]
+        # An input that was begun anew has left splits of its old plan in the lines.
+        pairs = [(item, work) for item, work in pairs if work.digest in item.split.part]
         if not pairs:
             return None
         items = [_as_now_suspected(item, work) for item, work in pairs]

@@ -5,17 +5,19 @@ not; a published input that still lies in the claim folder is retired then.
 """
 
 import contextlib
+import errno
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 import structlog
 
+from classifyd.config import DELETE
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import fsync_folder, make_folders, move, rename_exclusive
+from classifyd.inbox.moves import fitted, fsync_folder, make_folders, move, rename_exclusive
 from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
@@ -46,7 +48,7 @@ class Publisher:
         ledger: Ledger,
         folders: Folders,
         claims: dict[str, ClaimFolder],
-        again: Callable[[Work], None],
+        again: Callable[[Work, Claim], None],
         finished: Callable[[Work, FileReport], None],
     ) -> None:
         self._ledger = ledger
@@ -59,7 +61,8 @@ class Publisher:
 
     def publish(self, works: Sequence[Work]) -> None:
         """Publish finished inputs as one group and retire them. OSError leaves them as `resume` expects them."""
-        endings = [Ending(work.claim, work, work.result, work.total()) for work in works if self._still_same(work)]
+        ready = [work for work in works if self._still_same(work) and self._has_result(work)]
+        endings = [Ending(work.claim, work, work.result, work.total()) for work in ready]
         if not endings:
             return
         # The claims' own renames too: a power cut that undid one after publishing would have the input done twice.
@@ -90,8 +93,19 @@ class Publisher:
             return False
         if (now.size, now.mtime_ns) == (work.claim.size, work.claim.mtime_ns):
             return True
+        if work.in_place:
+            self._vanished(work)  # what lies there now is another input, which the scan finds by itself
+            return False
         log.warning("input_changed", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
-        self._restart(work, now.size, now.mtime_ns)
+        self._restart(work, replace(work.claim, size=now.size, mtime_ns=now.mtime_ns))
+        return False
+
+    def _has_result(self, work: Work) -> bool:
+        """Whether the whole answer is there: an intent without one would be taken for published."""
+        if look(str(work.result), "") is not None:
+            return True
+        log.error("result_missing", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
+        self._restart(work, work.claim)
         return False
 
     def _name(self, ending: Ending) -> bool:
@@ -111,15 +125,21 @@ class Publisher:
                 ending.part.unlink()  # a crash came between the link and the unlink that stand in for a rename
                 return True
             log.warning("output_name_taken", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
-            self._restart(work, work.claim.size, work.claim.mtime_ns)
+            self._restart(work, work.claim)
+            return False
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # The output folder was moved to another disk since the part was written.
+            self._restart(work, work.claim)
             return False
         return True
 
-    def _restart(self, work: Work, size: int, mtime_ns: int) -> None:
-        old = work.claim
-        self._clean(work)
-        work.claim = Claim(old.id, old.inbox, old.name, old.path, size, mtime_ns, old.claimed_at)
-        self._again(work)
+    def _restart(self, work: Work, claim: Claim) -> None:
+        """Begin anew. The parts go last: until the ledger knows, their absence would mean that they were published."""
+        stale = work.result
+        self._again(work, claim)
+        self._remove(work.claim.id, stale)
 
     def _vanished(self, work: Work) -> None:
         log.warning("input_vanished", file=work.shown, inbox=work.inbox.name)
@@ -143,10 +163,10 @@ class Publisher:
             self._finished(ending.work, _report(ending, "published", str(ending.work.target)))
 
     def _move_on(self, work: Work, total: PartReport) -> None:
-        if work.inbox.take == "leave":
+        if work.in_place:
             return
         with contextlib.suppress(FileNotFoundError):  # a crash came between the move and its commit
-            if work.inbox.done == "delete":
+            if work.inbox.done == DELETE:
                 Path(work.claim.path).unlink()
             else:
                 move(work.claim.path, done_folder(work.inbox.done, total), work.claim.name)
@@ -154,13 +174,20 @@ class Publisher:
 
     def _clean(self, work: Work) -> None:
         """Remove what is of no use once the input is finished."""
-        shutil.rmtree(self._folders.parts(work.claim.id), ignore_errors=True)
-        work.result.unlink(missing_ok=True)
+        self._remove(work.claim.id, work.result)
+
+    def _remove(self, claim: str, result: Path) -> None:
+        shutil.rmtree(self._folders.parts(claim), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            result.unlink()
 
     # ------------------------------------------------------------------ quarantine
 
     def condemn(self, work: Work, fault: Fault) -> None:
-        """Quarantine an input: the reason first, then the file."""
+        """Quarantine an input: the reason first, then the file. One that is gone has vanished."""
+        if look(work.claim.path, work.claim.name) is None:
+            self._vanished(work)
+            return
         with self._ledger.commit():
             self._ledger.condemned(work.claim.id, fault)
         self.carry_out(work, fault)
@@ -168,8 +195,8 @@ class Publisher:
     def carry_out(self, work: Work, fault: Fault) -> None:
         """Go on from a committed condemnation."""
         place = None
-        if work.inbox.take == "move":
-            with contextlib.suppress(FileNotFoundError):  # a crash came between the move and its commit
+        if not work.in_place:
+            if look(work.claim.path, work.claim.name) is not None:  # else a crash came between the move and its commit
                 place = quarantine(work.claim.path, work.inbox.quarantine, work.claim.name, work.inbox.name, fault)
             self._claims[work.inbox.name].forget(work.claim)
         with self._ledger.commit():
@@ -203,6 +230,8 @@ class Publisher:
                 self.carry_out(work, entry.fault or Fault("Unknown", "the reason was lost"))
             case "claimed" if look(work.claim.path, work.claim.name) is None:
                 self._vanished(work)
+            case "claimed" if work.in_place and not self._still_same(work):
+                pass
             case _:
                 return False
         return True
@@ -231,14 +260,14 @@ def done_folder(template: str, total: PartReport) -> Path:
 
 def encoded(label: str) -> str:
     """A label as one safe component of a path."""
-    safe = quote(label, safe=" +,=@()")
-    return safe.replace(".", "%2E") if safe.startswith(".") else safe
+    safe = quote(label, safe=" +,=@()", errors="backslashreplace")
+    return fitted(safe.replace(".", "%2E") if safe.startswith(".") else safe)
 
 
 def _renamed_in(ending: Ending) -> tuple[Path, ...]:
     """The folders whose entries must be on the disk before the output may appear."""
     claimed = Path(ending.claim.path).parent
-    if ending.work.inbox.take == "leave":
+    if ending.work.in_place:
         return (ending.part.parent,)
     source = (ending.work.inbox.path / ending.claim.name).parent
     return (ending.part.parent, claimed, *((source,) if source.is_dir() else ()))

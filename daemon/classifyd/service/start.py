@@ -38,6 +38,10 @@ def daemon_id(state: Path) -> str:
     return daemon_id(state)
 
 
+ATTEMPTS = 3
+"""So many deaths of workers are borne while plugins and models are loaded: one may have been killed from outside."""
+
+
 class Stopped(Exception):  # not an error: the daemon was asked to end before it had begun
     """A signal came while models were loaded."""
 
@@ -73,9 +77,19 @@ class Warming:
     def _ask(self, job: Inspect, times: int) -> list[JobReport]:
         for _ in range(times):
             self._workers.submit(0, lambda _: job, self._config.daemon.load_seconds)
-        return [self._answer() for _ in range(times)]
+        reports: list[JobReport] = []
+        deaths = 0
+        while len(reports) < times:
+            outcome = self._answer()
+            if outcome.report is not None:
+                reports.append(outcome.report)
+            elif (deaths := deaths + 1) < ATTEMPTS:
+                self._workers.submit(0, lambda _: job, self._config.daemon.load_seconds)
+            else:
+                raise UnavailableError(f"workers died while plugins and models were loaded: {outcome.death}")
+        return reports
 
-    def _answer(self) -> JobReport:
+    def _answer(self) -> Outcome:
         while True:
             if self._stopped():
                 raise Stopped
@@ -85,12 +99,6 @@ class Warming:
             except Empty:
                 continue
             if isinstance(message, Outcome):
-                return _checked(message)
-
-
-def _checked(outcome: Outcome) -> JobReport:
-    if outcome.report is None:
-        raise UnavailableError(f"a worker died while plugins and models were loaded: {outcome.death}")
-    if outcome.report.fault is not None:
-        raise UnavailableError(outcome.report.fault.message)
-    return outcome.report
+                if message.report is not None and message.report.fault is not None:
+                    raise UnavailableError(message.report.fault.message)
+                return message

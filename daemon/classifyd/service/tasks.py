@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from classifyd.bundles import Store
 from classifyd.config import Config, InboxConfig
-from classifyd.errors import BundleError
 from classifyd.jobs import TaskSpec
 
 
@@ -16,8 +15,8 @@ class Tasks:
         self._store = Store(config.models)
 
     def current(self, inbox: InboxConfig) -> dict[str, int | None]:
-        """The versions that serve an inbox's tasks now; None for a task without models."""
-        return {task: self._current(task) for task in inbox.tasks}
+        """The versions that serve an inbox's tasks now; None for a task without models. BundleError if unreadable."""
+        return {task: self._store.current(task) for task in inbox.tasks}
 
     def specs(self, inbox: InboxConfig, versions: Mapping[str, int | None]) -> tuple[TaskSpec, ...]:
         """The specs of an inbox's tasks at the given versions."""
@@ -26,7 +25,7 @@ class Tasks:
     def in_service(self) -> tuple[TaskSpec, ...]:
         """The specs of every task that some inbox names, at the versions that serve now."""
         names = sorted({task for inbox in self._config.inboxes for task in inbox.tasks})
-        return tuple(self._spec(task, self._current(task)) for task in names)
+        return tuple(self._spec(task, self._store.current(task)) for task in names)
 
     def _spec(self, task: str, version: int | None) -> TaskSpec:
         settings = self._config.tasks.get(task)
@@ -34,9 +33,3 @@ class Tasks:
         if settings is None:
             return TaskSpec(task, version, bundle)
         return TaskSpec(task, version, bundle, settings.options, settings.review_below)
-
-    def _current(self, task: str) -> int | None:
-        try:
-            return self._store.current(task)
-        except BundleError:
-            return None  # loading it says what is wrong, in the right place

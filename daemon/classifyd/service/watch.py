@@ -25,18 +25,18 @@ class Watch:
     def start(self, inboxes: dict[str, tuple[Path, bool]]) -> None:
         """Watch each inbox's folder, with what is below it where it is recursive."""
         observer = Observer()
-        for name, (path, recursive) in inboxes.items():
-            try:
-                observer.schedule(_Hint(name, self._moved), str(path), recursive=recursive)
-            except OSError as error:
-                # No more inotify watches, or a file system without events: scanning finds the work all the same.
-                log.warning("not_watched", inbox=name, error=str(error), consequence="found by scanning only")
         try:
             observer.start()
         except OSError as error:
             log.warning("not_watched", error=str(error), consequence="inputs are found by scanning only")
             return
         self._observer = observer
+        for name, (path, recursive) in inboxes.items():
+            try:
+                observer.schedule(_Hint(name, self._moved), str(path), recursive=recursive)
+            except OSError as error:
+                # No more inotify watches, or a file system without events: scanning finds the work all the same.
+                log.warning("not_watched", inbox=name, error=str(error), consequence="found by scanning only")
 
     def stop(self) -> None:
         """End the thread."""

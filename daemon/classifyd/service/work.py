@@ -58,10 +58,22 @@ class Work:
         """The writer's format."""
         return answer_format(self.inbox.format, self.claim.name)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Names the plan: what all of its parts' bytes depend on."""
         return plan_digest(self.claim, self.tasks, self.format, self.writing, self.split_bytes)
+
+    def begin_anew(self, claim: Claim, tasks: tuple[TaskSpec, ...], output: str) -> None:
+        """Forget all that was done: the input has changed, or what it is to become."""
+        self.claim, self.tasks, self.output = claim, tasks, output
+        self.plan, self.assembled = None, None
+        self.reports, self.suspects, self.attempts = {}, {}, {}
+        self.__dict__.pop("digest", None)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the input lies where it was dropped, and stays there."""
+        return FOLDER not in Path(self.claim.path).parts
 
     @property
     def large(self) -> bool:

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from classifyd.api import Label, Span, hookimpl
+from classifyd.api import Cut, Label, Record, Span, hookimpl
 
 
 class Shouting:
@@ -71,6 +71,34 @@ def obey(text):
         os._exit(3)
     if "CRASH" in text:
         ctypes.string_at(0)
+
+
+class TroubledReader:
+    """Reads lines; the first line says what goes wrong after two thousand of them, or at the end."""
+
+    name = "troubled"
+    suffixes = (".troubled",)
+
+    def read(self, source, cut):
+        deed = source.stream.readline().strip()
+        for index, line in enumerate(source.stream):
+            if index == 2000:
+                break
+            yield Record(line.decode().strip(), index)
+        self.fail(deed)
+
+    def cut(self, source, size):
+        yield Cut(0, 1, 0)
+
+    def fail(self, deed):
+        if deed == b"exit":
+            os._exit(4)
+        raise KeyError("trouble")
+
+
+@hookimpl
+def register_readers():
+    return [TroubledReader()]
 
 
 @hookimpl
