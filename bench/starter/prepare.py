@@ -2,9 +2,9 @@
 
     python bench/starter/prepare.py --corpora DIR --output data
 
-`DIR` holds the corpora as docs/models.md lists them. For each task there will be train.jsonl, eval.jsonl and test.jsonl,
-one example a line, `source` naming the corpus; the same files for the same corpora and seed. The corpora themselves
-are not part of this project, and neither are these files.
+`DIR` holds the corpora as docs/models.md lists them. For each task there will be train.jsonl, eval.jsonl and
+test.jsonl, one example a line, `source` naming the corpus; the same files for the same corpora and seed. The corpora
+themselves are not part of this project, and neither are these files.
 """
 
 import argparse

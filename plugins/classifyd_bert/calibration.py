@@ -25,9 +25,7 @@ def temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> fl
 
 
 def expected_calibration_error(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """The mean gap between score and share of right answers over 15 equal bins of score, weighted by their size
-    (Naeini, Cooper & Hauskrecht 2015).
-    """
+    """The mean gap between score and share of right answers, over 15 bins of score (Naeini et al. 2015)."""
     return float(sum(abs(score - share) * weight for score, share, weight in reliability(scores, right)))
 
 

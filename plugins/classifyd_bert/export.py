@@ -21,8 +21,9 @@ EMBEDDINGS = ("word_embeddings", "position_embeddings")
 
 
 def to_onnx(model: PreTrainedModel, task: str, folder: Path) -> Path:
-    """The model in float32, as optimum exports it (`task` is optimum's word for it); attention is not fused, for the
-    quantizer cannot see into a fused node.
+    """The model in float32, as optimum exports it; `task` is optimum's word for what it does.
+
+    Nothing is fused, for the quantizer cannot see into a fused node.
     """
     onnx_export_from_model(model, output=folder, task=task, do_validation=False, no_post_process=True, device="cpu")
     return folder / "model.onnx"
@@ -37,8 +38,8 @@ def quantize(
 ) -> None:
     """Static int8 of every product with constant weights, except the nodes named in `in_float`.
 
-    U8 activations with one scale per tensor, S8 weights with one per channel (Jacob et al. 2018; per channel: Krishnamoorthi
-    2018): the scales are fixed beforehand from `batches`, so that a text's answer does not depend on its neighbours.
+    U8 activations with one scale per tensor, S8 weights with one per channel (Jacob et al. 2018; Krishnamoorthi 2018).
+    The scales are fixed beforehand from `batches`, so that a text's answer does not depend on its neighbours.
     """
     quantize_static(
         source,
@@ -66,8 +67,11 @@ def products(source: Path) -> list[str]:
 
 
 def shrink(model: onnx.ModelProto, in_float: Sequence[str]) -> None:
-    """Store in eight bits what is calculated in floating point: embeddings, with a scale for each row and widened only
-    where they are looked up, and the weights of the products named, with a scale for each column."""
+    """Store in eight bits what is calculated in floating point, so that the file stays small.
+
+    Embeddings have a scale for each row and are widened only where they are looked up; the weights of the products
+    named have one for each column.
+    """
     graph = model.graph
     tables = {tensor.name: tensor for tensor in graph.initializer}
     for node in list(graph.node):

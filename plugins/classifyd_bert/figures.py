@@ -23,8 +23,10 @@ class ForLabel:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came out on some examples. `accuracy` is None for spans; `f1` is the mean over labels for labels (macro),
-    over spans for spans (micro); `macro_f1` the mean over labels for both. `confusion[right][given]` is empty for spans.
+    """What came out on some examples.
+
+    `accuracy` is None for spans. `f1` is the mean over labels (macro) for labels, over all spans (micro) for spans;
+    `macro_f1` the mean over labels for both. `confusion[right][given]` is empty for spans.
     """
 
     examples: int

@@ -24,8 +24,10 @@ from classifyd_bert.tokens import PAD_MULTIPLE, Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of one text: `said` is a label, or a frozenset of (start, end, label); `scores` has the
-    probability of the label, or of each span; `places` is what the parity gate compares: the label, or a tag a word.
+    """What a model says of one text.
+
+    `said` is a label, or a frozenset of (start, end, label); `scores` has the probability of the label, or of each
+    span; `places` is what the parity gate compares: the label, or a tag for each word.
     """
 
     said: Any

@@ -1,8 +1,9 @@
 """The Trainer's part: a model tuned by a recipe, evaluated and kept each epoch, the best one at the end."""
 
 import json
+import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import SequentialSampler
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
     PreTrainedModel,
     PrinterCallback,
@@ -26,6 +27,9 @@ from classifyd.api import TrainingError
 from classifyd_bert.features import Items, OneOfEach
 from classifyd_bert.recipe import Recipe
 
+POOL_BATCHES = 50
+"""How many batches are sorted by length together: more leave less padding, and less chance."""
+
 Logits = Sequence[np.ndarray]
 """One float32 array per window: (labels,) for a sequence model; (tokens, labels) for a token model, where rows beyond
 the window's own tokens are padding."""
@@ -33,8 +37,9 @@ the window's own tokens are padding."""
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a model is tuned on, and how well it does it: `measure` turns the evaluation windows' logits into figures,
-    the one named `best` deciding which epoch is kept.
+    """What a model is tuned on, and how well it does it.
+
+    `measure` turns the evaluation windows' logits into figures; the one named `best` decides which epoch is kept.
     """
 
     train: OneOfEach | Items
@@ -47,8 +52,9 @@ class Lesson:
 def tune(
     model: PreTrainedModel, lesson: Lesson, recipe: Recipe, folder: Path, seed: int, *, resume: bool
 ) -> PreTrainedModel:
-    """The model after its best epoch, in evaluation mode. Checkpoints of the last three epochs and TensorBoard events
-    stay in `folder`; `resume` takes up the last checkpoint there.
+    """The model after its best epoch, in evaluation mode.
+
+    Checkpoints of the last three epochs and TensorBoard events stay in `folder`; `resume` takes up the last one there.
     """
     freeze(model, recipe.freeze)
     trainer = _Trainer(
@@ -112,7 +118,6 @@ def _arguments(recipe: Recipe, lesson: Lesson, folder: Path, seed: int) -> Train
         load_best_model_at_end=True,
         metric_for_best_model=lesson.best,
         greater_is_better=True,
-        group_by_length=True,
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         use_cpu=not on_gpu,
@@ -136,10 +141,48 @@ def _precision(asked: str, *, on_gpu: bool) -> str:
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"  # noqa: SLF001 (torch has no public name for it)
 
 
-class _Trainer(Trainer):
-    """A Trainer that evaluates in the order of the data, so that windows can be put back together."""
+class _ByLength(Sampler[int]):
+    """The order of one epoch: texts of similar length side by side, so that batches hold little padding.
 
-    def _get_eval_sampler(self, eval_dataset: Any) -> SequentialSampler:
+    The batches themselves come in random order. Sorted from long to short, as transformers has them, each stretch of
+    an epoch would end with nothing but short texts, and the model would unlearn the long ones.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch_size = batch_size
+        self._chance = random.Random(seed)  # noqa: S311  # an order, not a secret
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        places = list(range(len(self._lengths)))
+        self._chance.shuffle(places)
+        pool = POOL_BATCHES * self._batch_size
+        batches = []
+        for start in range(0, len(places), pool):
+            alike = sorted(places[start : start + pool], key=self._lengths.__getitem__)
+            batches += [alike[first : first + self._batch_size] for first in range(0, len(alike), self._batch_size)]
+        # One that is not full has to be the last: the loader cuts the order into batches again.
+        rest = [batch for batch in batches if len(batch) < self._batch_size]
+        full = [batch for batch in batches if len(batch) == self._batch_size]
+        self._chance.shuffle(full)
+        return iter([place for batch in (*full, *rest) for place in batch])
+
+
+class _Trainer(Trainer):
+    """A Trainer with batches of similar length, that evaluates in the order of the data.
+
+    The order lets windows be put back together.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        data = train_dataset if train_dataset is not None else self.train_dataset
+        lengths = [len(data[place]["input_ids"]) for place in range(len(data))]
+        return _ByLength(lengths, self.args.train_batch_size, self.args.seed + int(self.state.epoch or 0))
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int]:
         return SequentialSampler(eval_dataset)
 
 

@@ -21,8 +21,10 @@ Measure = Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Figures]
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that a report tells. `right` and `answers` are of `held_out`: the test set, or the evaluation set
-    where there is none; `answers` are the quantized model's. `history` has one entry per epoch.
+    """Everything that a report tells.
+
+    `right` and `answers` are of `held_out`: the test set, or the evaluation set where there is none; `answers` are the
+    quantized model's. `history` has one entry per epoch.
     """
 
     recipe: Recipe
@@ -183,9 +185,10 @@ def _confusion(found: Findings) -> list[str]:
 def _scores(found: Findings) -> list[str]:
     scores, right = found.scored
     sure = [hit for score, hit in zip(scores, right, strict=True) if score >= found.recipe.review_below]
-    share = 1 - len(sure) / max(len(scores), 1)
+    error = calibration.expected_calibration_error(scores, right)
+    review = 1 - len(sure) / max(len(scores), 1)
     return [
-        f"Temperature {found.temperature}, fitted on the evaluation set. Expected calibration error "
-        f"{calibration.expected_calibration_error(scores, right):.4f}. Under a score of {found.recipe.review_below} lie "
-        f"{share:.1%} of the answers, which are for review; of the others {sum(sure) / max(len(sure), 1):.2%} are right."
+        f"Temperature {found.temperature}, fitted on the evaluation set. Expected calibration error {error:.4f}.",
+        f"Under a score of {found.recipe.review_below} lie {review:.1%} of the answers, which are for review;",
+        f"of the others {sum(sure) / max(len(sure), 1):.2%} are right.",
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from classifyd.errors import TrainingError
@@ -62,7 +63,7 @@ def spans_of(value: Any, text: str, where: str) -> tuple[Span, ...]:
     if not isinstance(value, list):
         raise TrainingError(f"{where}: spans must be a list, not {type(value).__name__}")
     spans = sorted((_span(one, text, where) for one in value), key=lambda span: span.start)
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         if after.start < before.end:
             raise TrainingError(f"{where}: spans {before.start}-{before.end} and {after.start}-{after.end} overlap")
     return tuple(spans)

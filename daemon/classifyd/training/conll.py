@@ -124,9 +124,7 @@ CLINGS_RIGHT = frozenset({"(", "[", "{", "$", "#", "@"})
 
 
 def _rebuild(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """Tokens joined as people write them: no space before a comma or after a bracket, so that nothing is learnt from
-    the spacing of tokenised text.
-    """
+    """Tokens joined as people write them, so that nothing is learnt from the spacing of tokenised text."""
     text = ""
     offsets = []
     for index, token in enumerate(tokens):

@@ -37,8 +37,9 @@ def group(texts: Sequence[str], similarity: float = SIMILARITY) -> list[int]:
 
 
 def _shingles(normal: str) -> frozenset[int]:
-    """Hashes of the runs of three words; a shorter text is one shingle. Strings hash differently per process, which
-    changes only the order among equally rare shingles, never the groups.
+    """Hashes of the runs of three words; a shorter text is one shingle.
+
+    Strings hash differently per process, which changes the order among equally rare shingles, never the groups.
     """
     words = normal.split()
     if len(words) <= SHINGLE_WORDS:

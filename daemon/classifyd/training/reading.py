@@ -19,8 +19,9 @@ HEAD_BYTES = 8192
 
 
 def read(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tuple[Example, ...]:
-    """Every example of the files, folders and glob patterns in `data`, in order. TrainingError says what is wrong
-    where: nothing there, no label's column, a row that does not fit.
+    """Every example of the files, folders and glob patterns in `data`, in order.
+
+    TrainingError says what is wrong where: nothing there, no label's column, a row that does not fit.
     """
     examples = [example for path in _paths(data) for example in _read_path(path, columns, known)]
     marked = {example.spans is not None for example in examples}
@@ -32,7 +33,7 @@ def read(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tupl
 def _paths(data: Iterable[str]) -> Iterator[Path]:
     for pattern in data:
         path = Path(pattern)
-        found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+        found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  # absolute patterns too
         if not found:
             raise TrainingError(f"--data {pattern}: there is no such file or folder")
         yield from found

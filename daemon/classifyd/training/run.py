@@ -17,6 +17,7 @@ from classifyd.training.columns import Columns
 from classifyd.values import EMPTY, Bundle, Example, TrainedModel, TrainingSets, TrainSetup
 
 KEPT = "checkpoints"
+GUESSED = Columns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class TrainOptions:
     base_model: str
     evaluation_data: tuple[str, ...] = ()
     test_data: tuple[str, ...] = ()
-    columns: Columns = Columns()
+    columns: Columns = GUESSED
     evaluation_share: float = 0.1
     test_share: float = 0.1
     recipe: Mapping[str, Any] = EMPTY

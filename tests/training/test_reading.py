@@ -1,0 +1,89 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from classifyd import readers
+from classifyd.errors import TrainingError
+from classifyd.training import Columns, reading
+from classifyd.values import Example
+
+
+def read(*data: Path | str, columns: Columns | None = None) -> tuple[Example, ...]:
+    return reading.read([str(path) for path in data], columns or Columns(), readers.register_readers())
+
+
+@pytest.mark.parametrize(
+    "header", ["text,label", "Message,Category", "v2,v1", "body,class", "content,sentiment", "sms,target"]
+)
+def test_the_columns_are_guessed(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\nhello there,ham\nwin now,spam\n")
+    assert [(one.text, one.label) for one in read(path)] == [("hello there", "ham"), ("win now", "spam")]
+
+
+def test_numbers_are_labels_and_can_be_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "hello", "label": 0}\n{"text": "win", "label": 1.0}\n'))
+    columns = Columns.of(None, None, "0=ham,1=spam")
+    assert [one.label for one in read(path, columns=columns)] == ["ham", "spam"]
+
+
+def test_a_folder_per_label_may_hold_texts_and_mails(tmp_path: Path) -> None:
+    for label, name, content in (
+        ("ham", "a.txt", "see you"),
+        ("spam", "b.eml", "From: x@example.com\nSubject: Win\n\nCash now\n"),
+    ):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / name).write_text(content)
+    assert [(one.text.strip(), one.label) for one in read(tmp_path / "data")] == [
+        ("see you", "ham"),
+        ("Win\n\nCash now", "spam"),
+    ]
+
+
+def test_spans_may_be_objects_or_triples(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"text": "Ann in Rome", "spans": [{"start": 0, "end": 3, "label": "PER"}]},
+        {"text": "Ann in Rome", "entities": [[7, 11, "LOC"], [0, 3, "PER"]]},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = [[(span.start, span.end, span.label) for span in one.spans or ()] for one in read(path)]
+    assert found == [[(0, 3, "PER")], [(0, 3, "PER"), (7, 11, "LOC")]]
+
+
+def test_a_pattern_names_every_file_that_fits(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text(f"text,label\nhello {number},ham\n")
+    assert len(read(tmp_path / "*.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"text": "a", "other": 1}\n', "no column that holds the label or the spans"),
+        ('{"text": "a", "label": null}\n', "is no label"),
+        ('{"text": "a", "spans": [[0, 9, "PER"]]}\n', "does not lie within"),
+        ('{"text": "abc", "spans": [[0, 2, "PER"], [1, 3, "LOC"]]}\n', "overlap"),
+        ('{"text": "a", "spans": [[0]]}\n', "is no span"),
+        ("just words\nand more\n", "record 1"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+    with pytest.raises(TrainingError, match=said) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_data_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no such file or folder"):
+        read(tmp_path / "missing.csv")
+
+
+def test_a_mapping_must_be_pairs() -> None:
+    with pytest.raises(TrainingError, match="write it like 0=ham,1=spam"):
+        Columns.of(None, None, "0:ham")
