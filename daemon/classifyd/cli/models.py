@@ -155,10 +155,15 @@ def _rows(store: "Store") -> Iterator[dict[str, Any]]:
     for task in store.tasks():
         for number in store.versions(task):
             try:
-                about = _plain(store.open(task, number).manifest.get("metrics", {}))
+                about = _plain(_whole(store.open(task, number).manifest.get("metrics", {})))
             except BundleError as error:
                 about = f"unfit: {error}"
             yield {"task": task, "version": number, "in_service": number == store.current(task), "about": about}
+
+
+def _whole(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The figures of the whole, without those by label or source."""
+    return {name: value for name, value in metrics.items() if not isinstance(value, dict)}
 
 
 def _plain(value: Any) -> str:
