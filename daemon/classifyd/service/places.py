@@ -1,0 +1,28 @@
+"""Where a retired input goes: the folder that its inbox names, in which labels may stand."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from classifyd.inbox.moves import fitted
+from classifyd.jobs import PartReport
+
+UNLABELLED = "unlabelled"
+
+
+def done_folder(template: str, total: PartReport) -> Path:
+    """The folder for a retired input: `{task}` becomes its label if it was a single record that got one."""
+    path = template
+    for task in _placeholders(template):
+        label = total.labels.get(task)
+        path = path.replace(f"{{{task}}}", encoded(label) if label else UNLABELLED)
+    return Path(path)
+
+
+def encoded(label: str) -> str:
+    """A label as one safe component of a path."""
+    safe = quote(label, safe=" +,=@()", errors="backslashreplace")
+    return fitted(safe.replace(".", "%2E") if safe.startswith(".") else safe)
+
+
+def _placeholders(template: str) -> list[str]:
+    return [piece.partition("}")[0] for piece in template.split("{")[1:] if "}" in piece]
