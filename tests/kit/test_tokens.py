@@ -100,7 +100,7 @@ def test_a_special_token_written_in_a_text_is_text() -> None:
 
 
 def test_truncation_and_padding_left_on_in_the_file_change_nothing() -> None:
-    from tokenizers import Tokenizer as Library  # noqa: PLC0415  # the library's class of the same name
+    from tokenizers import Tokenizer as Library  # the library's class of the same name
 
     made = Library.from_buffer(tiny.tokenizer())
     made.enable_truncation(8)

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-WORDS = (
-    "win cash prize now free call claim offer meeting lunch tomorrow report minutes draft office team anna ben maria "
-    "london paris berlin acme nokia siemens went to works at for in with the a and i you we is was of on ."
-).split()
+WORDS = ["win", "cash", "prize", "now", "free", "call", "claim", "offer", "meeting", "lunch", "tomorrow", "report", "minutes", "draft", "office", "team", "anna", "ben", "maria", "london", "paris", "berlin", "acme", "nokia", "siemens", "went", "to", "works", "at", "for", "in", "with", "the", "a", "and", "i", "you", "we", "is", "was", "of", "on", "."]
 
 
 @pytest.fixture(scope="session")
