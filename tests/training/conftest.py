@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-WORDS = ["win", "cash", "prize", "now", "free", "call", "claim", "offer", "meeting", "lunch", "tomorrow", "report", "minutes", "draft", "office", "team", "anna", "ben", "maria", "london", "paris", "berlin", "acme", "nokia", "siemens", "went", "to", "works", "at", "for", "in", "with", "the", "a", "and", "i", "you", "we", "is", "was", "of", "on", "."]
+VOCABULARY = (
+    "win cash prize now free call claim offer meeting lunch tomorrow report minutes draft office team anna ben maria "
+    "london paris berlin acme nokia siemens went to works at for in with the a and i you we is was of on ."
+)
+WORDS = VOCABULARY.split()
 
 
 @pytest.fixture(scope="session")
