@@ -66,4 +66,4 @@ def plain_tokenizer(path: Path) -> bytes:
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer.to_str().encode()
+    return str(tokenizer.to_str()).encode()

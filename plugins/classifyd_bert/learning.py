@@ -95,8 +95,8 @@ def freeze(model: PreTrainedModel, what: str) -> None:
 
 def _layers(encoder: nn.Module) -> Sequence[nn.Module]:
     """The encoder's layers, lowest first: its longest list of modules, whatever the family calls it."""
-    lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    return list(max(lists, key=len))
+    lists = [list(module) for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    return max(lists, key=len)
 
 
 def _arguments(recipe: Recipe, lesson: Lesson, folder: Path, seed: int) -> TrainingArguments:
