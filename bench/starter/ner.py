@@ -1,7 +1,8 @@
 """Names: English EWT (Universal NER), Broad Twitter, WNUT-17 and WikiGold, with one set of labels: PER, ORG, LOC.
 
 The corpora's own splits are kept. WNUT-17's group and corporation are ORG; its creative works and products, and
-WikiGold's MISC, have no counterpart and are left unmarked, as EWT and Broad Twitter leave them.
+WikiGold's MISC, have no counterpart and are left unmarked, as EWT and Broad Twitter leave them. Broad Twitter marks
+handles (the sign and the name each by itself), WNUT-17 does not: there they are taken out, so as to teach no contradiction.
 """
 
 from dataclasses import replace
@@ -47,10 +48,19 @@ def _read(folder: Path, name: str | None, source: str) -> list[Example]:
     if name is None:
         return []
     with (folder / name).open(encoding="utf-8") as lines:
-        return [_relabelled(conll.example(sentence, source)) for sentence in conll.sentences(lines)]
+        found = list(conll.sentences(lines))
+    if source == "wnut17":
+        found = [_without_handles(sentence) for sentence in found]
+    return [_relabelled(conll.example(sentence, source)) for sentence in found if sentence.tokens]
 
 
 def _relabelled(example: Example) -> Example:
     assert example.spans is not None
     spans = tuple(replace(span, label=LABELS[span.label]) for span in example.spans if span.label in LABELS)
     return replace(example, spans=spans)
+
+
+def _without_handles(sentence: conll.Sentence) -> conll.Sentence:
+    pairs = zip(sentence.tokens, sentence.tags, strict=True)
+    kept = [(token, tag) for token, tag in pairs if not (token.startswith("@") and tag == "O")]
+    return conll.Sentence(tuple(token for token, _ in kept), tuple(tag for _, tag in kept))
