@@ -2,7 +2,8 @@
 
 The corpora's own splits are kept. WNUT-17's group and corporation are ORG; its creative works and products, and
 WikiGold's MISC, have no counterpart and are left unmarked, as EWT and Broad Twitter leave them. Broad Twitter marks
-handles (the sign and the name each by itself), WNUT-17 does not: there they are taken out, so as to teach no contradiction.
+handles (the sign and the name each by itself), WNUT-17 does not: there they are taken out, so as to teach no
+contradiction.
 """
 
 from dataclasses import replace
