@@ -238,12 +238,14 @@ class _Training:
         """What the bundle must answer wherever it is loaded: to the recipe's texts, else to some sure held-out ones."""
         texts = self._recipe.examples
         if texts is None:
-            sure = [
-                example.text
+            short = [
+                (min(answer.scores.values()), example.text)
                 for example, answer in zip(held_out, answers, strict=True)
-                if answer.scores and min(answer.scores.values()) > 0.9 and len(example.text) <= 200
+                if answer.scores and len(example.text) <= 200
             ]
-            texts = tuple(sure[:: max(1, len(sure) // 6)][:6])
+            sure = [text for score, text in short if score > 0.9]
+            surest = [text for _, text in sorted(short, reverse=True)]
+            texts = tuple(sure[:: len(sure) // 6][:6] if len(sure) >= 6 else surest[:6])
         return final.known_answers(texts)
 
 

@@ -158,7 +158,12 @@ class Place:
         return json.loads((self.root / "quarantine" / f"{name}.reason.json").read_text())
 
     def log(self) -> str:
-        return (self.root / "log").read_text()
+        log = self.root / "log"
+        return log.read_text() if log.exists() else ""
+
+    def starts(self) -> int:
+        """How often a daemon has got ready here."""
+        return self.log().count('"event": "started"')
 
 
 def wait_until(holds: Callable[[], object], seconds: float = 60, place: Place | None = None) -> None:

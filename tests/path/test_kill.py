@@ -23,8 +23,11 @@ def test_kill_9_of_everything_at_random_moments_loses_tears_and_doubles_nothing(
     consumer.start()
     for _ in range(KILLS):
         dropped.some()
+        starts = here.starts()
         process = here.start(more=environment)
-        time.sleep(dice.uniform(0.3, 3.0))
+        if dice.random() < 0.7:  # else it is killed while it is starting
+            wait_until(lambda starts=starts: here.starts() > starts, place=here)
+        time.sleep(dice.uniform(0.0, 1.5))
         here.kill_everything(process)
     assert 0 == here.once(more=environment)
     consumer.stop()
