@@ -55,9 +55,3 @@ class LedgerView:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
         query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
         return self._db.execute(query, (inbox, identity)).fetchone() is not None
-
-    def parts_done(self, claim: str) -> tuple[int, int]:
-        """How many parts of an unfinished input are whole, and how many records they hold."""
-        query = "SELECT count(*), total(json_extract(report, '$.records')) FROM parts WHERE claim = ?"
-        parts, records = self._db.execute(query, (claim,)).fetchone()
-        return parts, int(records)
