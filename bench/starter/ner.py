@@ -7,8 +7,8 @@ Broad Twitter marks handles, the sign and the name each by itself; but in a fift
 both, went unmarked, which its test set hardly knows. There the sign follows its name, and a handle that nobody marked
 is taken out, as are all of WNUT-17's: they would teach a contradiction.
 
-Mail is read whole, not by the sentence, and nobody writes "could n't". So stretches of neighbouring sentences of EWT join
-the sentences themselves, and in them words are written as people write them.
+Mail is read whole, not by the sentence, and nobody writes "could n't". So stretches of neighbouring sentences of EWT
+join the sentences themselves, and in them words are written as people write them.
 """
 
 import random
