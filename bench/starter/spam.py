@@ -1,10 +1,11 @@
 """Spam: SMS, SpamAssassin's mail, Enron's and Ling-Spam's, for one model that serves mail and SMS alike.
 
-A few hundred messages in today's manner (written.py) join the training texts.
+Messages in today's manner (written.py) join the training texts.
 
 Each corpus has marks that give its class away and that no other mail has: list footers and tags, addresses that were
 masked, feeds turned into mail, text that was tokenised. They go, so that what is left to learn from is what the message
-says. Mail is read exactly as at run time: by classifyd.mail, to subject, blank line, body.
+says. Mail is read exactly as at run time: by classifyd.mail, to subject, blank line, body. Some training mails lose
+their subject or show it under its name, as other sources of mail have it.
 """
 
 import random
@@ -26,14 +27,17 @@ from classifyd.values import Example, Limits
 EVALUATION_SHARE = 0.05
 TEST_SHARE = 0.2
 
-ENRON_OF_EACH = 1_250
+ENRON_OF_EACH = 2_000
 """Mails taken of each label of Enron: more of one company's mail would teach its business, not what spam is."""
 
 MOST = {("ling", "ham"): 500, ("spamassassin", "ham"): 2_400}
 """Training texts kept of what there is more than enough of."""
 
-LONGEST = 1_500
-"""Characters kept of a mail: some windows of it. What makes a mail spam seldom stands further down alone."""
+LONGEST = 20_000
+"""Characters kept of a mail: all but a few are whole."""
+
+WITHOUT_SUBJECT = UNDER_ITS_NAME = 0.08
+"""Shares of the training mails whose subject is left out, and whose subject follows the word "Subject:"."""
 
 _FOOTER = re.compile(
     r"\n(?:_{10,}|-{10,}.{0,60}Sponsor.{0,60}|-{8,}\n(?:This sf\.net|This SF\.net|Welcome to geek)|"
@@ -68,7 +72,16 @@ def split(corpora: Path, seed: int) -> Split:
     ]
     whole = sets.split(sets.clean(examples).examples, EVALUATION_SHARE, TEST_SHARE, seed)
     today = sets.clean(written.messages(chance)).examples
-    return replace(whole, train=(*_thinned(whole.train, MOST, chance), *today))
+    learnt_from = [_varied(example, chance) for example in _thinned(whole.train, MOST, chance)]
+    return replace(whole, train=(*learnt_from, *today))
+
+
+def _varied(example: Example, chance: random.Random) -> Example:
+    subject, blank, body = example.text.partition("\n\n")
+    draw = chance.random()
+    if example.source == "sms" or not (blank and body) or draw > WITHOUT_SUBJECT + UNDER_ITS_NAME:
+        return example
+    return replace(example, text=body if draw < WITHOUT_SUBJECT else f"Subject: {subject}\n\n{body}")
 
 
 def sms(path: Path) -> Iterator[Example]:

@@ -2,7 +2,8 @@
 
 The feed it was gathered from left marks that no other text has: entities cut short ("#39;", "quot;"), backslashes for
 line ends, tags in capitals, and the agency's name at the head. A model must not lean on them, so most of the training
-texts are mended, and some appear as the title or the description alone, as other sources give them.
+texts are mended, and some appear as the title or the description alone, as other sources give them. News, mails and
+posts of the years since (written.py) join them.
 """
 
 import csv
@@ -11,6 +12,8 @@ import html
 import random
 import re
 from pathlib import Path
+
+import written
 
 from classifyd.training.sets import Split, clean, without_neighbours
 from classifyd.training.sets import split as share_out
@@ -42,7 +45,8 @@ def split(corpora: Path, seed: int) -> Split:
     chance = random.Random(seed)
     whole = without_neighbours(clean(_example(*row) for row in rows).examples, test)
     sets = share_out(whole, EVALUATION_SHARE, 0.0, seed)
-    return Split(tuple(_varied(one, chance) for one in sets.train), sets.evaluation, test)
+    today = without_neighbours(clean(written.news()).examples, test)
+    return Split((*(_varied(one, chance) for one in sets.train), *today), sets.evaluation, test)
 
 
 def mended(text: str) -> str:

@@ -1,8 +1,9 @@
-"""Messages written for this project in the manner of today's SMS and mail; the corpora end with 2012.
+"""Texts written for this project in the manner of today; the corpora of spam end with 2012, AG News with 2005.
 
-Both labels speak of the same things (parcels, banks, codes, accounts, offers), so that the theme alone decides nothing;
-spam presses, threatens or lures to a strange address, ham informs or asks. The templates lie in modern/, one a line;
-their slots are filled at random. They are training data only: nothing is measured on them.
+Both labels of spam speak of the same things (parcels, banks, codes, accounts, offers, links), so that the theme alone
+decides nothing; spam presses, lures, deceives or advertises unasked, ham informs, asks or chats. The texts lie in
+modern/, parted by lines that hold `%%`; slots such as {name} are filled at random. They are training data only: nothing
+is measured on them.
 """
 
 import json
@@ -13,24 +14,42 @@ from pathlib import Path
 
 from classifyd.values import Example
 
-OF_EACH = 450
+SOURCE = "modern"
 
-TEMPLATES = Path(__file__).parent / "modern"
+TEXTS = Path(__file__).parent / "modern"
+
+FILLINGS = 2
+"""How often a text with slots is used, each time filled anew."""
+
+TOPICS = {"World": "World", "Sports": "Sports", "Business": "Business", "SciTech": "Sci/Tech"}
+"""Files of modern/topic and the labels they are of."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
 def messages(chance: random.Random) -> Iterator[Example]:
-    """As many of each label as OF_EACH says, every template used about equally often."""
-    slots = json.loads((TEMPLATES / "slots.json").read_text(encoding="utf-8"))
+    """Every message in the manner of today, those with slots FILLINGS times."""
+    slots = json.loads((TEXTS / "slots.json").read_text(encoding="utf-8"))
     for label in ("spam", "ham"):
-        templates = (TEMPLATES / f"{label}.txt").read_text(encoding="utf-8").splitlines()
-        for number in range(OF_EACH):
-            template = templates[number % len(templates)].replace("\\n", "\n")
-            yield Example(_filled(template, slots, chance), label, source="modern")
+        for text in (text for file in sorted((TEXTS / label).glob("*.txt")) for text in _texts(file)):
+            for _ in range(FILLINGS if _SLOT.search(text) else 1):
+                yield Example(_filled(text, slots, chance), label, source=SOURCE)
 
 
-def _filled(template: str, slots: Mapping[str, Sequence[str]], chance: random.Random) -> str:
-    while _SLOT.search(template):
-        template = _SLOT.sub(lambda found: chance.choice(slots[found[1]]), template)
-    return template
+def news() -> Iterator[Example]:
+    """News, mails and posts of 2006 to 2026 under the labels of AG News: whole, and title and text each alone."""
+    for name, label in TOPICS.items():
+        for text in _texts(TEXTS / "topic" / f"{name}.txt"):
+            title, blank, rest = text.partition("\n\n")
+            yield from (Example(one, label, source=SOURCE) for one in ((text, title, rest) if blank else (text,)))
+
+
+def _texts(file: Path) -> Iterator[str]:
+    parts = re.split(r"^%%$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return (part.strip() for part in parts if part.strip())
+
+
+def _filled(text: str, slots: Mapping[str, Sequence[str]], chance: random.Random) -> str:
+    while _SLOT.search(text):
+        text = _SLOT.sub(lambda found: chance.choice(slots[found[1]]), text)
+    return text
