@@ -72,9 +72,8 @@ def main() -> None:
     chosen = [experiment for name in options.names for experiment in EXPERIMENTS[name]]
     for experiment in chosen:
         train(experiment, options.data, options.output)
-    print(
-        "| experiment | test texts | accuracy | F1 | macro F1 | calibration error | minutes |\n|---|--:|--:|--:|--:|--:|--:|"
-    )
+    print("| experiment | test texts | accuracy | F1 | macro F1 | calibration error | minutes |")
+    print("|---|" + "--:|" * 6)
     for experiment in chosen:
         print(row(experiment, options.output))
     if any(experiment.data == "clinc" for experiment in chosen):
