@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from classifyd.values import Example
+from classifyd.values import Example, Span
 
 SOURCE = "modern"
 
@@ -25,6 +25,7 @@ TOPICS = {"World": "World", "Sports": "Sports", "Business": "Business", "SciTech
 """Files of modern/topic and the labels they are of."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
+_MARKED = re.compile(r"\[(PER|ORG|LOC) ([^\[\]]+)\]")
 
 
 def messages(chance: random.Random) -> Iterator[Example]:
@@ -42,6 +43,19 @@ def news() -> Iterator[Example]:
         for text in _texts(TEXTS / "topic" / f"{name}.txt"):
             title, blank, rest = text.partition("\n\n")
             yield from (Example(one, label, source=SOURCE) for one in ((text, title, rest) if blank else (text,)))
+
+
+def entities() -> Iterator[Example]:
+    """Mails, chats, news and reviews with their people, organisations and places, written `[PER Maria]`."""
+    for text in _texts(TEXTS / "ner" / "texts.txt"):
+        plain, end = "", 0
+        spans = []
+        for found in _MARKED.finditer(text):
+            plain += text[end : found.start()]
+            spans.append(Span(len(plain), len(plain) + len(found[2]), found[1], 1.0))
+            plain += found[2]
+            end = found.end()
+        yield Example(plain + text[end:], spans=tuple(spans), source=SOURCE)
 
 
 def _texts(file: Path) -> Iterator[str]:
