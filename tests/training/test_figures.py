@@ -58,4 +58,4 @@ def test_a_temperature_makes_overconfident_scores_honest() -> None:
 
 def test_labels_of_answers_are_the_likeliest_ones() -> None:
     given = [Annotation(labels=(Label("a", 0.9), Label("b", 0.1)))]
-    assert evaluation._measure("m", [Example("x", "a")], given).accuracy == 1.0
+    assert evaluation.measure("m", [Example("x", "a")], given).accuracy == 1.0
