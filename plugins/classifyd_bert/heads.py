@@ -88,15 +88,14 @@ class Bio:
         """The spans that the words' likeliest tags draw, in text order, none overlapping, without outer white space.
 
         As in conlleval and seqeval: B-X begins a span; I-X continues one of X that the word before it is in, and
-        begins one otherwise. A span's score is the mean over its words of P(B-X) + P(I-X): how sure the model is of
-        the kind, wherever it sees the beginning.
+        begins one otherwise. A blank line ends a span, for no name goes on behind it. A span's score is the mean over
+        its words of P(B-X) + P(I-X): how sure the model is of the kind, wherever it sees the beginning.
         """
         scores = softmax(found.logits, temperature)
         sums = np.stack([scores[:, np.equal(self.kinds, kind)].sum(axis=1) for kind in range(len(self.names))], axis=1)
-        drawn = (
-            self._span(text, found, sums, run)
-            for run in _runs(np.argmax(found.logits, axis=1), self.kinds, self.begins)
-        )
+        tags = np.argmax(found.logits, axis=1)
+        runs = (part for run in _runs(tags, self.kinds, self.begins) for part in _parted(run, text, found))
+        drawn = (self._span(text, found, sums, run) for run in runs)
         return tuple(span for span in drawn if span is not None)
 
     def _span(self, text: str, found: Words, sums: NDArray[np.float64], run: "_Run") -> Span | None:
@@ -133,3 +132,14 @@ def _runs(tags: NDArray[np.intp], kinds: Sequence[int], begins: Sequence[bool]) 
         run = _Run(place, place, kinds[tag])
     if run:
         yield run
+
+
+def _parted(run: _Run, text: str, found: Words) -> Iterator[_Run]:
+    """The run, cut at each blank line between its words."""
+    first = run.first
+    for place in range(run.first + 1, run.last + 1):
+        gap = text[found.ends[place - 1] : found.starts[place]]
+        if len(f"{gap}.".splitlines()) > 2:
+            yield _Run(first, place - 1, run.kind)
+            first = place
+    yield _Run(first, run.last, run.kind)

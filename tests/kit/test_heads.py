@@ -114,3 +114,21 @@ def test_a_word_takes_its_first_tokens_logits_from_the_window_that_owns_it(said:
     assert found.logits[:, 0].tolist() == [numbers.index(number) for number in sorted(set(numbers))]
     drawn = [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
     assert "".join(drawn) == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("blank", ["\n\n", "\r\n\r\n", "\n \t\n", " \n\n\n", "\u2029\n"])
+def test_a_span_ends_at_a_blank_line(blank: str) -> None:
+    text = f"New York{blank}Sofia"
+    starts = np.array([0, 4, text.index("Sofia")], np.int32)
+    _, drawn = tagged(["B-LOC", "I-LOC", "I-LOC"])
+    found = Words(starts, starts + np.array([3, 4, 5], np.int32), drawn.logits)
+    assert [text[span.start : span.end] for span in Bio.of(TAGS).spans(text, found, 1.0)] == ["New York", "Sofia"]
+
+
+@pytest.mark.parametrize("gap", ["\n", "\r\n", " \n ", "  "])
+def test_a_span_goes_on_behind_a_line_break(gap: str) -> None:
+    text = f"New{gap}York"
+    starts = np.array([0, text.index("York")], np.int32)
+    _, drawn = tagged(["B-LOC", "I-LOC"])
+    found = Words(starts, starts + np.array([3, 4], np.int32), drawn.logits)
+    assert [text[span.start : span.end] for span in Bio.of(TAGS).spans(text, found, 1.0)] == [text]
