@@ -2,7 +2,8 @@
 
 from classifyd.training.columns import Columns
 from classifyd.training.comparison import Comparison, compare
-from classifyd.training.evaluation import Evaluation, Trial, evaluate, labelled, try_on
+from classifyd.training.evaluation import Evaluation, by_source, evaluate, labelled, try_on
+from classifyd.training.reporting import write_report
 from classifyd.training.run import TrainOptions, train
 
 __all__ = [
@@ -10,10 +11,11 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "TrainOptions",
-    "Trial",
+    "by_source",
     "compare",
     "evaluate",
     "labelled",
     "train",
     "try_on",
+    "write_report",
 ]

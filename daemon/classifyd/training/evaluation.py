@@ -9,7 +9,7 @@ from classifyd.api import Predictor, Reader, Task
 from classifyd.errors import TrainingError
 from classifyd.training import checks, reading
 from classifyd.training.columns import Columns
-from classifyd.values import Annotation, Bundle, Example, Record, Setup, Span
+from classifyd.values import Annotation, Bundle, Example, Record, Setup, Span, Trial
 
 AT_ONCE = 64
 
@@ -57,25 +57,6 @@ class Evaluation:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A model's answers to labelled texts, one each, in order; `model` is its name, `bundle` where it lies."""
-
-    model: str
-    examples: tuple[Example, ...]
-    answers: tuple[Annotation, ...]
-    bundle: Bundle | None = None
-
-    def by_source(self) -> dict[str, Evaluation]:
-        """Figures under "all", and by source where the data names more than one."""
-        sources = sorted({example.source for example in self.examples})
-        found = {"all": measure(self.model, self.examples, self.answers)}
-        for source in sources if len(sources) > 1 else ():
-            pairs = [pair for pair in zip(self.examples, self.answers, strict=True) if pair[0].source == source]
-            found[source] = measure(self.model, [one for one, _ in pairs], [answer for _, answer in pairs])
-        return found
-
-
 def evaluate(
     task: Task, setup: Setup, data: Sequence[str], columns: Columns, known: Sequence[Reader]
 ) -> dict[str, Evaluation]:
@@ -83,7 +64,7 @@ def evaluate(
 
     TrainingError if the data is unfit or holds labels that the model does not know.
     """
-    return try_on(task, setup, labelled(data, columns, known)).by_source()
+    return by_source(try_on(task, setup, labelled(data, columns, known)))
 
 
 def labelled(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tuple[Example, ...]:
@@ -103,6 +84,16 @@ def try_on(task: Task, setup: Setup, examples: Sequence[Example]) -> Trial:
     predictor = task.load(setup)
     model = str(getattr(predictor, "version", task.name))
     return Trial(model, tuple(examples), tuple(_answers(predictor, examples)), setup.bundle)
+
+
+def by_source(trial: Trial) -> dict[str, Evaluation]:
+    """Figures under "all", and by source where the data names more than one."""
+    sources = sorted({example.source for example in trial.examples})
+    found = {"all": measure(trial.model, trial.examples, trial.answers)}
+    for source in sources if len(sources) > 1 else ():
+        pairs = [pair for pair in zip(trial.examples, trial.answers, strict=True) if pair[0].source == source]
+        found[source] = measure(trial.model, [one for one, _ in pairs], [answer for _, answer in pairs])
+    return found
 
 
 def _refuse_strangers(examples: Sequence[Example], bundle: Bundle | None) -> None:
