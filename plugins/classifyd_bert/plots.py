@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from classifyd_bert import calibration
 from classifyd_bert.findings import Curve, Findings
@@ -122,7 +123,7 @@ def _curves(curves: Sequence[Curve], figure: Figure) -> None:
 
 def _short(label: str) -> str:
     # matplotlib leaves names that begin with "_" out of its legends.
-    return (label if len(label) <= 24 else f"{label[:23]}…").replace("_", " ").strip() or "?"
+    return (label if len(label) <= 24 else f"{label[:23]}…").lstrip("_") or "?"
 
 
 def _reliability(found: Findings, figure: Figure) -> None:
@@ -134,4 +135,5 @@ def _reliability(found: Findings, figure: Figure) -> None:
     shares.grid(alpha=0.3)
     shares.legend(loc="upper left")
     counts.hist(found.scores, bins=calibration.BINS, range=(0, 1), color="tab:blue", alpha=0.6)
-    counts.set(xlabel="score", ylabel="answers", yscale="log")
+    counts.set(xlabel="score", ylabel="answers")
+    counts.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

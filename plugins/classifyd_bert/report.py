@@ -132,11 +132,11 @@ def _scores(found: Findings, thresholds: Thresholds, plots: Collection[str]) -> 
     if not found.scores:
         return []
     named = "; ".join(f"{plain(label)} {score:.4f}" for label, score in sorted(thresholds.labels.items()))
+    error = f"Expected calibration error {found.calibration_error:.4f}"
     said = [
-        f"Expected calibration error {found.calibration_error:.4f}: so far from the share that is right is a score.",
+        f"{error}: how far, on the mean, scores lie from the share that is right of the answers with such scores.",
         "" if found.marks_spans else f"Answers with a score under {thresholds.review:g} are for review.",
         f"Labels with a threshold of their own: {named}." if named else "",
-        f"For review are {reviewed(thresholds, found.examples, found.answers):.1%} of the texts;",
         _standing(found, thresholds),
     ]
     legend = "Scores against the share that is right, and how many answers have them."
@@ -144,6 +144,9 @@ def _scores(found: Findings, thresholds: Thresholds, plots: Collection[str]) -> 
 
 
 def _standing(found: Findings, thresholds: Thresholds) -> str:
+    """What is for review, and how right the rest is; nothing where no answer can be for review."""
+    if found.marks_spans and not thresholds.labels:
+        return "Spans have no threshold: none is for review."
     spans = found.marks_spans
     said = [one for answer in found.answers for one in (answer.spans or () if spans else answer.labels[:1])]
     standing = [
@@ -151,7 +154,9 @@ def _standing(found: Findings, thresholds: Thresholds) -> str:
         for one, hit in zip(said, found.right, strict=True)
         if one.score >= thresholds.of(one.label, marks_spans=spans)
     ]
-    return f"of the {'spans' if spans else 'answers'} that stand {sum(standing) / max(len(standing), 1):.2%} are right."
+    review = reviewed(thresholds, found.examples, found.answers)
+    right, kind = sum(standing) / max(len(standing), 1), "spans" if spans else "answers"
+    return f"For review are {review:.1%} of the texts; of the {kind} that stand {right:.2%} are right."
 
 
 def kept_promises(promises: Sequence[tuple[Kept | None, Kept | None]]) -> list[str]:

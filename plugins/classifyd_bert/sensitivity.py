@@ -18,8 +18,7 @@ Floats = NDArray[np.floating]
 def ranked(source: Path, products: Sequence[str], batch: Mapping[str, NDArray[np.int64]]) -> list[str]:
     """The names of the products, those first whose result eight bits change most.
 
-    Measured for each by itself, on what reaches it in floating point: the power of the error that rounding its input
-    (U8, one scale) and its weights (S8, one scale per column) makes, against the power of the result.
+    Measured for each by itself, on what reaches it in floating point; see `error`.
     """
     graph = onnx.load(source)
     nodes = {node.name: node for node in graph.graph.node if node.name in set(products)}
@@ -40,7 +39,11 @@ def ranked(source: Path, products: Sequence[str], batch: Mapping[str, NDArray[np
 
 
 def error(values: Floats, weights: Floats) -> float:
-    """The power of the error of `values @ weights` in eight bits, relative to the power of the product."""
+    """The power of the error of `values @ weights` in eight bits against that of the product, on the mean over rows.
+
+    Values are rounded as the quantizer does, U8 with one scale, and weights S8 with one per column. Rows count alike:
+    one with an outlier widens the scale of all, and would hide in its own power what that costs the others.
+    """
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     scale = max((high - low) / 255, 1e-12)
     zero = round(-low / scale)
@@ -48,7 +51,9 @@ def error(values: Floats, weights: Floats) -> float:
     columns = np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127
     wanted = values @ weights
     made = rounded @ (np.rint(weights / columns) * columns)
-    return float(((made - wanted) ** 2).sum() / max(float((wanted**2).sum()), 1e-12))
+    power = (wanted**2).sum(axis=1)
+    least = max(0.01 * float(np.median(power)), 1e-12)
+    return float((((made - wanted) ** 2).sum(axis=1) / np.maximum(power, least)).mean())
 
 
 def _rows(values: Floats, read: NDArray[np.bool_]) -> Floats:
