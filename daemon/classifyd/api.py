@@ -26,12 +26,15 @@ from classifyd.values import (
     Label,
     Limits,
     Record,
+    Report,
+    ReportSetup,
     Setup,
     Source,
     Span,
     TrainedModel,
     TrainingSets,
     TrainSetup,
+    Trial,
     WriteOptions,
 )
 
@@ -56,6 +59,9 @@ __all__ = [
     "Predictor",
     "Reader",
     "Record",
+    "Report",
+    "ReportSetup",
+    "ReportingTask",
     "Setup",
     "Source",
     "Span",
@@ -65,6 +71,7 @@ __all__ = [
     "TrainedModel",
     "TrainingError",
     "TrainingSets",
+    "Trial",
     "UnreadableFile",
     "WriteOptions",
     "Writer",
@@ -105,6 +112,15 @@ class TrainableTask(Task, Protocol):
 
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
         """A finished model, not yet published. TrainingError if the data or the result is not fit."""
+        ...
+
+
+@runtime_checkable
+class ReportingTask(Task, Protocol):
+    """A task that can say more of its answers to labelled texts than figures: what `evaluate --report` writes."""
+
+    def report(self, trial: Trial, setup: ReportSetup) -> Report:
+        """A report of what the answers are worth. TrainingError if something that it takes is not installed."""
         ...
 
 

@@ -252,3 +252,32 @@ class TrainedModel:
     files: Mapping[str, Path]
     manifest: Mapping[str, Any]
     report: str
+
+
+# ------------------------------------------------------------------ measuring
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A model's answers to labelled texts, one each, in order; `model` is its name, `bundle` where it lies."""
+
+    model: str
+    examples: tuple[Example, ...]
+    answers: tuple[Annotation, ...]
+    bundle: Bundle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSetup:
+    """How to report: `folder` takes the plots; without `texts` no word of the data may appear."""
+
+    folder: Path
+    texts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report as Markdown, and where the PNG files lie that it shows, by the names that it shows them under."""
+
+    markdown: str
+    plots: Mapping[str, Path] = EMPTY

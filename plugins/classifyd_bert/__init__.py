@@ -4,16 +4,28 @@ Run time needs numpy, onnxruntime and tokenizers alone, and only once a task is 
 asked for and needs the extra `classifyd[train]`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from classifyd.api import Predictor, Setup, TrainedModel, TrainingSets, TrainSetup
+from classifyd.api import (
+    Predictor,
+    Report,
+    ReportSetup,
+    Setup,
+    TrainedModel,
+    TrainingError,
+    TrainingSets,
+    TrainSetup,
+    Trial,
+)
 
 __all__ = ["BertSequenceTask", "BertTokenTask"]
 
 
 @dataclass(frozen=True, slots=True)
 class BertSequenceTask:
-    """A task that gives each text one of several labels; keeps `classifyd.api.TrainableTask`."""
+    """Gives each text one of several labels; keeps `classifyd.api.TrainableTask` and `ReportingTask`."""
 
     name: str
 
@@ -25,14 +37,20 @@ class BertSequenceTask:
 
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
-        from classifyd_bert.train import train_sequence  # noqa: PLC0415  # see above
-
+        with _extra("training"):
+            from classifyd_bert.train import train_sequence  # noqa: PLC0415  # see above
         return train_sequence(sets, setup)
+
+    def report(self, trial: Trial, setup: ReportSetup) -> Report:
+        """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""
+        with _extra("a report with its plots"):
+            from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
+        return reported(trial, setup)
 
 
 @dataclass(frozen=True, slots=True)
 class BertTokenTask:
-    """A task that marks spans of the text; keeps `classifyd.api.TrainableTask`."""
+    """Marks spans of the text; keeps `classifyd.api.TrainableTask` and `ReportingTask`."""
 
     name: str
 
@@ -44,6 +62,23 @@ class BertTokenTask:
 
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
-        from classifyd_bert.train import train_token  # noqa: PLC0415  # see above
-
+        with _extra("training"):
+            from classifyd_bert.train import train_token  # noqa: PLC0415  # see above
         return train_token(sets, setup)
+
+    def report(self, trial: Trial, setup: ReportSetup) -> Report:
+        """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""
+        with _extra("a report with its plots"):
+            from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
+        return reported(trial, setup)
+
+
+@contextmanager
+def _extra(what: str) -> Iterator[None]:
+    """TrainingError, which says how to install it, if a package of the extra is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"{what} needs {error.name}, which is not installed: pip install 'classifyd[train]'"
+        ) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,14 +29,21 @@ class Draft:
         """Names inside the bundle and where the files lie."""
         return {name: self.folder / name for name in (MODEL, TOKENIZER)}
 
+    @property
+    def size(self) -> int:
+        """The bytes of its model."""
+        return (self.folder / MODEL).stat().st_size
+
     def with_manifest(self, **entries: Any) -> "Draft":
         """The same files under a manifest that says more."""
         return replace(self, manifest={**self.manifest, **entries})
 
-    def read(self, texts: Sequence[str]) -> list[Reading]:
-        """What the run time's model sees of each text, in order."""
+    def read(self, texts: Sequence[str]) -> tuple[list[Reading], float]:
+        """What the run time's model sees of each text, in order, and the seconds that reading took."""
         bundle = self._bundle()
-        return Network(bundle, self._setup(bundle)).read(texts)
+        network = Network(bundle, self._setup(bundle))
+        started = time.monotonic()
+        return network.read(texts), time.monotonic() - started
 
     def known_answers(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """The run time's answers to `texts`, in the manifest's form."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as spans_prfs
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+from classifyd.api import Annotation, Example, Span
 
 Spans = frozenset[tuple[int, int, str]]
 """(start, end, label) of each span of one text."""
@@ -35,6 +38,42 @@ class Figures:
     macro_f1: float
     labels: tuple[ForLabel, ...]
     confusion: tuple[tuple[int, ...], ...] = ()
+
+
+def of(examples: Sequence[Example], answers: Sequence[Annotation], labels: Sequence[str]) -> Figures:
+    """Figures of one answer per example, in the same order."""
+    right, given = [truth(example) for example in examples], [said(answer) for answer in answers]
+    marked = any(example.spans is not None for example in examples)
+    return of_spans(right, given, labels) if marked else of_labels(right, given, labels)
+
+
+def truth(example: Example) -> Any:
+    """What is right of a text: its label, or a frozenset of (start, end, label)."""
+    return example.label if example.spans is None else _places(example.spans)
+
+
+def said(answer: Annotation) -> Any:
+    """What was said of a text, in the same form; an empty label where none was given."""
+    if answer.spans is not None:
+        return _places(answer.spans)
+    return answer.labels[0].label if answer.labels else ""
+
+
+def scored(examples: Sequence[Example], answers: Sequence[Annotation]) -> tuple[list[float], list[bool]]:
+    """The score of each label or span that was given, and whether it was right."""
+    pairs = [pair for example, answer in zip(examples, answers, strict=True) for pair in _scored(example, answer)]
+    return [score for score, _ in pairs], [hit for _, hit in pairs]
+
+
+def _scored(example: Example, answer: Annotation) -> list[tuple[float, bool]]:
+    right = truth(example)
+    if answer.spans is not None:
+        return [(span.score, (span.start, span.end, span.label) in right) for span in answer.spans]
+    return [(label.score, label.label == right) for label in answer.labels[:1]]
+
+
+def _places(spans: Sequence[Span]) -> Spans:
+    return frozenset((span.start, span.end, span.label) for span in spans)
 
 
 def of_labels(right: Sequence[str], given: Sequence[str], labels: Sequence[str]) -> Figures:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,32 @@ from classifyd.api import BundleError, Label, Span
 from classifyd_bert.tokens import Window
 
 OUTSIDE = "O"
+SUREST = 1 - 1e-6
+"""The probability above which, and the one below which, a span's score says no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes scores probabilities, and changes no answer.
+
+    `temperature` divides all logits (Guo et al. 2017). `slope` and `offset` turn how sure the model is of a span's kind
+    into the probability that the whole span is right: sigmoid(slope * logit(p) + offset) (Platt 1999). A slope of 1
+    and an offset of 0 leave it as it is.
+    """
+
+    temperature: float = 1.0
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def of_span(self, sure: float) -> float:
+        """The probability that a span is right, from that of its kind."""
+        if (self.slope, self.offset) == (1.0, 0.0):
+            return sure
+        inside = min(max(sure, 1 - SUREST), SUREST)
+        return 1 / (1 + exp(-self.slope * log(inside / (1 - inside)) - self.offset))
+
+
+PLAIN = Calibration()
 
 
 def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
@@ -84,31 +111,32 @@ class Bio:
         kinds = tuple(-1 if tag == OUTSIDE else names.index(tag[2:]) for tag in tags)
         return cls(kinds, tuple(tag.startswith("B-") for tag in tags), names)
 
-    def spans(self, text: str, found: Words, temperature: float) -> tuple[Span, ...]:
+    def spans(self, text: str, found: Words, calibration: Calibration = PLAIN) -> tuple[Span, ...]:
         """The spans that the words' likeliest tags draw, in text order, none overlapping, without outer white space.
 
         As in conlleval and seqeval: B-X begins a span; I-X continues one of X that the word before it is in, and
-        begins one otherwise. A span's score is the mean over its words of P(B-X) + P(I-X): how sure the model is of
-        the kind, wherever it sees the beginning.
+        begins one otherwise. A blank line ends a span, for no name goes on behind it. A span's score is the mean over
+        its words of P(B-X) + P(I-X), how sure the model is of the kind, wherever it sees the beginning; calibrated.
         """
-        scores = softmax(found.logits, temperature)
+        scores = softmax(found.logits, calibration.temperature)
         sums = np.stack([scores[:, np.equal(self.kinds, kind)].sum(axis=1) for kind in range(len(self.names))], axis=1)
-        drawn = (
-            self._span(text, found, sums, run)
-            for run in _runs(np.argmax(found.logits, axis=1), self.kinds, self.begins)
+        tags = np.argmax(found.logits, axis=1)
+        runs = (part for run in _runs(tags, self.kinds, self.begins) for part in _parted(run, text, found))
+        return tuple(
+            Span(start, end, self.names[run.kind], calibration.of_span(_sure(sums, run)))
+            for run in runs
+            for start, end in [_trimmed(text, int(found.starts[run.first]), int(found.ends[run.last]))]
+            if start < end
         )
-        return tuple(span for span in drawn if span is not None)
 
-    def _span(self, text: str, found: Words, sums: NDArray[np.float64], run: "_Run") -> Span | None:
-        start, end = int(found.starts[run.first]), int(found.ends[run.last])
-        while start < end and text[start].isspace():
-            start += 1
-        while start < end and text[end - 1].isspace():
-            end -= 1
-        if start == end:
-            return None
-        score = float(sums[run.first : run.last + 1, run.kind].mean())
-        return Span(start, end, self.names[run.kind], min(1.0, score))
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """A stretch without the white space around it; empty if it holds nothing else."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +146,11 @@ class _Run:
     first: int
     last: int
     kind: int
+
+
+def _sure(sums: NDArray[np.float64], run: _Run) -> float:
+    """The mean probability of a run's kind over its words."""
+    return min(1.0, float(sums[run.first : run.last + 1, run.kind].mean()))
 
 
 def _runs(tags: NDArray[np.intp], kinds: Sequence[int], begins: Sequence[bool]) -> Iterator[_Run]:
@@ -133,3 +166,14 @@ def _runs(tags: NDArray[np.intp], kinds: Sequence[int], begins: Sequence[bool]) 
         run = _Run(place, place, kinds[tag])
     if run:
         yield run
+
+
+def _parted(run: _Run, text: str, found: Words) -> Iterator[_Run]:
+    """The run, cut at each blank line between its words."""
+    first = run.first
+    for place in range(run.first + 1, run.last + 1):
+        gap = text[found.ends[place - 1] : found.starts[place]]
+        if len(f"{gap}.".splitlines()) > 2:
+            yield _Run(first, place - 1, run.kind)
+            first = place
+    yield _Run(first, run.last, run.kind)

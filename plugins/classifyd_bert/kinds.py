@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -14,25 +13,27 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from classifyd.api import Example, Span
+from classifyd.api import Annotation, Example
+from classifyd_bert import calibration as calibrating
 from classifyd_bert import features, figures, heads
 from classifyd_bert.features import IGNORED, Windows
 from classifyd_bert.figures import Figures
+from classifyd_bert.heads import PLAIN, Calibration
 from classifyd_bert.predictor import Reading
 from classifyd_bert.tokens import PAD_MULTIPLE, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of one text.
+    """What a model says of one text: its annotation, and what the parity gate compares, a label or a tag per word."""
 
-    `said` is a label, or a frozenset of (start, end, label); `scores` has the probability of the label, or of each
-    span; `places` is what the parity gate compares: the label, or a tag for each word.
-    """
-
-    said: Any
-    scores: dict[Any, float]
+    annotation: Annotation
     places: tuple[str, ...]
+
+    @property
+    def said(self) -> Any:
+        """The label, or a frozenset of (start, end, label)."""
+        return figures.said(self.annotation)
 
 
 class Kind(Protocol):
@@ -59,8 +60,8 @@ class Kind(Protocol):
         """What pads a batch."""
         ...
 
-    def answer(self, reading: Reading, outputs: Sequence[str], temperature: float) -> Answer:
-        """The answer that a text's logits stand for."""
+    def answer(self, reading: Reading, outputs: Sequence[str], calibration: Calibration = PLAIN) -> Answer:
+        """The answer that a text's logits stand for, as the run time gives it."""
         ...
 
     def truth(self, example: Example) -> Any:
@@ -71,8 +72,10 @@ class Kind(Protocol):
         """How good the answers are."""
         ...
 
-    def rows(self, reading: Reading, example: Example, outputs: Sequence[str]) -> tuple[NDArray[Any], list[int]]:
-        """Logits (rows, outputs) and the right output of each row: one row per text, or per word."""
+    def calibration(
+        self, readings: Sequence[Reading], examples: Sequence[Example], outputs: Sequence[str]
+    ) -> Calibration:
+        """The calibration under which the examples' right answers are likeliest."""
         ...
 
 
@@ -92,19 +95,24 @@ class SequenceKind:
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_MULTIPLE)
 
-    def answer(self, reading: Reading, outputs: Sequence[str], temperature: float) -> Answer:
-        scores = heads.softmax(heads.combine(reading.windows, reading.logits), temperature)
-        label = heads.ranked(outputs, scores)[0]
-        return Answer(label.label, {label.label: label.score}, (label.label,))
+    def answer(self, reading: Reading, outputs: Sequence[str], calibration: Calibration = PLAIN) -> Answer:
+        scores = heads.softmax(heads.combine(reading.windows, reading.logits), calibration.temperature)
+        labels = heads.ranked(outputs, scores)
+        return Answer(Annotation(labels=labels), (labels[0].label,))
 
     def truth(self, example: Example) -> Any:
-        return example.label
+        return figures.truth(example)
 
     def figures(self, right: Sequence[Any], given: Sequence[Any], labels: Sequence[str]) -> Figures:
         return figures.of_labels(right, given, labels)
 
-    def rows(self, reading: Reading, example: Example, outputs: Sequence[str]) -> tuple[NDArray[Any], list[int]]:
-        return heads.combine(reading.windows, reading.logits)[None, :], [outputs.index(example.label or "")]
+    def calibration(
+        self, readings: Sequence[Reading], examples: Sequence[Example], outputs: Sequence[str]
+    ) -> Calibration:
+        logits = np.stack([heads.combine(reading.windows, reading.logits) for reading in readings])
+        numbers = {label: number for number, label in enumerate(outputs)}
+        labels = np.array([numbers[str(example.label)] for example in examples])
+        return Calibration(calibrating.temperature(logits, labels))
 
 
 class TokenKind:
@@ -125,26 +133,20 @@ class TokenKind:
             tokenizer, pad_to_multiple_of=PAD_MULTIPLE, label_pad_token_id=IGNORED
         )
 
-    def answer(self, reading: Reading, outputs: Sequence[str], temperature: float) -> Answer:
+    def answer(self, reading: Reading, outputs: Sequence[str], calibration: Calibration = PLAIN) -> Answer:
         words = heads.words(reading.windows, reading.logits)
-        spans = heads.Bio.of(outputs).spans(reading.text, words, temperature)
+        spans = heads.Bio.of(outputs).spans(reading.text, words, calibration)
         tags = tuple(outputs[number] for number in words.logits.argmax(axis=1))
-        return Answer(_said(spans), {(span.start, span.end, span.label): span.score for span in spans}, tags)
+        return Answer(Annotation(spans=spans), tags)
 
     def truth(self, example: Example) -> Any:
-        return _said(example.spans or ())
+        return figures.truth(example)
 
     def figures(self, right: Sequence[Any], given: Sequence[Any], labels: Sequence[str]) -> Figures:
         return figures.of_spans(right, given, labels)
 
-    def rows(self, reading: Reading, example: Example, outputs: Sequence[str]) -> tuple[NDArray[Any], list[int]]:
-        numbers = {tag: number for number, tag in enumerate(outputs)}
-        tags = [tag for window in reading.windows for tag in features.tags(window, example.spans or (), numbers)]
-        pairs = zip(reading.windows, reading.logits, strict=True)
-        logits = np.concatenate([row[: len(window.ids)] for window, row in pairs])
-        asked = [place for place, tag in enumerate(tags) if tag != IGNORED]
-        return logits[asked], [tags[place] for place in asked]
-
-
-def _said(spans: Sequence[Span]) -> frozenset[tuple[int, int, str]]:
-    return frozenset((span.start, span.end, span.label) for span in spans)
+    def calibration(
+        self, readings: Sequence[Reading], examples: Sequence[Example], outputs: Sequence[str]
+    ) -> Calibration:
+        answers = [self.answer(reading, outputs).annotation for reading in readings]
+        return calibrating.of_spans(*figures.scored(examples, answers))

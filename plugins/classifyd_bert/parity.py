@@ -1,78 +1,111 @@
-"""The gate that a quantized model must pass: the PyTorch model's labels, or it is not published."""
+"""The gate that an exported model must pass: the PyTorch model's labels, or it is not published."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from classifyd.api import TrainingError
-from classifyd_bert.figures import Figures
 
 AGREEMENT = 0.995
 F1_LOSS = 0.003
+LADDER = (
+    (1 / 6, ("minmax", "percentile")),
+    (1 / 3, ("minmax", "percentile")),
+    (1 / 2, ("minmax",)),
+    (3 / 4, ("minmax",)),
+)
+"""Shares of the products that stay in floating point, and the ways to calibrate the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One way to quantize: the calibration method, and the products left in floating point."""
+    """One way to store and run the model: how its scales are found, and the products left in floating point.
+
+    `method` is a calibration method; "weights" for weights in eight bits that are calculated with in floating point; or
+    "none" for the model as it was exported.
+    """
 
     method: str
     in_float: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return (
-            f"int8, {self.method}, {len(self.in_float)} products in float" if self.in_float else f"int8, {self.method}"
-        )
+        if self.method == "none":
+            return "fp32"
+        if self.method == "weights":
+            return "int8 weights, all products in float"
+        return f"int8, {self.method}" + (f", {len(self.in_float)} products in float" if self.in_float else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of the model on the evaluation set: the share of labels that agree with PyTorch's, and its macro F1.
+
+    `size` is the model's bytes, `seconds` what answering the set took. PyTorch's own form has no size.
+    """
+
+    agreement: float
+    macro_f1: float
+    size: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How a quantized model compares with the one it came from: the share of equal labels, and the macro F1 of both."""
+    """How the model that is to be published compares with the one it came from, and with that one as exported."""
 
     attempt: Attempt
-    agreement: float
-    reference_f1: float
-    quantized_f1: float
+    pytorch: Form
+    exported: Form
+    published: Form
 
     @property
     def passed(self) -> bool:
         """Whether the design's gate lets it through."""
-        return self.agreement >= AGREEMENT and self.reference_f1 - self.quantized_f1 <= F1_LOSS
+        lost = self.pytorch.macro_f1 - self.published.macro_f1
+        return self.published.agreement >= AGREEMENT and lost <= F1_LOSS
+
+    @property
+    def speed_ratio(self) -> float:
+        """How many times faster the published form answers than the exported one in float32."""
+        return self.exported.seconds / max(self.published.seconds, 1e-9)
 
     def __str__(self) -> str:
         return (
-            f"{self.attempt}: {self.agreement:.2%} of labels agree (at least {AGREEMENT:.1%}), macro F1 "
-            f"{self.reference_f1:.4f} -> {self.quantized_f1:.4f} (may lose {F1_LOSS:.3f}): "
+            f"{self.attempt}: {self.published.agreement:.2%} of labels agree (at least {AGREEMENT:.1%}), macro F1 "
+            f"{self.pytorch.macro_f1:.4f} -> {self.published.macro_f1:.4f} (may lose {F1_LOSS:.3f}): "
             f"{'passed' if self.passed else 'refused'}"
         )
 
 
-def attempts(products: Sequence[str]) -> Iterator[Attempt]:
-    """Ways to quantize, the fastest first, then ever more products in floating point.
+def attempts(sensitive: Sequence[str]) -> Iterator[Attempt]:
+    """Ways to quantize, the fastest first, then ever more products in floating point, the most sensitive first.
 
-    The products after the activation of the feed-forward part are in floating point from the start: their inputs hold
-    the outliers that eight bits serve worst (Bondarenko, Nagel & Blankevoort 2021), and with them in eight bits no
-    encoder of six layers came within the gate. The products nearest to the output follow.
+    A sixth is in floating point from the start. In encoders those are the products after the activation of the
+    feed-forward part, whose inputs hold the outliers that eight bits serve worst (Bondarenko, Nagel & Blankevoort
+    2021); with them in eight bits no encoder of six layers came within the gate. In the last all are, and eight bits
+    only store the weights.
     """
-    down = [name for name in products if name.endswith("/output/dense/MatMul") and "/attention/" not in name]
-    for share in (0.0, 0.25, 0.5):
-        last = products[len(products) - int(len(products) * share) :]
-        yield Attempt("minmax", tuple(dict.fromkeys((*down, *last))))
-        yield Attempt("percentile", tuple(dict.fromkeys((*down, *last))))
+    for share, methods in LADDER:
+        for method in methods:
+            yield Attempt(method, tuple(sensitive[: math.ceil(share * len(sensitive))]))
+    yield Attempt("weights", tuple(sensitive))
 
 
 def first_that_passes(
-    products: Sequence[str], attempt: Callable[[Attempt], Parity], tell: Callable[[str], None]
+    ways: Iterator[Attempt], attempt: Callable[[Attempt], Parity], tell: Callable[[str], None]
 ) -> Parity:
     """The first attempt that passes the gate, each one's result told. TrainingError if none does."""
     tried = []
-    for candidate in attempts(products):
+    for candidate in ways:
         tried.append(attempt(candidate))
         tell(f"parity: {tried[-1]}")
         if tried[-1].passed:
             return tried[-1]
-    best = max(tried, key=lambda parity: parity.agreement)
+    best = max(tried, key=lambda parity: parity.published.agreement)
     raise TrainingError(
-        f"the quantized model does not agree with the trained one; nothing is published. Best: {best}. "
-        "Train longer, or on more data, so that fewer texts lie on the border between two labels."
+        f"the exported model does not agree with the trained one; nothing is published. Best: {best}. "
+        "Train longer, or on more data, so that fewer texts lie on the border between two labels; or publish it in "
+        "floating point with --quantize none (--resume takes up the tuned model without tuning again)."
     )
 
 
@@ -81,8 +114,3 @@ def agreement(left: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> 
     total = sum(len(one) for one in left)
     same = sum(a == b for one, other in zip(left, right, strict=True) for a, b in zip(one, other, strict=True))
     return same / max(total, 1)
-
-
-def compare(attempt: Attempt, agreed: float, reference: Figures, quantized: Figures) -> Parity:
-    """The comparison as a value."""
-    return Parity(attempt, agreed, reference.macro_f1, quantized.macro_f1)

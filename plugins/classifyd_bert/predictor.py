@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Label, Record, Setup, Span
-from classifyd_bert.heads import Bio, combine, ranked, softmax, words
+from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, words
 from classifyd_bert.microbatch import TOKEN_BUDGET, plan
 from classifyd_bert.session import Session
 from classifyd_bert.tokens import Tokenizer, Window, pad
@@ -65,7 +65,7 @@ class _Predictor:
         self.version = f"{bundle.task}@{bundle.version}"
         self._labels: tuple[str, ...] = tuple(bundle.manifest["labels"])
         try:
-            self._temperature = _temperature(bundle.manifest)
+            self._calibration = calibration(bundle.manifest)
             self._prepare()
             self._network = Network(bundle, setup)
             self._check_shape()
@@ -102,7 +102,7 @@ class SequencePredictor(_Predictor):
     rank = 1
 
     def _say(self, reading: Reading) -> Annotation:
-        scores = softmax(combine(reading.windows, reading.logits), self._temperature)
+        scores = softmax(combine(reading.windows, reading.logits), self._calibration.temperature)
         return Annotation(labels=ranked(self._labels, scores))
 
 
@@ -117,7 +117,7 @@ class TokenPredictor(_Predictor):
 
     def _say(self, reading: Reading) -> Annotation:
         found = words(reading.windows, reading.logits)
-        return Annotation(spans=self._bio.spans(reading.text, found, self._temperature))
+        return Annotation(spans=self._bio.spans(reading.text, found, self._calibration))
 
 
 # ---------------------------------------------------------------------- known answers
@@ -189,10 +189,27 @@ def _whole(manifest: Mapping[str, Any], key: str, *, least: int) -> int:
     return value
 
 
-def _temperature(manifest: Mapping[str, Any]) -> float:
-    value = manifest.get("temperature")
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < np.inf:
-        raise BundleError(f'manifest.json: "temperature" is {value!r}; it must be a number above 0')
+def calibration(manifest: Mapping[str, Any]) -> Calibration:
+    """How the manifest has scores calibrated; older ones say nothing of spans. BundleError if it makes no sense."""
+    spans = manifest.get("span_calibration", {"slope": 1.0, "offset": 0.0})
+    if not isinstance(spans, Mapping):
+        raise BundleError(f'manifest.json: "span_calibration" is {spans!r}; it must hold a slope and an offset')
+    return Calibration(
+        _number(manifest, "temperature", above=0), _number(spans, "slope", above=0), _number(spans, "offset")
+    )
+
+
+def calibration_entries(found: Calibration, kind: str) -> dict[str, Any]:
+    """A calibration as the manifest of a model of that kind keeps it."""
+    spans = {"span_calibration": {"slope": found.slope, "offset": found.offset}} if kind == "token" else {}
+    return {"temperature": found.temperature, **spans}
+
+
+def _number(entries: Mapping[str, Any], key: str, above: float = -np.inf) -> float:
+    value = entries.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value < np.inf:
+        wanted = "a number" if above == -np.inf else f"a number above {above:g}"
+        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be {wanted}')
     return float(value)
 
 

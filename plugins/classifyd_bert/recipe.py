@@ -8,6 +8,7 @@ from typing import Any
 from classifyd.api import TrainingError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+QUANTIZATIONS = ("int8", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,9 @@ class Recipe:
 
     `max_length` and `stride` are in tokens, markers included. `freeze` is "none", "all" or the number of lowest layers
     that stay as they are, the embeddings with them ("0": the embeddings alone). `warmup` is the share of steps during
-    which the learning rate rises. `examples` are texts whose answers the bundle will know by heart; None picks some
+    which the learning rate rises. `quantize` is "int8" or "none". `promises` are like "spam precision 0.99", to be kept
+    with `promise_confidence` (0: by the evaluation set itself). `texts` says whether the report may show texts of the
+    data. `examples` are texts whose answers the bundle will know by heart; None picks some
     from the test set.
     """
 
@@ -32,6 +35,10 @@ class Recipe:
     label_smoothing: float = 0.0
     calibration_texts: int = 256
     review_below: float = 0.8
+    quantize: str = "int8"
+    promises: tuple[str, ...] = ()
+    promise_confidence: float = 0.0
+    texts: bool = True
     examples: tuple[str, ...] | None = None
 
     @classmethod
@@ -61,6 +68,10 @@ class Recipe:
             f"freeze must be none, all or a number, not {self.freeze}": self.freeze in ("none", "all")
             or self.freeze.isdigit(),
             f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision}": self.precision in PRECISIONS,
+            f"quantize must be one of {', '.join(QUANTIZATIONS)}, not {self.quantize}": self.quantize in QUANTIZATIONS,
+            f"promise confidence must be 0 or more and below 1, not {self.promise_confidence}": 0
+            <= self.promise_confidence
+            < 1,
             f"label smoothing must be 0 or more and below 1, not {self.label_smoothing}": 0 <= self.label_smoothing < 1,
             f"warm-up must be 0 or more and below 1, not {self.warmup}": 0 <= self.warmup < 1,
             f"weight decay must be 0 or more, not {self.weight_decay}": math.isfinite(self.weight_decay)

@@ -1,194 +1,229 @@
-"""What a training found, as Markdown, as figures for the manifest, and as plots. Texts of the data never appear."""
+"""What was found out about a model, as Markdown. Texts of the data appear among the worst errors, or nowhere."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from transformers.trainer_utils import get_last_checkpoint
+from classifyd_bert.figures import Figures, ForLabel
+from classifyd_bert.findings import Error, Findings
+from classifyd_bert.markdown import code, plain, table
+from classifyd_bert.promises import Kept, Thresholds, reviewed
 
-from classifyd.api import Example, TrainingSets
-from classifyd_bert import calibration
-from classifyd_bert.base import Base
-from classifyd_bert.figures import Figures
-from classifyd_bert.kinds import Answer
-from classifyd_bert.parity import Parity
-from classifyd_bert.recipe import Recipe
+MOST_LABELS = 12
+"""Labels up to which tables have a row, or a column, for each of them everywhere."""
 
-Measure = Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Figures]
+ERRORS = 20
+CONFUSIONS = 20
+FIGURES = ("precision", "recall", "F1", "support")
+
+MOST_LABELS_DRAWN = 30
+"""Labels that a confusion matrix shows; of more, those with the most errors."""
+
+Section = tuple[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything that a report tells.
-
-    `right` and `answers` are of `held_out`: the test set, or the evaluation set where there is none; `answers` are the
-    quantized model's. `history` has one entry per epoch.
-    """
-
-    recipe: Recipe
-    base: Base
-    history: Sequence[Mapping[str, float]]
-    parity: Parity
-    temperature: float
-    sets: TrainingSets
-    held_out: Sequence[Example]
-    right: Sequence[Any]
-    answers: Sequence[Answer]
-    measure: Measure
-    seconds: float
-
-    @property
-    def whole(self) -> Figures:
-        """Figures on all that was held out."""
-        return self.measure(self.right, [answer.said for answer in self.answers], self.sets.labels)
-
-    @property
-    def by_source(self) -> dict[str, Figures]:
-        """Figures for each source of the held-out examples."""
-        return {
-            source: self.measure(
-                [self.right[place] for place in places],
-                [self.answers[place].said for place in places],
-                self.sets.labels,
-            )
-            for source in sorted({example.source for example in self.held_out})
-            if (places := [place for place, example in enumerate(self.held_out) if example.source == source])
-        }
-
-    @property
-    def scored(self) -> tuple[list[float], list[bool]]:
-        """The probability of each label or span given, and whether it was right."""
-        pairs = [
-            (score, said == truth if isinstance(truth, str) else said in truth)
-            for truth, answer in zip(self.right, self.answers, strict=True)
-            for said, score in answer.scores.items()
+def of_trial(
+    found: Findings, thresholds: Thresholds, promises: Sequence[Kept], plots: Collection[str], *, texts: bool
+) -> str:
+    """The report of a model on whatever texts; `promises` as these texts keep those that its training made."""
+    return joined(
+        [
+            ("Result", result(found, "given")),
+            *measured(found, thresholds, plots),
+            ("Promises", kept_promises([(None, kept) for kept in promises])),
+            ("Worst errors", worst_errors(found, texts=texts)),
         ]
-        return [score for score, _ in pairs], [hit for _, hit in pairs]
+    )
 
 
-def history(folder: Path) -> list[dict[str, float]]:
-    """The evaluations of each epoch, as the last checkpoint below `folder` remembers them."""
-    checkpoint = get_last_checkpoint(str(folder / "checkpoints"))
-    if checkpoint is None:
+def measured(found: Findings, thresholds: Thresholds, plots: Collection[str]) -> list[Section]:
+    """The sections of figures: by label, source and length; confusion, curves, scores."""
+    return [
+        ("By label", _by_label(found)),
+        ("By source", _by_source(found)),
+        ("By length", _parts("characters", found.by_length)),
+        ("Confusion", _confusion(found, plots)),
+        ("Precision and recall", _curves(found, plots)),
+        ("Scores", _scores(found, thresholds, plots)),
+    ]
+
+
+def joined(sections: Iterable[Section]) -> str:
+    """The sections that hold anything, each under its title."""
+    return "\n".join(line for title, lines in sections if lines for line in (f"## {title}", "", *lines))
+
+
+def result(found: Findings, name: str) -> list[str]:
+    """The one sentence that everybody reads."""
+    whole = found.whole
+    said = (
+        f"span F1 **{whole.f1:.4f}** (start, end and label right)"
+        if whole.accuracy is None
+        else f"accuracy **{whole.accuracy:.4f}**, macro F1 **{whole.f1:.4f}**"
+    )
+    error = f"expected calibration error **{found.calibration_error:.4f}**"
+    return [f"On the {len(found.examples):,} texts of the {name} set: {said}; {error}.", ""]
+
+
+def _by_label(found: Findings) -> list[str]:
+    rows = [(plain(one.label), *_figures(one)) for one in found.whole.labels]
+    if len(rows) <= MOST_LABELS:
+        return table((":label", *FIGURES), rows)
+    worst = sorted(found.whole.labels, key=lambda one: one.f1)
+    rows = [(plain(one.label), *_figures(one)) for one in worst]
+    return ["Those with the lowest F1 first.", "", *table((":label", *FIGURES), rows)]
+
+
+def _figures(one: ForLabel) -> tuple[str, ...]:
+    return f"{one.precision:.4f}", f"{one.recall:.4f}", f"{one.f1:.4f}", f"{one.support:,}"
+
+
+def _by_source(found: Findings) -> list[str]:
+    if len(found.by_source) < 2:
         return []
-    log = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
-    return [
-        {name.removeprefix("eval_"): value for name, value in entry.items()} for entry in log if "eval_loss" in entry
+    lines = _parts("source", found.by_source)
+    if len(found.labels) > MOST_LABELS:
+        return lines
+    rows = [
+        (plain(source), plain(one.label), *_figures(one))
+        for source, part in found.by_source.items()
+        for one in part.labels
+        if one.support
     ]
+    return [*lines, *table((":source", ":label", *FIGURES), rows)]
 
 
-def metrics(found: Findings) -> dict[str, Any]:
-    """The manifest's figures: of the held-out set as a whole, by label and by source, and of the parity gate."""
-    return {
-        "set": _set_name(found),
-        **_plain(found.whole),
-        "calibration_error": round(calibration.expected_calibration_error(*found.scored), 4),
-        "labels": {one.label: _of_label(one) for one in found.whole.labels},
-        "sources": {
-            source: {**_plain(figures), "labels": {one.label: _of_label(one) for one in figures.labels}}
-            for source, figures in found.by_source.items()
-        },
-        "parity": {
-            "agreement": round(found.parity.agreement, 5),
-            "pytorch_macro_f1": round(found.parity.reference_f1, 4),
-            "quantized_macro_f1": round(found.parity.quantized_f1, 4),
-            "quantization": str(found.parity.attempt),
-        },
-    }
-
-
-def markdown(found: Findings, plots: Sequence[str]) -> str:
-    """The report, from the recipe on; what leads to it (command, data, seed) the caller puts before."""
-    sections = [
-        ("Recipe", _recipe(found)),
-        ("Epochs (evaluation set)", _epochs(found.history)),
-        (f"Figures ({_set_name(found)} set, {len(found.held_out):,} texts, quantized model)", _figures(found)),
-        ("Confusion", _confusion(found)),
-        ("Scores", _scores(found)),
-        ("PyTorch against int8 (evaluation set)", [f"{found.parity}."]),
-        ("Plots", [f"![{Path(name).stem}]({name})" for name in plots]),
+def _parts(what: str, parts: Mapping[str, Figures]) -> list[str]:
+    """A row for each part of the texts."""
+    spans = any(part.accuracy is None for part in parts.values())
+    rows = [
+        (plain(name), f"{part.examples:,}", *(f"{one:.4f}" for one in (part.accuracy, part.f1) if one is not None))
+        for name, part in parts.items()
     ]
-    return "\n".join(line for title, lines in sections if lines for line in (f"## {title}", "", *lines, ""))
+    return table((f":{what}", "texts", *(("span F1",) if spans else ("accuracy", "macro F1"))), rows)
 
 
-def _set_name(found: Findings) -> str:
-    return "test" if found.sets.test else "evaluation"
-
-
-def _plain(figures: Figures) -> dict[str, Any]:
-    named = {"examples": figures.examples, "f1": round(figures.f1, 4), "macro_f1": round(figures.macro_f1, 4)}
-    return named if figures.accuracy is None else {**named, "accuracy": round(figures.accuracy, 4)}
-
-
-def _of_label(one: Any) -> dict[str, Any]:
-    return {
-        "precision": round(one.precision, 4),
-        "recall": round(one.recall, 4),
-        "f1": round(one.f1, 4),
-        "support": one.support,
-    }
-
-
-def _recipe(found: Findings) -> list[str]:
-    return [
-        "| | |",
-        "|---|---|",
-        f"| base model | {found.base.name}, sha256 `{found.base.sha256}` |",
-        *(f"| {name.replace('_', ' ')} | {value} |" for name, value in found.recipe.as_options().items()),
-        f"| time to tune | {found.seconds / 60:.1f} min |",
-    ]
-
-
-def _epochs(history: Sequence[Mapping[str, float]]) -> list[str]:
-    names = [name for name in ("loss", "f1", "macro_f1", "accuracy") if history and name in history[0]]
-    return [
-        "| epoch | " + " | ".join(names) + " |",
-        "|--:|" + "--:|" * len(names),
-        *(
-            f"| {entry['epoch']:.0f} | " + " | ".join(f"{entry[name]:.4f}" for name in names) + " |"
-            for entry in history
-        ),
-    ]
-
-
-def _figures(found: Findings) -> list[str]:
-    lines = ["| source | label | precision | recall | F1 | support |", "|---|---|--:|--:|--:|--:|"]
-    by_source = found.by_source
-    for source, figures in [("all", found.whole), *(by_source.items() if len(by_source) > 1 else ())]:
-        lines += [
-            f"| {source} | {one.label} | {one.precision:.4f} | {one.recall:.4f} | {one.f1:.4f} | {one.support:,} |"
-            for one in figures.labels
-        ]
-        summed = "all spans" if figures.accuracy is None else "mean of labels"
-        accuracy = "" if figures.accuracy is None else f" (accuracy {figures.accuracy:.4f})"
-        lines.append(f"| {source} | *{summed}*{accuracy} | | | **{figures.f1:.4f}** | {figures.examples:,} texts |")
-    return lines
-
-
-def _confusion(found: Findings) -> list[str]:
-    confusion = found.whole.confusion
-    if not confusion or len(confusion) > 30:
+def _confusion(found: Findings, plots: Collection[str]) -> list[str]:
+    confusion, labels = found.whole.confusion, found.labels
+    if not confusion:
         return []
-    labels = found.sets.labels
+    lines = []
+    if len(labels) <= MOST_LABELS:
+        rows = [(plain(label), *(f"{n:,}" for n in row)) for label, row in zip(labels, confusion, strict=True)]
+        lines = table((":right \\ given", *map(plain, labels)), rows)
+    else:
+        pairs = [(plain(right), plain(given), f"{count:,}") for right, given, count in found.confusions(CONFUSIONS)]
+        lines = ["The commonest confusions:", "", *table((":right", ":given", "texts"), pairs)] if pairs else []
+    most = f"The {MOST_LABELS_DRAWN} labels with the most errors; the" if len(labels) > MOST_LABELS_DRAWN else "The"
+    return [*lines, *plot("confusion.png", "Confusion matrix", f"{most} darker, the more of its row.", plots)]
+
+
+def _curves(found: Findings, plots: Collection[str]) -> list[str]:
+    curves = found.curves()
+    if not curves:
+        return []
+    pooled = curves[0]
     return [
-        "| right \\ given | " + " | ".join(labels) + " |",
-        "|---|" + "--:|" * len(labels),
-        *(
-            f"| {label} | " + " | ".join(f"{n:,}" for n in row) + " |"
-            for label, row in zip(labels, confusion, strict=True)
-        ),
+        f"Area below the curve of all labels together (average precision): {pooled.average:.4f}.",
+        "",
+        *plot("precision_recall.png", "Precision-recall curve", "As the threshold falls from left to right.", plots),
     ]
 
 
-def _scores(found: Findings) -> list[str]:
-    scores, right = found.scored
-    sure = [hit for score, hit in zip(scores, right, strict=True) if score >= found.recipe.review_below]
-    error = calibration.expected_calibration_error(scores, right)
-    review = 1 - len(sure) / max(len(scores), 1)
-    return [
-        f"Temperature {found.temperature}, fitted on the evaluation set. Expected calibration error {error:.4f}.",
-        f"Under a score of {found.recipe.review_below} lie {review:.1%} of the answers, which are for review;",
-        f"of the others {sum(sure) / max(len(sure), 1):.2%} are right.",
+def _scores(found: Findings, thresholds: Thresholds, plots: Collection[str]) -> list[str]:
+    if not found.scores:
+        return []
+    named = "; ".join(f"{plain(label)} {score:.4f}" for label, score in sorted(thresholds.labels.items()))
+    error = f"Expected calibration error {found.calibration_error:.4f}"
+    said = [
+        f"{error}: how far, on the mean, scores lie from the share that is right of the answers with such scores.",
+        "" if found.marks_spans else f"Answers with a score under {thresholds.review:g} are for review.",
+        f"Labels with a threshold of their own: {named}." if named else "",
+        _standing(found, thresholds),
     ]
+    legend = "Scores against the share that is right, and how many answers have them."
+    return [*filter(None, said), "", *plot("reliability.png", "Reliability diagram", legend, plots)]
+
+
+def _standing(found: Findings, thresholds: Thresholds) -> str:
+    """What is for review, and how right the rest is; nothing where no answer can be for review."""
+    if found.marks_spans and not thresholds.labels:
+        return "Spans have no threshold: none is for review."
+    spans = found.marks_spans
+    said = [one for answer in found.answers for one in (answer.spans or () if spans else answer.labels[:1])]
+    standing = [
+        hit
+        for one, hit in zip(said, found.right, strict=True)
+        if one.score >= thresholds.of(one.label, marks_spans=spans)
+    ]
+    review = reviewed(thresholds, found.examples, found.answers)
+    right, kind = sum(standing) / max(len(standing), 1), "spans" if spans else "answers"
+    return f"For review are {review:.1%} of the texts; of the {kind} that stand {right:.2%} are right."
+
+
+def kept_promises(promises: Sequence[tuple[Kept | None, Kept | None]]) -> list[str]:
+    """How each promise is kept by the evaluation set (None for texts that are none) and by the texts measured on."""
+    if not promises:
+        return []
+    rows = [
+        _kept(kept, name)
+        for pair in promises
+        for name, kept in zip(("evaluation" if pair[0] else "", "test" if pair[0] else "given"), pair, strict=True)
+        if kept
+    ]
+    columns = (":promise", ":set", ":kept", "share", "95 % interval", "recall", "without thresholds", "for review")
+    return [
+        *table(columns, rows),
+        "Of the answers that stand; the interval is what the number of texts leaves likely (Clopper-Pearson).",
+        "",
+    ]
+
+
+def _kept(kept: Kept, name: str) -> tuple[str, ...]:
+    return (
+        plain(str(kept.promise)),
+        name,
+        "yes" if kept.share >= kept.promise.share else "**no**",
+        f"{kept.share:.4f} ({kept.hits:,} of {kept.among:,})",
+        f"{kept.low:.4f} to {kept.high:.4f}",
+        f"{kept.recall:.4f}",
+        f"{kept.recall_without:.4f}",
+        f"{kept.review:.1%}",
+    )
+
+
+def worst_errors(found: Findings, *, texts: bool) -> list[str]:
+    """What the model got wrong and was surest of, with or without what the texts say."""
+    errors = found.errors(ERRORS)
+    if not errors:
+        return ["None.", ""]
+    columns = ("text", ":source", "characters", ":right", ":given", "score", *((":what it says",) if texts else ()))
+    said = "" if texts else " Their texts were left out when the report was made."
+    return [
+        f"The {len(errors)} that the model was surest of; the number is the text's place in the set.{said}",
+        "",
+        *table(columns, [_error(error, texts=texts) for error in errors]),
+    ]
+
+
+def _error(error: Error, *, texts: bool) -> tuple[str, ...]:
+    return (
+        f"{error.number:,}",
+        plain(error.source),
+        f"{error.characters:,}",
+        plain(error.right),
+        plain(error.given),
+        "" if error.score is None else f"{error.score:.3f}",
+        *((code(_marked(error)),) if texts else ()),
+    )
+
+
+def _marked(error: Error) -> str:
+    """The text with brackets around the span at fault."""
+    if error.span is None:
+        return error.text
+    start, end = error.span
+    return f"{error.text[:start]}⟦{error.text[start:end]}⟧{error.text[end:]}"
+
+
+def plot(name: str, title: str, legend: str, plots: Collection[str]) -> list[str]:
+    """A plot with a line below it, if it was drawn."""
+    return [f"![{title}]({name})", "", legend, ""] if name in plots else []

@@ -1,30 +1,39 @@
 """Labelled sets to a finished model: tuned, exported, quantized, held against the original, calibrated, measured."""
 
-import contextlib
 import importlib.metadata
-import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import transformers
 from numpy.typing import NDArray
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, set_seed
 
-from classifyd.api import Example, TrainedModel, TrainingError, TrainingSets, TrainSetup
-from classifyd_bert import base, calibration, draft, export, learning, parity, plots, reference, report
+from classifyd.api import Annotation, TrainedModel, TrainingError, TrainingSets, TrainSetup
+from classifyd_bert import (
+    base,
+    chronicle,
+    course,
+    draft,
+    figures,
+    findings,
+    learning,
+    metrics,
+    plots,
+    predictor,
+    promises,
+    reference,
+)
 from classifyd_bert.draft import Draft
 from classifyd_bert.features import Items, OneOfEach
 from classifyd_bert.figures import Figures
-from classifyd_bert.kinds import Answer, Kind, SequenceKind, TokenKind
-from classifyd_bert.parity import Attempt, Parity
+from classifyd_bert.forms import Exporter
+from classifyd_bert.heads import Calibration
+from classifyd_bert.kinds import Kind, SequenceKind, TokenKind
 from classifyd_bert.predictor import Reading
 from classifyd_bert.recipe import Recipe
-from classifyd_bert.tokens import Tokenizer, pad
+from classifyd_bert.tokens import Tokenizer
 
 LIBRARIES = (
     "torch",
@@ -37,8 +46,6 @@ LIBRARIES = (
     "scikit-learn",
     "seqeval",
 )
-
-CALIBRATION_ROWS = 8
 
 
 def train_sequence(sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
@@ -56,15 +63,6 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Quantized:
-    """A draft that passed the gate, with what it says of the evaluation set."""
-
-    draft: Draft
-    parity: Parity
-    readings: list[Reading]
-
-
 class _Training:
     """One training, from the base model to the files of a bundle."""
 
@@ -78,47 +76,54 @@ class _Training:
             raise TrainingError(
                 f"max length {self._recipe.max_length}: {self._base.name} takes {self._base.positions} tokens at most"
             )
+        self._promises = [promises.parse(text, sets.labels) for text in self._recipe.promises]
         self._outputs = kind.outputs(sets.labels)
         self._folder = setup.folder
         self._tokenizer_bytes = draft.plain_tokenizer(self._base.folder / "tokenizer.json")
         self._tokenizer = Tokenizer(self._tokenizer_bytes, self._recipe.max_length, self._recipe.stride)
+        self._exporter = Exporter(kind, sets, setup, self._recipe, self._tokenizer_bytes)
 
     def run(self) -> TrainedModel:
-        started = time.monotonic()
+        recipe = self._recipe
+        clock = _Clock()
         transformers.logging.set_verbosity_error()
         model = self._tune()
-        tuned = time.monotonic() - started
-        quantized = self._quantize(model)
-        temperature = self._temperature(quantized.readings)
-        final = quantized.draft.with_manifest(temperature=temperature)
-        held_out = self._sets.test or self._sets.evaluation
-        answers = self._answers(final.read([example.text for example in held_out]), temperature)
-        findings = report.Findings(
-            recipe=self._recipe,
-            base=self._base,
-            history=report.history(self._folder),
-            parity=quantized.parity,
-            temperature=temperature,
-            sets=self._sets,
-            held_out=held_out,
-            right=[self._kind.truth(example) for example in held_out],
-            answers=answers,
-            measure=self._kind.figures,
-            seconds=tuned,
+        clock.lap("tuning")
+        exported = self._exporter.export(model, tell)
+        clock.lap("export and parity")
+        calibration = self._kind.calibration(exported.readings, self._sets.evaluation, self._outputs)
+        final = exported.draft.with_manifest(**predictor.calibration_entries(calibration, self._kind.name))
+        judged = self._answers(exported.readings, calibration)
+        thresholds = promises.Thresholds(
+            recipe.review_below,
+            promises.keep(self._promises, self._sets.evaluation, judged, recipe.promise_confidence),
         )
-        known = self._known_answers(final, answers, held_out)
-        pictures = plots.draw(findings, self._folder / "plots")
+        tested = self._tested(final, calibration) if self._sets.test else judged
+        found = findings.of(self._sets.test or self._sets.evaluation, tested, self._sets.labels)
+        clock.lap("measuring")
+        told = course.Course(
+            recipe=recipe,
+            base=self._base,
+            history=course.history(self._folder),
+            parity=exported.parity,
+            thresholds=thresholds,
+            promises=[self._kept(promise, thresholds, judged, tested) for promise in self._promises],
+            tested=bool(self._sets.test),
+            seconds=clock.seconds,
+        )
+        pictures = plots.draw(found, told.history, self._folder / "plots")
         manifest = {
             **final.manifest,
-            "thresholds": {"review": self._recipe.review_below},
-            "metrics": report.metrics(findings),
+            "thresholds": {"review": thresholds.review, "labels": dict(thresholds.labels)},
+            "promises": list(recipe.promises),
+            "metrics": metrics.of_training(told, found),
             "base_model": self._base.name,
             "base_sha256": self._base.sha256,
-            "options": self._recipe.as_options(),
+            "options": recipe.as_options(),
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-            "examples": known,
+            "examples": self._known_answers(final, found),
         }
-        return TrainedModel({**final.files, **pictures}, manifest, report.markdown(findings, list(pictures)))
+        return TrainedModel({**final.files, **pictures}, manifest, chronicle.of_training(told, found, pictures))
 
     # ------------------------------------------------------------------ learning
 
@@ -131,9 +136,7 @@ class _Training:
         right = [kind.truth(example) for example in self._sets.evaluation]
 
         def measure(logits: Sequence[NDArray[Any]]) -> dict[str, float]:
-            given = [
-                kind.answer(one, self._outputs, 1.0).said for one in reference.of_windows(evaluation, logits, texts)
-            ]
+            given = [kind.answer(one, self._outputs).said for one in reference.of_windows(evaluation, logits, texts)]
             return _plain(kind.figures(right, given, self._sets.labels))
 
         lesson = learning.Lesson(
@@ -159,94 +162,52 @@ class _Training:
         config.attention_probs_dropout_prob = 0.0
         return self._kind.auto_model.from_pretrained(self._base.folder, config=config, use_safetensors=True)
 
-    # ------------------------------------------------------------------ export
-
-    def _quantize(self, model: PreTrainedModel) -> _Quantized:
-        folder = self._folder / "export"
-        shutil.rmtree(folder, ignore_errors=True)
-        source = export.to_onnx(model, self._kind.export, folder / "fp32")
-        texts = [example.text for example in self._sets.evaluation]
-        right = [self._kind.truth(example) for example in self._sets.evaluation]
-        expected = self._answers(reference.read(model, self._tokenizer, texts), 1.0)
-        wanted = self._figures(right, expected)
-        batches = self._calibration_batches()
-        passed: dict[Attempt, _Quantized] = {}
-
-        def attempt(one: Attempt) -> Parity:
-            made = self._draft(folder, f"{len(passed)}-{one.method}", self._quantized(source, one, batches, folder))
-            readings = made.read(texts)
-            found = self._answers(readings, 1.0)
-            agreed = parity.agreement([one.places for one in expected], [one.places for one in found])
-            result = parity.compare(one, agreed, wanted, self._figures(right, found))
-            passed[one] = _Quantized(made, result, readings)
-            return result
-
-        return passed[parity.first_that_passes(export.products(source), attempt, tell).attempt]
-
-    def _quantized(self, source: Path, attempt: Attempt, batches: Sequence[Any], folder: Path) -> Path:
-        target = folder / "int8" / "model.onnx"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(sys.stderr):  # the quantizer prints, and stdout is for results
-            export.quantize(source, target, batches, attempt.method, attempt.in_float)
-        return target
-
-    def _draft(self, folder: Path, name: str, model: Path) -> Draft:
-        manifest = {
-            "task": self._setup.task,
-            "kind": self._kind.name,
-            "labels": self._outputs,
-            "max_length": self._recipe.max_length,
-            "stride": self._recipe.stride,
-            "temperature": 1.0,
-        }
-        return draft.make(folder / "drafts" / name, model, self._tokenizer_bytes, manifest)
-
-    def _calibration_batches(self) -> list[dict[str, NDArray[np.int64]]]:
-        """Windows of training texts, drawn evenly over the set; all of one shape, as the quantizer's histograms ask."""
-        count = min(self._recipe.calibration_texts, len(self._sets.train))
-        chosen = np.linspace(0, len(self._sets.train) - 1, count).astype(int)
-        windows = self._tokenizer.windows([self._sets.train[number].text for number in chosen])
-        windows = [replace(window, padded=self._recipe.max_length) for window in windows[:: -(-len(windows) // count)]]
-        rows = min(CALIBRATION_ROWS, len(windows))
-        batches = []
-        for start in range(0, len(windows) - rows + 1, rows):
-            ids, mask = pad(windows[start : start + rows], self._tokenizer.pad_id)
-            batches.append({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)})
-        return batches
-
     # ------------------------------------------------------------------ measuring
 
-    def _answers(self, readings: Sequence[Reading], temperature: float) -> list[Answer]:
-        return [self._kind.answer(reading, self._outputs, temperature) for reading in readings]
+    def _answers(self, readings: Sequence[Reading], calibration: Calibration) -> list[Annotation]:
+        return [self._kind.answer(reading, self._outputs, calibration).annotation for reading in readings]
 
-    def _figures(self, right: Sequence[Any], answers: Sequence[Answer]) -> Figures:
-        return self._kind.figures(right, [answer.said for answer in answers], self._sets.labels)
+    def _tested(self, final: Draft, calibration: Calibration) -> list[Annotation]:
+        readings, _ = final.read([example.text for example in self._sets.test])
+        return self._answers(readings, calibration)
 
-    def _temperature(self, readings: Sequence[Reading]) -> float:
-        pairs = [
-            self._kind.rows(reading, example, self._outputs)
-            for reading, example in zip(readings, self._sets.evaluation, strict=True)
-        ]
-        return calibration.temperature(
-            np.concatenate([logits for logits, _ in pairs]),
-            np.array([label for _, labels in pairs for label in labels]),
-        )
+    def _kept(
+        self,
+        promise: promises.Promise,
+        thresholds: promises.Thresholds,
+        judged: Sequence[Annotation],
+        tested: Sequence[Annotation],
+    ) -> tuple[promises.Kept, promises.Kept | None]:
+        sets = self._sets
+        on_test = promises.kept(promise, thresholds, sets.test, tested) if sets.test else None
+        return promises.kept(promise, thresholds, sets.evaluation, judged), on_test
 
-    def _known_answers(
-        self, final: Draft, answers: Sequence[Answer], held_out: Sequence[Example]
-    ) -> list[dict[str, Any]]:
+    def _known_answers(self, final: Draft, found: findings.Findings) -> list[dict[str, Any]]:
         """What the bundle must answer wherever it is loaded: to the recipe's texts, else to some sure held-out ones."""
         texts = self._recipe.examples
         if texts is None:
             short = [
-                (min(answer.scores.values()), example.text)
-                for example, answer in zip(held_out, answers, strict=True)
-                if answer.scores and len(example.text) <= 200
+                (min(scores), example.text)
+                for example, answer in zip(found.examples, found.answers, strict=True)
+                if len(example.text) <= 200 and (scores := figures.scored([example], [answer])[0])
             ]
             sure = [text for score, text in short if score > 0.9]
             surest = [text for _, text in sorted(short, reverse=True)]
             texts = tuple(sure[:: len(sure) // 6][:6] if len(sure) >= 6 else surest[:6])
         return final.known_answers(texts)
+
+
+class _Clock:
+    """What each phase of a training took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, phase: str) -> None:
+        """End a phase, and begin the next."""
+        now = time.monotonic()
+        self.seconds[phase], self._since = now - self._since, now
 
 
 def _plain(figures: Figures) -> dict[str, float]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
 from classifyd.api import BundleError, Label, Span
-from classifyd_bert.heads import Bio, Words, combine, ranked, softmax, words
+from classifyd_bert.heads import Bio, Calibration, Words, combine, ranked, softmax, words
 from classifyd_bert.tokens import Tokenizer, Window
 
 TAGS = tiny.BIO
@@ -26,7 +26,7 @@ def tagged(tags: list[str], logit: float = 20.0) -> tuple[str, Words]:
 
 def spans(tags: list[str]) -> list[tuple[str, int, int]]:
     text, found = tagged(tags)
-    drawn = Bio.of(TAGS).spans(text, found, 1.0)
+    drawn = Bio.of(TAGS).spans(text, found)
     return [(span.label, span.start // 2, (span.end - 1) // 2) for span in drawn]
 
 
@@ -39,7 +39,7 @@ def test_spans_are_those_that_seqeval_counts(tags: list[str]) -> None:
 def test_spans_are_in_order_apart_trimmed_and_scored_from_0_to_1(tags: list[str], logit: float) -> None:
     text, found = tagged(tags, logit)
     end = 0
-    for span in Bio.of(TAGS).spans(text, found, 0.7):
+    for span in Bio.of(TAGS).spans(text, found, Calibration(0.7)):
         assert end <= span.start < span.end <= len(text)
         assert text[span.start : span.end] == text[span.start : span.end].strip()
         assert 0 <= span.score <= 1
@@ -48,7 +48,7 @@ def test_spans_are_in_order_apart_trimmed_and_scored_from_0_to_1(tags: list[str]
 
 def test_a_span_scores_the_mean_probability_of_its_kind_over_its_words() -> None:
     text, found = tagged(["B-PER", "I-PER"], 2.0)
-    (span,) = Bio.of(TAGS).spans(text, found, 1.0)
+    (span,) = Bio.of(TAGS).spans(text, found)
     likely, other = np.exp(2.0), 1.0
     assert span == Span(0, 3, "PER", pytest.approx((likely + other) / (likely + 6 * other)))
 
@@ -57,7 +57,7 @@ def test_white_space_around_a_span_is_trimmed_and_a_span_of_it_dropped() -> None
     logits = np.zeros((2, len(TAGS)), np.float32)
     logits[:, TAGS.index("B-PER")] = 9
     found = Words(np.array([0, 5], np.int32), np.array([5, 6], np.int32), logits)
-    (span,) = Bio.of(TAGS).spans(" ab \n ", found, 1.0)
+    (span,) = Bio.of(TAGS).spans(" ab \n ", found)
     assert (span.start, span.end) == (1, 3)
 
 
@@ -114,3 +114,21 @@ def test_a_word_takes_its_first_tokens_logits_from_the_window_that_owns_it(said:
     assert found.logits[:, 0].tolist() == [numbers.index(number) for number in sorted(set(numbers))]
     drawn = [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
     assert "".join(drawn) == text.replace(" ", "")
+
+
+@pytest.mark.parametrize("blank", ["\n\n", "\r\n\r\n", "\n \t\n", " \n\n\n", "\u2029\n"])
+def test_a_span_ends_at_a_blank_line(blank: str) -> None:
+    text = f"New York{blank}Sofia"
+    starts = np.array([0, 4, text.index("Sofia")], np.int32)
+    _, drawn = tagged(["B-LOC", "I-LOC", "I-LOC"])
+    found = Words(starts, starts + np.array([3, 4, 5], np.int32), drawn.logits)
+    assert [text[span.start : span.end] for span in Bio.of(TAGS).spans(text, found)] == ["New York", "Sofia"]
+
+
+@pytest.mark.parametrize("gap", ["\n", "\r\n", " \n ", "  "])
+def test_a_span_goes_on_behind_a_line_break(gap: str) -> None:
+    text = f"New{gap}York"
+    starts = np.array([0, text.index("York")], np.int32)
+    _, drawn = tagged(["B-LOC", "I-LOC"])
+    found = Words(starts, starts + np.array([3, 4], np.int32), drawn.logits)
+    assert [text[span.start : span.end] for span in Bio.of(TAGS).spans(text, found)] == [text]

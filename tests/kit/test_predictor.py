@@ -79,6 +79,17 @@ def test_the_temperature_of_the_manifest_calibrates_the_scores(sequence: Bundle)
     assert 0.5 < other.labels[0].score < one.labels[0].score
 
 
+def test_the_calibration_of_spans_changes_scores_and_no_span(token: Bundle) -> None:
+    text = "Hello Maria, meeting in Berlin on Monday. Win a prize now"
+    doubting = changed(token, span_calibration={"slope": 0.5, "offset": -1.0}, examples=[])
+    plain, less = (TokenPredictor(Setup("ner", bundle=one)).predict([Record(text)])[0] for one in (token, doubting))
+    assert plain.spans
+    assert less.spans
+    assert [(s.start, s.end, s.label) for s in plain.spans] == [(s.start, s.end, s.label) for s in less.spans]
+    expected = [1 / (1 + ((1 - s.score) / s.score) ** 0.5 * np.e) for s in plain.spans]
+    assert [s.score for s in less.spans] == pytest.approx(expected, abs=1e-3)
+
+
 def test_equal_texts_are_predicted_once(sequence: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load(sequence)
     rows: list[int] = []
@@ -133,6 +144,9 @@ def test_an_example_that_cannot_be_read_is_told(sequence: Bundle, example: dict[
         ({"stride": None}, '"stride" is None'),
         ({"stride": 46}, "cannot share 46"),
         ({"temperature": 0}, '"temperature" is 0'),
+        ({"span_calibration": 2}, '"span_calibration" is 2'),
+        ({"span_calibration": {"slope": 0, "offset": 0}}, '"slope" is 0; it must be a number above 0'),
+        ({"span_calibration": {"slope": 1, "offset": None}}, '"offset" is None; it must be a number'),
         ({"labels": ["ham", "spam", "eggs"]}, "with 3 labels"),
     ],
 )

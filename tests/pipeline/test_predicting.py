@@ -58,6 +58,36 @@ def test_a_task_that_fails_on_everything_is_given_up_soon():
     assert predictor.calls < 4 * FAILURES_IN_A_ROW + 12
 
 
+@pytest.mark.parametrize(
+    ("label", "score", "configured", "review"),
+    [
+        ("spam", 0.94, None, True),  # under what was promised
+        ("spam", 0.96, None, False),
+        ("spam", 0.96, 0.98, True),  # the configuration may ask for more,
+        ("spam", 0.94, 0.5, True),  # and break no promise by asking for less
+        ("ham", 0.7, None, True),  # a label without a promise goes by the general score
+        ("ham", 0.9, None, False),
+        ("eggs", 0.6, None, False),  # a promise can be kept by less than that, too
+    ],
+)
+def test_a_label_with_a_threshold_of_its_own_goes_by_it(label, score, configured, review):
+    spec = TaskSpec("mood", review_below=configured)
+    general = 0.8 if configured is None else configured
+    promised = {"spam": 0.95, "eggs": 0.55}
+
+    (said,) = predict(Loaded(spec, Says([Label(label, score)]), "mood@1", general, None, promised), records("text"))
+
+    assert review == said.review
+
+
+def test_a_span_under_the_threshold_of_its_label_asks_for_review():
+    task = Loaded(TaskSpec("ner"), Says([Span(0, 4, "PER", 0.7)]), "ner@1", 0.99, None, {"PER": 0.8})
+    others = Loaded(TaskSpec("ner"), Says([Span(0, 4, "ORG", 0.7)]), "ner@1", 0.99, None, {"PER": 0.8})
+
+    assert [True] == [said.review for said in predict(task, records("text"))]
+    assert [False] == [said.review for said in predict(others, records("text"))]
+
+
 def test_bare_labels_are_wrapped_and_sorted_and_bare_spans_are_too():
     (labelled,) = predict(loaded(Says([Label("a", 0.2), Label("b", 0.8)])), records("text"))
     (marked,) = predict(loaded(Says([Span(0, 4, "PER", 0.9)])), records("text"))

@@ -58,4 +58,35 @@ def test_a_temperature_makes_overconfident_scores_honest() -> None:
 
 def test_labels_of_answers_are_the_likeliest_ones() -> None:
     given = [Annotation(labels=(Label("a", 0.9), Label("b", 0.1)))]
-    assert evaluation._measure("m", [Example("x", "a")], given).accuracy == 1.0
+    assert evaluation.measure("m", [Example("x", "a")], given).accuracy == 1.0
+
+
+def test_spans_of_a_model_too_sure_of_itself_get_honest_scores() -> None:
+    from classifyd_bert import calibration
+
+    chance = np.random.default_rng(0)
+    sure = chance.uniform(0.6, 0.999, 4000)
+    right = chance.random(4000) < 0.2 + 0.6 * sure
+    found = calibration.of_spans(list(sure[:2000]), list(right[:2000]))
+    assert found.temperature == 1.0
+    before = calibration.expected_calibration_error(list(sure[2000:]), list(right[2000:]))
+    scores = [found.of_span(one) for one in sure[2000:]]
+    assert before > 0.08
+    assert calibration.expected_calibration_error(scores, list(right[2000:])) < 0.03
+    assert sorted(scores) == [scores[place] for place in np.argsort(sure[2000:], kind="stable")]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_calibration_stays_short_of_certainty_on_few_spans(right: bool) -> None:
+    from classifyd_bert import calibration
+
+    found = calibration.of_spans([0.99, 0.95, 0.9], [right] * 3)
+    assert 0.05 < found.of_span(0.95) < 0.95 or found.of_span(0.95) == pytest.approx(0.8, abs=0.15)
+
+
+def test_without_a_span_scores_stay_as_they_are() -> None:
+    from classifyd_bert import calibration
+    from classifyd_bert.heads import PLAIN
+
+    assert calibration.of_spans([], []) == PLAIN
+    assert PLAIN.of_span(0.123456789) == 0.123456789

@@ -16,6 +16,7 @@ from classifyd.values import Bundle
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch, transformers and optimum warn of themselves
 
+WORDS = ("anna", "ben", "maria", "london", "paris", "berlin", "acme", "nokia", "siemens", "meeting", "lunch", "office")
 Write = Callable[[str, Iterable[dict[str, object]]], Path]
 RECIPE = {"epochs": 2, "learning_rate": 5e-3, "batch_size": 16, "max_length": 32, "stride": 8, "precision": "fp32"}
 
@@ -72,11 +73,19 @@ def test_the_manifest_and_the_report_say_how_it_was_made(trained_spam: tuple[Bun
     assert manifest["options"]["epochs"] == 2
     assert manifest["seed"] == 42
     assert len(manifest["data_sha256"]) == len(manifest["base_sha256"]) == 64
-    assert manifest["metrics"]["parity"]["agreement"] >= 0.995
+    parity = manifest["metrics"]["parity"]
+    assert parity["agreement"] >= 0.995
+    assert parity["fp32_agreement"] == 1.0
+    assert 0 < parity["bytes"] < parity["fp32_bytes"]
     assert manifest["examples"]
     report = bundle.read("report.md").decode()
     for said in ("classifyd train spam --data spam.jsonl", manifest["data_sha256"], "precision", "Seed", "passed"):
         assert said in report
+    for said in ("ONNX fp32", "PyTorch fp32", "Time and memory", "![Reliability diagram](reliability.png)"):
+        assert said in report
+    page = bundle.read("report.html").decode()
+    assert manifest["data_sha256"] in page
+    assert page.count('src="data:image/png;base64,') == report.count("](") > 3
     for name in manifest["files"]:
         bundle.read(name)
 
@@ -98,6 +107,8 @@ def test_marked_texts_become_a_bundle_that_marks(
     recipe = {"epochs": 6, "learning_rate": 1e-2}
     bundle = run(registry, "ner", write_jsonl("ner.jsonl", ner_rows), base_model, store, recipe=recipe)
     predictor = registry.task("ner").load(Setup("ner", bundle=bundle))
+    assert bundle.manifest["temperature"] == 1.0
+    assert bundle.manifest["span_calibration"]["slope"] > 0
     text = "maria works at acme in paris"
     (answer,) = predictor.predict([Record(text)])
     assert [(text[span.start : span.end], span.label) for span in answer.spans or ()] == [
@@ -105,6 +116,56 @@ def test_marked_texts_become_a_bundle_that_marks(
         ("acme", "ORG"),
         ("paris", "LOC"),
     ]
+
+
+def test_a_promise_becomes_a_threshold_and_a_model_may_stay_in_floating_point(
+    registry: plugins.Registry, base_model: Path, write_jsonl: Write, spam_rows: list[dict[str, object]], tmp_path: Path
+) -> None:
+    # Half of the texts of one word stand under the other label, so that an error is sure to be made.
+    rows = [
+        *spam_rows,
+        *({"text": f"win {n} {word}", "label": ("ham", "spam")[n % 2]} for n, word in enumerate(WORDS * 2)),
+    ]
+    recipe = {"promises": ("spam precision 0.8", "ham precision 0.8"), "quantize": "none", "texts": False}
+    store = Store(tmp_path / "models")
+    bundle = run(registry, "spam", write_jsonl("spam.jsonl", rows), base_model, store, recipe=recipe)
+    manifest = bundle.manifest
+    assert set(manifest["thresholds"]["labels"]) == {"ham", "spam"}
+    assert manifest["promises"] == ["spam precision 0.8", "ham precision 0.8"]
+    for one in manifest["metrics"]["promises"]:
+        assert one["evaluation"]["share"] >= 0.8
+        assert one["evaluation"]["recall"] <= one["evaluation"]["recall_without"]
+        assert one["test"]["among"] > 0
+    assert manifest["metrics"]["parity"]["quantization"] == "fp32"
+    assert manifest["metrics"]["parity"]["bytes"] == manifest["metrics"]["parity"]["fp32_bytes"]
+    report = bundle.read("report.md").decode()
+    assert "| spam precision 0.8 | test |" in report
+    assert not any(str(row["text"]) in report for row in rows)
+    store.verify("spam", 1)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"promises": ("spam precision 0.999",), "promise_confidence": 0.99}, "no threshold keeps the promise"),
+        ({"promises": ("eggs precision 0.9",)}, "there is no label 'eggs'"),
+        ({"quantize": "int4"}, "quantize must be one of int8, none"),
+        ({"promise_confidence": 1.0}, "promise confidence must be 0 or more and below 1"),
+    ],
+)
+def test_what_cannot_be_promised_leaves_the_store_as_it_was(
+    registry: plugins.Registry,
+    base_model: Path,
+    write_jsonl: Write,
+    spam_rows: list[dict[str, object]],
+    tmp_path: Path,
+    recipe: dict[str, Any],
+    said: str,
+) -> None:
+    store = Store(tmp_path / "models")
+    with pytest.raises(TrainingError, match=said):
+        run(registry, "spam", write_jsonl("spam.jsonl", spam_rows), base_model, store, recipe=recipe)
+    assert store.versions("spam") == ()
 
 
 def test_a_model_that_eight_bits_change_is_not_published(

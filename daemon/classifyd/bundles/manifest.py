@@ -80,10 +80,16 @@ def _file_faults(files: object) -> Iterator[str]:
 
 
 def _threshold_faults(thresholds: object) -> Iterator[str]:
+    """Faults of `{"review": score, "labels": {label: score}}`, both optional."""
     if not isinstance(thresholds, Mapping):
         yield '"thresholds" must map names to scores'
         return
-    for name, score in thresholds.items():
+    labels = thresholds.get("labels", {})
+    if not isinstance(labels, Mapping):
+        yield '"thresholds": "labels" must map labels to scores'
+        labels = {}
+    general = {name: score for name, score in thresholds.items() if name != "labels"}
+    for name, score in [*general.items(), *labels.items()]:
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
             yield f'"thresholds": {name!r} is {score!r}; it must be a number from 0 to 1'
 

@@ -42,6 +42,21 @@ def train(
     label_smoothing: Annotated[
         float | None, typer.Option(metavar="X", help="Share of certainty taken from each label. [dim]default: 0[/dim]")
     ] = None,
+    promise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar='"L F X"',
+            help='What a label\'s unreviewed answers keep, "spam precision 0.99" or "spam recall 0.95"; repeatable.',
+        ),
+    ] = None,
+    promise_confidence: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="How surely. [dim]default: 0, as kept on the evaluation set[/dim]"),
+    ] = None,
+    quantize: Annotated[
+        str | None, typer.Option(metavar="int8|none", help="How to store the model. [dim]default: int8[/dim]")
+    ] = None,
+    no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave texts of the data out of the report.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Take up the last checkpoint.")] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Fixes the split, the order and the new layers.")] = 42,
     text_column: Annotated[str | None, typer.Option(metavar="C", help="The text's column; else guessed.")] = None,
@@ -84,6 +99,10 @@ def train(
         "precision": precision,
         "label_smoothing": label_smoothing,
         "examples": _lines(examples),
+        "promises": tuple(promise) if promise else None,
+        "promise_confidence": promise_confidence,
+        "quantize": quantize,
+        "texts": False if no_texts else None,
     }
     options = TrainOptions(
         data=tuple(data),

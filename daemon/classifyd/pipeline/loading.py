@@ -1,14 +1,15 @@
 """Predictors, loaded once per worker and kept while jobs ask for the same task at the same version."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from classifyd import bundles
 from classifyd.api import Bundle, ClassifydError, Predictor, Setup
 from classifyd.jobs import TaskSpec
 from classifyd.plugins import Registry
-from classifyd.values import Fault
+from classifyd.values import EMPTY, Annotation, Fault
 
 KEPT_VERSIONS = 2
 
@@ -18,7 +19,8 @@ class Loaded:
     """A predictor with the spec it was loaded for.
 
     `model` is the name that its answers carry. A label whose score is under `review_below` is too doubtful to trust:
-    the configuration says so, else the bundle. `marks_spans` tells spans from labels, None where no bundle says it.
+    the configuration says so, else the bundle. `thresholds` are what the bundle's training promised with, by label, of
+    texts and of spans. `marks_spans` tells spans from labels, None where no bundle says it.
     """
 
     spec: TaskSpec
@@ -26,6 +28,22 @@ class Loaded:
     model: str
     review_below: float
     marks_spans: bool | None = None
+    thresholds: Mapping[str, float] = EMPTY
+
+    def doubts(self, annotation: Annotation) -> bool:
+        """Whether an answer is for review: its label, or one of its spans, scores under what is asked of it.
+
+        A label with a threshold of its own goes by that, and by what the configuration asks for; the bundle's general
+        score is for the others.
+        """
+        spans = (span.score < self.thresholds.get(span.label, 0.0) for span in annotation.spans or ())
+        return any(spans) or any(label.score < self._asked(label.label) for label in annotation.labels[:1])
+
+    def _asked(self, label: str) -> float:
+        promised = self.thresholds.get(label)
+        if promised is None:
+            return self.review_below
+        return max(promised, self.spec.review_below or 0.0)
 
 
 class Predictors:
@@ -59,7 +77,14 @@ class Predictors:
         bundle = bundles.open_bundle(spec.bundle) if spec.bundle else None
         task = self._registry.task(spec.name)
         predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
-        return Loaded(spec, predictor, _model(spec, predictor), _review_below(spec, bundle), _marks_spans(bundle))
+        return Loaded(
+            spec,
+            predictor,
+            _model(spec, predictor),
+            _review_below(spec, bundle),
+            _marks_spans(bundle),
+            _thresholds(bundle).get("labels", EMPTY),
+        )
 
     def _forget_old(self, task: str) -> None:
         keys = [key for key, loaded in self._loaded.items() if loaded.spec.name == task]
@@ -76,8 +101,12 @@ def _marks_spans(bundle: Bundle | None) -> bool | None:
 def _review_below(spec: TaskSpec, bundle: Bundle | None) -> float:
     if spec.review_below is not None:
         return spec.review_below
-    thresholds = bundle.manifest.get("thresholds", {}) if bundle else {}
-    return float(thresholds.get("review", 0.0))
+    return float(_thresholds(bundle).get("review", 0.0))
+
+
+def _thresholds(bundle: Bundle | None) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = bundle.manifest.get("thresholds", EMPTY) if bundle else EMPTY
+    return found
 
 
 def _model(spec: TaskSpec, predictor: Predictor) -> str:

@@ -79,5 +79,4 @@ def _finished(loaded: Loaded, annotation: Annotation, record: Record) -> Annotat
     for span in annotation.spans or ():
         if not 0 <= span.start <= span.end <= len(record.text):
             raise PredictionFailed(f"a span [{span.start}, {span.end}) lies outside a text of {len(record.text)}")
-    doubtful = bool(annotation.labels) and annotation.labels[0].score < loaded.review_below
-    return replace(annotation, model=loaded.model, review=annotation.review or doubtful)
+    return replace(annotation, model=loaded.model, review=annotation.review or loaded.doubts(annotation))

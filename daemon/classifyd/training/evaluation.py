@@ -9,7 +9,7 @@ from classifyd.api import Predictor, Reader, Task
 from classifyd.errors import TrainingError
 from classifyd.training import checks, reading
 from classifyd.training.columns import Columns
-from classifyd.values import Annotation, Bundle, Example, Record, Setup
+from classifyd.values import Annotation, Bundle, Example, Record, Setup, Span, Trial
 
 AT_ONCE = 64
 
@@ -22,6 +22,11 @@ class ForLabel:
     recall: float
     f1: float
     support: int
+
+    def as_json(self) -> dict[str, float]:
+        """The same as plain JSON values, rounded to four digits."""
+        rounded = {name: round(getattr(self, name), 4) for name in ("precision", "recall", "f1")}
+        return {**rounded, "support": self.support}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +52,7 @@ class Evaluation:
             "examples": self.examples,
             "accuracy": None if self.accuracy is None else round(self.accuracy, 4),
             "f1": round(self.f1, 4),
-            "labels": {
-                label: {
-                    "precision": round(one.precision, 4),
-                    "recall": round(one.recall, 4),
-                    "f1": round(one.f1, 4),
-                    "support": one.support,
-                }
-                for label, one in self.labels.items()
-            },
+            "labels": {label: one.as_json() for label, one in self.labels.items()},
             "confusion": {right: dict(given) for right, given in self.confusion.items()},
         }
 
@@ -67,18 +64,35 @@ def evaluate(
 
     TrainingError if the data is unfit or holds labels that the model does not know.
     """
+    return by_source(try_on(task, setup, labelled(data, columns, known)))
+
+
+def labelled(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tuple[Example, ...]:
+    """The labelled texts of `data`. TrainingError if it is unfit or holds none."""
     examples = reading.read(data, columns, known)
     if not examples:
         raise TrainingError("the data holds no labelled text")
+    return examples
+
+
+def try_on(task: Task, setup: Setup, examples: Sequence[Example]) -> Trial:
+    """What the model that `setup` names says of each text, as it would serve.
+
+    TrainingError if a text has a label that the model does not know; what the task's `load` raises.
+    """
     _refuse_strangers(examples, setup.bundle)
     predictor = task.load(setup)
     model = str(getattr(predictor, "version", task.name))
-    given = _answers(predictor, examples)
-    sources = sorted({example.source for example in examples})
-    found = {"all": _measure(model, examples, given)}
+    return Trial(model, tuple(examples), tuple(_answers(predictor, examples)), setup.bundle)
+
+
+def by_source(trial: Trial) -> dict[str, Evaluation]:
+    """Figures under "all", and by source where the data names more than one."""
+    sources = sorted({example.source for example in trial.examples})
+    found = {"all": measure(trial.model, trial.examples, trial.answers)}
     for source in sources if len(sources) > 1 else ():
-        places = [place for place, example in enumerate(examples) if example.source == source]
-        found[source] = _measure(model, [examples[place] for place in places], [given[place] for place in places])
+        pairs = [pair for pair in zip(trial.examples, trial.answers, strict=True) if pair[0].source == source]
+        found[source] = measure(trial.model, [one for one, _ in pairs], [answer for _, answer in pairs])
     return found
 
 
@@ -95,38 +109,61 @@ def _refuse_strangers(examples: Sequence[Example], bundle: Bundle | None) -> Non
 
 
 def _answers(predictor: Predictor, examples: Sequence[Example]) -> list[Annotation]:
-    given: list[Annotation] = []
+    answers: list[Annotation] = []
     for start in range(0, len(examples), AT_ONCE):
         records = [Record(example.text) for example in examples[start : start + AT_ONCE]]
         for answer in predictor.predict(records):
             if not isinstance(answer, Annotation):
                 raise TrainingError("evaluate needs a task whose predictor answers with annotations")
-            given.append(answer)
-    return given
+            answers.append(answer)
+    return answers
 
 
-def _measure(model: str, examples: Sequence[Example], given: Sequence[Annotation]) -> Evaluation:
+# ---------------------------------------------------------------------- figures of answers
+
+
+def measure(model: str, examples: Sequence[Example], answers: Sequence[Annotation]) -> Evaluation:
+    """Figures of one answer per example, in the same order."""
     if examples[0].spans is None:
-        return _measure_labels(model, examples, [answer.labels[0].label for answer in given])
-    return _measure_spans(model, examples, given)
+        return _measure_labels(model, examples, [given(answer) for answer in answers])
+    return _measure_spans(model, examples, answers)
 
 
-def _measure_labels(model: str, examples: Sequence[Example], given: Sequence[str]) -> Evaluation:
+def given(answer: Annotation) -> str:
+    """The label that an answer gives a whole text; empty if it gives none."""
+    return answer.labels[0].label if answer.labels else ""
+
+
+def strays(example: Example, answer: Annotation) -> tuple[list[Span], list[Span]]:
+    """The spans of one text that were given and are wrong, and those that are right and were not given."""
+    truth = {_place(span) for span in example.spans or ()}
+    said = {_place(span) for span in answer.spans or ()}
+    return (
+        [span for span in answer.spans or () if _place(span) not in truth],
+        [span for span in example.spans or () if _place(span) not in said],
+    )
+
+
+def _place(span: Span) -> tuple[int, int, str]:
+    return span.start, span.end, span.label
+
+
+def _measure_labels(model: str, examples: Sequence[Example], said: Sequence[str]) -> Evaluation:
     right = [str(example.label) for example in examples]
-    labels = of_each(enumerate(right), enumerate(given))
+    labels = of_each(enumerate(right), enumerate(said))
     present = [one.f1 for one in labels.values() if one.support]
     confusion: dict[str, Counter[str]] = {}
-    for truth, answer in zip(right, given, strict=True):
+    for truth, answer in zip(right, said, strict=True):
         confusion.setdefault(truth, Counter())[answer] += 1
-    hits = sum(truth == answer for truth, answer in zip(right, given, strict=True))
+    hits = sum(truth == answer for truth, answer in zip(right, said, strict=True))
     return Evaluation(
         model, len(examples), hits / len(examples), sum(present) / len(present), labels, dict(sorted(confusion.items()))
     )
 
 
-def _measure_spans(model: str, examples: Sequence[Example], given: Sequence[Annotation]) -> Evaluation:
+def _measure_spans(model: str, examples: Sequence[Example], answers: Sequence[Annotation]) -> Evaluation:
     right = {((text, s.start, s.end), s.label) for text, one in enumerate(examples) for s in one.spans or ()}
-    said = {((text, s.start, s.end), s.label) for text, one in enumerate(given) for s in one.spans or ()}
+    said = {((text, s.start, s.end), s.label) for text, one in enumerate(answers) for s in one.spans or ()}
     together = _scores(len(right & said), len(said), len(right))
     return Evaluation(model, len(examples), None, together.f1, of_each(right, said), {})
 

@@ -12,12 +12,13 @@ from classifyd import __version__
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
 from classifyd.errors import TrainingError
-from classifyd.training import checks, reading, sets
+from classifyd.training import checks, page, reading, sets
 from classifyd.training.columns import Columns
 from classifyd.values import EMPTY, Bundle, Example, TrainedModel, TrainingSets, TrainSetup
 
 KEPT = "checkpoints"
 GUESSED = Columns()
+FEW_LABELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def train(
     _make_room(options.folder, data_sha256, resume=options.resume)
     setup = TrainSetup(task.name, options.folder, options.base_model, options.recipe, options.seed, options.resume)
     model = task.train(prepared.sets, setup)
-    whole = replace(model, report=_headed(task.name, model, options, prepared, data_sha256))
+    headed = replace(model, report=_headed(task.name, model, options, prepared, data_sha256))
+    whole = _with_page(task.name, headed, options.folder)
     bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
     if options.promote or (options.promote is None and store.current(task.name) is None):
         store.promote(task.name, bundle.version)
@@ -116,9 +118,18 @@ def _make_room(folder: Path, data_sha256: str, *, resume: bool) -> None:
     mark.write_text(f"{data_sha256}\n")
 
 
+def _with_page(task: str, model: TrainedModel, folder: Path) -> TrainedModel:
+    """The model with its report also as one HTML page, which is written into the folder."""
+    path = folder / page.NAME
+    plots = {name: file for name, file in model.files.items() if name.endswith(".png")}
+    path.write_text(page.of(task, model.report, plots), encoding="utf-8")
+    return replace(model, files={**model.files, page.NAME: path})
+
+
 def _headed(task: str, model: TrainedModel, options: TrainOptions, prepared: Prepared, data_sha256: str) -> str:
     """The task's report under what this side knows: the command, the data, the split, the seed."""
     ready = prepared.sets
+    labels = ", ".join(ready.labels) if len(ready.labels) <= FEW_LABELS else f"{len(ready.labels)} labels"
     rows = [
         ("Command", f"`{options.command}`"),
         ("Data", ", ".join(f"`{name}`" for name in (*options.data, *options.evaluation_data, *options.test_data))),
@@ -128,7 +139,7 @@ def _headed(task: str, model: TrainedModel, options: TrainOptions, prepared: Pre
     ]
     return "\n".join(
         [
-            f"# {task}: {', '.join(ready.labels)}",
+            f"# {task}: {labels}",
             "",
             "| | |",
             "|---|---|",

@@ -1,0 +1,132 @@
+"""The forms of one tuned model (PyTorch, ONNX in float32, ONNX in eight bits), held against each other."""
+
+import contextlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from classifyd.api import TrainingSets, TrainSetup
+from classifyd_bert import draft, export, figures, parity, reference, sensitivity
+from classifyd_bert.draft import Draft
+from classifyd_bert.kinds import Answer, Kind
+from classifyd_bert.parity import Attempt, Form, Parity
+from classifyd_bert.predictor import Reading
+from classifyd_bert.recipe import Recipe
+from classifyd_bert.tokens import Tokenizer, pad
+
+CALIBRATION_ROWS = 8
+AS_EXPORTED = Attempt("none")
+
+Batch = dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A draft of the model in one form, how it compares, and what it says of the evaluation set."""
+
+    draft: Draft
+    parity: Parity
+    readings: list[Reading]
+
+
+class Exporter:
+    """Makes forms of a model in the training's folder, and tries each on the evaluation set as it would serve."""
+
+    def __init__(self, kind: Kind, sets: TrainingSets, setup: TrainSetup, recipe: Recipe, tokenizer: bytes) -> None:
+        self._kind = kind
+        self._sets = sets
+        self._recipe = recipe
+        self._task = setup.task
+        self._folder = setup.folder / "export"
+        self._outputs = kind.outputs(sets.labels)
+        self._tokenizer_bytes = tokenizer
+        self._tokenizer = Tokenizer(tokenizer, recipe.max_length, recipe.stride)
+        self._texts = [example.text for example in sets.evaluation]
+
+    def export(self, model: PreTrainedModel, tell: Callable[[str], None]) -> Exported:
+        """The first form that passes the gate, each one's result told. TrainingError if none does."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        source = export.to_onnx(model, self._kind.export, self._folder / "fp32")
+        started = time.monotonic()
+        expected = self._answers(reference.read(model, self._tokenizer, self._texts))
+        pytorch = Form(1.0, self._macro_f1(expected), 0, time.monotonic() - started)
+        plain = self._draft(source, AS_EXPORTED, 0)
+        exported, readings = self._tried(plain, expected)
+        made = {AS_EXPORTED: Exported(plain, Parity(AS_EXPORTED, pytorch, exported, exported), readings)}
+
+        def attempt(one: Attempt) -> Parity:
+            if one not in made:
+                small = self._draft(source, one, len(made))
+                published, readings = self._tried(small, expected)
+                made[one] = Exported(small, Parity(one, pytorch, exported, published), readings)
+            return made[one].parity
+
+        return made[parity.first_that_passes(self._ways(source), attempt, tell).attempt]
+
+    def _ways(self, source: Path) -> Iterator[Attempt]:
+        """The forms to try, the one wanted most first."""
+        if self._recipe.quantize == "none":
+            yield AS_EXPORTED
+        else:
+            yield from parity.attempts(sensitivity.ranked(source, export.products(source), self._batches()[0]))
+
+    def _tried(self, made: Draft, expected: Sequence[Answer]) -> tuple[Form, list[Reading]]:
+        """How a draft does on the evaluation set, and what it says of it."""
+        readings, seconds = made.read(self._texts)
+        found = self._answers(readings)
+        agreed = parity.agreement([one.places for one in expected], [one.places for one in found])
+        return Form(agreed, self._macro_f1(found), made.size, seconds), readings
+
+    def _answers(self, readings: Sequence[Reading]) -> list[Answer]:
+        return [self._kind.answer(reading, self._outputs) for reading in readings]
+
+    def _macro_f1(self, answers: Sequence[Answer]) -> float:
+        said = [answer.annotation for answer in answers]
+        return figures.of(self._sets.evaluation, said, self._sets.labels).macro_f1
+
+    # ------------------------------------------------------------------ making one
+
+    def _draft(self, source: Path, attempt: Attempt, number: int) -> Draft:
+        manifest = {
+            "task": self._task,
+            "kind": self._kind.name,
+            "labels": self._outputs,
+            "max_length": self._recipe.max_length,
+            "stride": self._recipe.stride,
+            "temperature": 1.0,
+        }
+        folder = self._folder / "drafts" / f"{number}-{attempt.method}"
+        return draft.make(folder, self._model(source, attempt), self._tokenizer_bytes, manifest)
+
+    def _model(self, source: Path, attempt: Attempt) -> Path:
+        """A model file in that form, to be moved away."""
+        target = self._folder / "form" / "model.onnx"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if attempt.method == "none":
+            shutil.copyfile(source, target)
+        elif attempt.method == "weights":
+            export.narrow_weights(source, target)
+        else:
+            with contextlib.redirect_stdout(sys.stderr):  # the quantizer prints, and stdout is for results
+                export.quantize(source, target, self._batches(), attempt.method, attempt.in_float)
+        return target
+
+    def _batches(self) -> list[Batch]:
+        """Windows of training texts, drawn evenly over the set; all of one shape, as the quantizer's histograms ask."""
+        count = min(self._recipe.calibration_texts, len(self._sets.train))
+        chosen = np.linspace(0, len(self._sets.train) - 1, count).astype(int)
+        windows = self._tokenizer.windows([self._sets.train[number].text for number in chosen])
+        windows = [replace(window, padded=self._recipe.max_length) for window in windows[:: -(-len(windows) // count)]]
+        rows = min(CALIBRATION_ROWS, len(windows))
+        batches = []
+        for start in range(0, len(windows) - rows + 1, rows):
+            ids, mask = pad(windows[start : start + rows], self._tokenizer.pad_id)
+            batches.append({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)})
+        return batches

@@ -1,0 +1,66 @@
+"""Which products of a model eight bits serve worst, measured on texts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+ROWS = 4
+"""Windows to measure on: every position of each is a row of a product, so that few are enough."""
+
+Floats = NDArray[np.floating]
+
+
+def ranked(source: Path, products: Sequence[str], batch: Mapping[str, NDArray[np.int64]]) -> list[str]:
+    """The names of the products, those first whose result eight bits change most.
+
+    Measured for each by itself, on what reaches it in floating point; see `error`.
+    """
+    graph = onnx.load(source)
+    nodes = {node.name: node for node in graph.graph.node if node.name in set(products)}
+    weights = {tensor.name: tensor for tensor in graph.graph.initializer}
+    inputs = list(dict.fromkeys(node.input[0] for node in nodes.values()))
+    known = {output.name for output in graph.graph.output}
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inputs if name not in known)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    asked = {item.name for item in session.get_inputs()}
+    feeds = {name: value[:ROWS] for name, value in batch.items() if name in asked}
+    seen = dict(zip(inputs, session.run(inputs, feeds), strict=True))
+    read = feeds["attention_mask"].astype(bool)
+    errors = {
+        name: error(_rows(seen[node.input[0]], read), _matrix(node, weights[node.input[1]]))
+        for name, node in nodes.items()
+    }
+    return sorted(products, key=lambda name: -errors[name])
+
+
+def error(values: Floats, weights: Floats) -> float:
+    """The power of the error of `values @ weights` in eight bits against that of the product, on the mean over rows.
+
+    Values are rounded as the quantizer does, U8 with one scale, and weights S8 with one per column. Rows count alike:
+    one with an outlier widens the scale of all, and would hide in its own power what that costs the others.
+    """
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    scale = max((high - low) / 255, 1e-12)
+    zero = round(-low / scale)
+    rounded = (np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale
+    columns = np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127
+    wanted = values @ weights
+    made = rounded @ (np.rint(weights / columns) * columns)
+    power = (wanted**2).sum(axis=1)
+    least = max(0.01 * float(np.median(power)), 1e-12)
+    return float((((made - wanted) ** 2).sum(axis=1) / np.maximum(power, least)).mean())
+
+
+def _rows(values: Floats, read: NDArray[np.bool_]) -> Floats:
+    """Values as rows, without those of padding, which no answer depends on."""
+    return values[read] if values.shape[:2] == read.shape and values.ndim == 3 else values.reshape(-1, values.shape[-1])
+
+
+def _matrix(node: onnx.NodeProto, tensor: onnx.TensorProto) -> Floats:
+    weights: Floats = numpy_helper.to_array(tensor)
+    return weights.T if any(item.name == "transB" and item.i for item in node.attribute) else weights
