@@ -1,6 +1,7 @@
 """The Trainer's part: a model tuned by a recipe, evaluated and kept each epoch, the best one at the end."""
 
 import contextlib
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,7 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
         lesson.train, _batch(course.recipe.batch_size, course.hardware) * course.hardware.share, course.seed
     )
     teller = watching.telling(lesson.best)
+    patience = Patience(course.recipe.early_stopping, lesson.best)
     trainer = _Trainer(
         model=model,
         args=_arguments(_cut_short(course, lesson.best), lesson),
@@ -86,7 +88,7 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
         callbacks=[
             NextEpoch(order, course.begun),
             Sound(),
-            Patience(course.recipe.early_stopping, lesson.best),
+            patience,
             teller,
         ],
     )
@@ -167,6 +169,12 @@ def _faults_named(course: Course) -> Iterator[None]:
         raise TrainingError(
             "the memory of the GPU is full; try half of the batch size and --gradient-accumulation 2 (which learns the "
             "same), --gradient-checkpointing, or a smaller --max-length"
+        ) from error
+    except pickle.UnpicklingError as error:
+        where = course.begun.folder if course.begun else course.folder
+        raise TrainingError(
+            f"{where}: cannot be resumed from: its state holds more than numbers, and what else there is may run code "
+            "when it is loaded. Remove it, or train anew, without --resume"
         ) from error
     except OSError as error:
         where = error.filename or course.folder

@@ -79,7 +79,8 @@ class _Training:
         self._base = base.find(setup.base_model)
         if self._recipe.max_length > self._base.positions:
             raise TrainingError(
-                f"max length {self._recipe.max_length}: {self._base.name} takes {self._base.positions} tokens at most"
+                f"max_length {self._recipe.max_length}: {self._base.name} takes {self._base.positions} tokens at most; "
+                f"give --max-length {self._base.positions} or less: longer texts are read in windows"
             )
         self._outputs = kind.outputs(sets.labels)
         self._folder = setup.folder

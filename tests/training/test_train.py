@@ -157,7 +157,7 @@ def test_a_hub_that_is_out_of_reach_is_explained(registry: plugins.Registry, mon
         ({"freeze": "half"}, "freeze must be none, all or a number"),
         ({"precision": "int4"}, "precision must be one of"),
         ({"colour": "red"}, "there is no training option colour"),
-        ({"max_length": 4000}, "takes 64 tokens at most"),
+        ({"max_length": 4000}, "takes 64 tokens at most; give --max-length 64 or less"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(
