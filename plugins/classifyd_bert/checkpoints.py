@@ -43,8 +43,9 @@ class Checkpoint:
 
 
 def begin(folder: Path, terms: Mapping[str, Any]) -> None:
-    """Note in an empty folder what the checkpoints to come are made with."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """An empty folder, but for a note of what the checkpoints to come are made with."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     _write(folder / TERMS, dict(terms))
 
 
@@ -76,7 +77,7 @@ def mark_whole(checkpoint: Path) -> None:
     """Say that a checkpoint is whole. Its files are on the disk before the mark is: power is cut at any time."""
     digests = {}
     for path in sorted(checkpoint.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != MARK:
             _sync(path)
             digests[str(path.relative_to(checkpoint))] = _digest(path)
     _write(checkpoint / MARK, digests)

@@ -213,6 +213,10 @@ class _Trainer(Trainer):
         refuse_lost(float(loss), self.state.global_step + 1, self.args)
         return loss
 
+    def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:  # noqa: ARG002
+        # By number: a copy of the folder, from a bucket say, has other times.
+        super()._rotate_checkpoints(use_mtime=False, output_dir=output_dir)
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         with checkpoints.saving(folder):

@@ -92,8 +92,9 @@ class Tuning:
         checkpoints.refuse_other_terms(self._folder, terms)
         last = checkpoints.last_whole(self._folder)
         if self._hardware.main:
-            checkpoints.begin(self._folder, terms)
             self._tell_resumed(last, checkpoints.remove_after(self._folder, last))
+            if last is None:
+                checkpoints.begin(self._folder, terms)
         return last
 
     def _tell_resumed(self, last: Checkpoint | None, gone: Sequence[str]) -> None:
