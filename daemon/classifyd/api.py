@@ -1,7 +1,7 @@
 """All that a plugin imports: the values it needs, the protocols it keeps, and `hookimpl`."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import pluggy
 
@@ -43,6 +43,7 @@ __all__ = [
     "Annotation",
     "Bundle",
     "BundleError",
+    "ChecksRecipe",
     "ClassifydError",
     "ConfigError",
     "Cut",
@@ -108,10 +109,22 @@ class Task(Protocol):
 
 @runtime_checkable
 class TrainableTask(Task, Protocol):
-    """A task that `classifyd train` can train."""
+    """A task that `classifyd train` can train. It may also have the method of ChecksRecipe."""
 
-    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
-        """A finished model, not yet published. TrainingError if the data or the result is not fit."""
+    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
+        """A finished model, not yet published; None in a process that only helped another to train (torchrun).
+
+        TrainingError if the data or the result is not fit.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksRecipe(Protocol):
+    """A task that can tell before it reads any data whether the options of a training can be followed."""
+
+    def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
+        """A sentence for each fault, beginning with the option's name. Must be quick and import little."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from classifyd import hookspecs
-from classifyd.api import PluginError, Reader, Task, Writer
+from classifyd.api import ChecksRecipe, PluginError, Reader, Task, Writer
 from classifyd.jobs import Offer, Offers
 
 GROUP = "classifyd"
@@ -34,6 +34,11 @@ class Registry:
     def writer(self, format: str) -> Writer:  # noqa: A002  # the word of the configuration
         """The writer of that format. PluginError names the known ones."""
         return _named(self.writers, format, "format", self.offers)
+
+    def recipe_faults(self, name: str, options: Mapping[str, Any]) -> Sequence[str]:
+        """What is wrong with training options of a task; empty for one that is not there or does not say."""
+        task = self.tasks.get(name)
+        return task.recipe_faults(options) if isinstance(task, ChecksRecipe) else ()
 
 
 def load(points: Iterable[EntryPoint] | None = None) -> Registry:

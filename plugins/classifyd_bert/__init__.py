@@ -1,12 +1,13 @@
 """The kit that BERT-backed tasks share: a task of your own is `BertSequenceTask("name")` and one hook.
 
 Run time needs numpy, onnxruntime and tokenizers alone, and only once a task is loaded; training is imported when it is
-asked for and needs the extra `classifyd[train]`.
+asked for and needs the extra `classifyd[train]`. Only the recipe, a plain value, is checked without it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from classifyd.api import (
     Predictor,
@@ -19,15 +20,20 @@ from classifyd.api import (
     TrainSetup,
     Trial,
 )
+from classifyd_bert.recipe import Recipe, recipe_faults
 
 __all__ = ["BertSequenceTask", "BertTokenTask"]
 
 
 @dataclass(frozen=True, slots=True)
 class BertSequenceTask:
-    """Gives each text one of several labels; keeps `classifyd.api.TrainableTask` and `ReportingTask`."""
+    """Gives each text one of several labels; keeps `classifyd.api.TrainableTask` and `ReportingTask`.
+
+    `recipe` holds the task's own defaults, where they differ from a Recipe's.
+    """
 
     name: str
+    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def load(self, setup: Setup) -> Predictor:
         """The predictor of the bundle in service. BundleError if there is none or it is unfit."""
@@ -35,11 +41,15 @@ class BertSequenceTask:
 
         return SequencePredictor(setup)
 
-    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
+    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
         with _extra("training"):
             from classifyd_bert.train import train_sequence  # noqa: PLC0415  # see above
-        return train_sequence(sets, setup)
+        return train_sequence(sets, setup, Recipe.of(setup.options, **self.recipe))
+
+    def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
+        """What is wrong with options of a training; quick, and without any of what training needs."""
+        return recipe_faults(options, **self.recipe)
 
     def report(self, trial: Trial, setup: ReportSetup) -> Report:
         """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""
@@ -50,9 +60,10 @@ class BertSequenceTask:
 
 @dataclass(frozen=True, slots=True)
 class BertTokenTask:
-    """Marks spans of the text; keeps `classifyd.api.TrainableTask` and `ReportingTask`."""
+    """Marks spans of the text; keeps `classifyd.api.TrainableTask` and `ReportingTask`. `recipe` as above."""
 
     name: str
+    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def load(self, setup: Setup) -> Predictor:
         """The predictor of the bundle in service. BundleError if there is none or it is unfit."""
@@ -60,11 +71,15 @@ class BertTokenTask:
 
         return TokenPredictor(setup)
 
-    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
+    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
         with _extra("training"):
             from classifyd_bert.train import train_token  # noqa: PLC0415  # see above
-        return train_token(sets, setup)
+        return train_token(sets, setup, Recipe.of(setup.options, **self.recipe))
+
+    def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
+        """What is wrong with options of a training; quick, and without any of what training needs."""
+        return recipe_faults(options, **self.recipe)
 
     def report(self, trial: Trial, setup: ReportSetup) -> Report:
         """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import tokenizers
+
 from classifyd.api import TrainingError
 
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
@@ -18,6 +20,24 @@ PINNED = {DEFAULT: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128
 """sha256 of the weights of encoders that are known."""
 
 WEIGHTS = "model.safetensors"
+
+ENCODERS = (
+    "albert",
+    "bert",
+    "camembert",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "modernbert",
+    "mpnet",
+    "roberta",
+    "xlm-roberta",
+)
+"""Model types that read a text as a whole and that optimum exports for labels and for spans."""
+
+COUNT_FROM_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
+"""Model types whose positions begin after the padding token's number: some of them no token can take."""
 
 NEEDED = ("*.json", "*.txt", WEIGHTS)
 
@@ -43,7 +63,9 @@ def find(name: str) -> Base:
     expected = PINNED.get(name)
     if expected not in (None, sha256):
         raise TrainingError(f"{folder / WEIGHTS}: sha256 is {sha256}, {name} is known by {expected}; fetch it again")
-    return Base(name, folder, sha256, _positions(name, folder))
+    positions = _positions(name, folder)
+    _refuse_slow_tokenizer(name, folder)
+    return Base(name, folder, sha256, positions)
 
 
 def _packaged(name: str) -> Path | None:
@@ -100,11 +122,28 @@ def _positions(name: str, folder: Path) -> int:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"base model {name}: {folder / 'config.json'}: {error}") from error
-    if config.get("is_decoder") or config.get("is_encoder_decoder") or "max_position_embeddings" not in config:
-        kind = config.get("model_type", "unknown")
-        raise TrainingError(f"base model {name}: model type {kind} is not an encoder of the BERT family")
-    if not (folder / "tokenizer.json").is_file():
+    kind = config.get("model_type", "unknown")
+    if kind not in ENCODERS or config.get("is_decoder") or config.get("is_encoder_decoder"):
         raise TrainingError(
-            f"base model {name}: {folder} holds no tokenizer.json; save it with a fast tokenizer of transformers"
+            f"base model {name}: model type {kind} is not an encoder of the BERT family; take one of type "
+            f"{', '.join(ENCODERS)}"
         )
-    return int(config["max_position_embeddings"])
+    longest = config.get("max_position_embeddings")
+    if not isinstance(longest, int):
+        raise TrainingError(f"base model {name}: {folder / 'config.json'}: max_position_embeddings is {longest!r}")
+    return longest - config.get("pad_token_id", 1) - 1 if kind in COUNT_FROM_PADDING else longest
+
+
+def _refuse_slow_tokenizer(name: str, folder: Path) -> None:
+    """TrainingError unless there is a tokenizer that the run time can use: it has none of transformers' own."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise TrainingError(
+            f"base model {name}: {folder} holds no tokenizer.json, which is a fast tokenizer's. Make one with "
+            f"transformers: AutoTokenizer.from_pretrained({str(folder)!r}, use_fast=True).save_pretrained("
+            f"{str(folder)!r}); where that fails there is no fast tokenizer for this model, and it cannot serve here"
+        )
+    try:
+        tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare exceptions of its own
+        raise TrainingError(f"base model {name}: {path} is no fast tokenizer ({error}); fetch it again") from error

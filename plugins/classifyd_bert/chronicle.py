@@ -2,33 +2,33 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from classifyd_bert.course import Course, memory
+from classifyd_bert.story import Story, memory
 from classifyd_bert.findings import Findings
 from classifyd_bert.markdown import plain, table
 from classifyd_bert.parity import Form
 from classifyd_bert.report import joined, kept_promises, measured, plot, result, worst_errors
 
 
-def of_training(course: Course, found: Findings, plots: Collection[str]) -> str:
+def of_training(story: Story, found: Findings, plots: Collection[str]) -> str:
     """The report from the result on; what leads to it (command, data, seed) the caller puts before."""
     return joined(
         [
-            ("Result", result(found, course.set_name)),
-            ("Recipe", _recipe(course)),
-            ("Epochs", _epochs(course.history, plots)),
-            *measured(found, course.thresholds, plots),
-            ("Promises", kept_promises(course.promises)),
-            ("Worst errors", worst_errors(found, texts=course.recipe.texts)),
-            ("Export", _export(course)),
-            ("Time and memory", _cost(course)),
+            ("Result", result(found, story.set_name)),
+            ("Recipe", _recipe(story)),
+            ("Epochs", _epochs(story.history, plots)),
+            *measured(found, story.thresholds, plots),
+            ("Promises", kept_promises(story.promises)),
+            ("Worst errors", worst_errors(found, texts=story.recipe.texts)),
+            ("Export", _export(story)),
+            ("Time and memory", _cost(story)),
         ]
     )
 
 
-def _recipe(course: Course) -> list[str]:
+def _recipe(story: Story) -> list[str]:
     rows = [
-        ("base model", f"{plain(course.base.name)}, sha256 `{course.base.sha256}`"),
-        *((name.replace("_", " "), plain(_said(value))) for name, value in course.recipe.as_options().items()),
+        ("base model", f"{plain(story.base.name)}, sha256 `{story.base.sha256}`"),
+        *((name.replace("_", " "), plain(_said(value))) for name, value in story.recipe.as_options().items()),
     ]
     return table((": ", ": "), rows)
 
@@ -51,8 +51,8 @@ def _epochs(history: Sequence[Mapping[str, float]], plots: Collection[str]) -> l
     ]
 
 
-def _export(course: Course) -> list[str]:
-    parity = course.parity
+def _export(story: Story) -> list[str]:
+    parity = story.parity
     forms = {"PyTorch fp32": parity.pytorch, "ONNX fp32": parity.exported}
     if parity.attempt.method != "none":
         forms[str(parity.attempt)] = parity.published
@@ -70,7 +70,7 @@ def _form(form: Form) -> tuple[str, ...]:
     return f"{form.agreement:.2%}", f"{form.macro_f1:.4f}", size, f"{form.seconds:.1f} s"
 
 
-def _cost(course: Course) -> list[str]:
-    spent = [(name, f"{seconds / 60:.1f} min") for name, seconds in course.seconds.items()]
+def _cost(story: Story) -> list[str]:
+    spent = [(name, f"{seconds / 60:.1f} min") for name, seconds in story.seconds.items()]
     held = [(f"most {name}", f"{count / 1e9:.2f} GB") for name, count in memory().items()]
     return table((": ", " "), [*spent, *held])

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from classifyd.api import Example, Span
@@ -44,17 +46,42 @@ def tag_windows(tokenizer: Tokenizer, examples: Sequence[Example], outputs: Sequ
 
 
 class Items(Dataset[Mapping[str, Any]]):
-    """Windows as a torch dataset."""
+    """Windows as a torch dataset: token ids, or what a frozen encoder made of them, with labels.
 
-    def __init__(self, windows: Windows) -> None:
+    `features` is (hidden) for each window, or (tokens, hidden). `shares` is how much each window counts.
+    """
+
+    def __init__(
+        self,
+        windows: Windows,
+        features: Sequence[NDArray[np.float32]] | None = None,
+        shares: Sequence[float] | None = None,
+    ) -> None:
         self._windows = windows
+        self._features = features
+        self._shares = shares
+
+    @property
+    def owners(self) -> list[int]:
+        """The place of each window's text."""
+        return [window.text for window in self._windows.windows]
+
+    def length(self, index: int) -> int:
+        """The tokens of a window."""
+        return len(self._windows.windows[index].ids)
 
     def __len__(self) -> int:
         return len(self._windows.windows)
 
     def __getitem__(self, index: int) -> Mapping[str, Any]:
-        window = self._windows.windows[index]
-        return {"input_ids": window.ids.tolist(), "labels": self._windows.labels[index]}
+        item: dict[str, Any] = {"labels": self._windows.labels[index]}
+        if self._features is None:
+            item["input_ids"] = self._windows.windows[index].ids.tolist()
+        else:
+            item["features"] = self._features[index]
+        if self._shares is not None:
+            item["shares"] = self._shares[index]
+        return item
 
 
 class OneOfEach(Dataset[Mapping[str, Any]]):
@@ -64,10 +91,10 @@ class OneOfEach(Dataset[Mapping[str, Any]]):
     time, for that is where most of what matters stands.
     """
 
-    def __init__(self, windows: Windows, seed: int) -> None:
-        self._items = Items(windows)
+    def __init__(self, items: Items, seed: int) -> None:
+        self._items = items
         self._choices: dict[int, list[int]] = {}
-        for index, owner in enumerate(window.text for window in windows.windows):
+        for index, owner in enumerate(items.owners):
             self._choices.setdefault(owner, []).append(index)
         self._chosen: list[int] = []
         self._seed = seed
@@ -80,11 +107,29 @@ class OneOfEach(Dataset[Mapping[str, Any]]):
             indices[0] if chance.random() < 0.5 else chance.choice(indices) for indices in self._choices.values()
         ]
 
+    def length(self, index: int) -> int:
+        """The tokens of the window that stands for a text in this epoch."""
+        return self._items.length(self._chosen[index])
+
     def __len__(self) -> int:
         return len(self._chosen)
 
     def __getitem__(self, index: int) -> Mapping[str, Any]:
         return self._items[self._chosen[index]]
+
+
+def shares(windows: Windows) -> list[float]:
+    """How much each window counts where a text is learnt from all of its windows: mean 1, the same sum for each text.
+
+    Within a text a window weighs as many tokens as it owns, which is how the run time puts windows together: the loss
+    is then never below that of the combined answer (Jensen), and to make it small makes that one small.
+    """
+    owned = [max(1, int(window.own.sum())) for window in windows.windows]
+    sums: dict[int, int] = {}
+    for window, tokens in zip(windows.windows, owned, strict=True):
+        sums[window.text] = sums.get(window.text, 0) + tokens
+    scale = len(owned) / max(1, len(sums))
+    return [scale * tokens / sums[window.text] for window, tokens in zip(windows.windows, owned, strict=True)]
 
 
 def tags(window: Window, spans: Sequence[Span], numbers: Mapping[str, int]) -> list[int]:

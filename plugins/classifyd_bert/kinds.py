@@ -1,5 +1,6 @@
 """What sets tasks that label whole texts apart from tasks that mark spans, as far as training goes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -56,6 +57,10 @@ class Kind(Protocol):
         """The windows to learn from."""
         ...
 
+    def counts(self, examples: Sequence[Example], outputs: Sequence[str]) -> list[int | None]:
+        """How often each output is right; None for one that is not to be weighed against the others."""
+        ...
+
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         """What pads a batch."""
         ...
@@ -92,6 +97,10 @@ class SequenceKind:
     def windows(self, tokenizer: Tokenizer, examples: Sequence[Example], outputs: Sequence[str]) -> Windows:
         return features.label_windows(tokenizer, examples, outputs)
 
+    def counts(self, examples: Sequence[Example], outputs: Sequence[str]) -> list[int | None]:
+        found = Counter(example.label for example in examples)
+        return [found[label] for label in outputs]
+
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=PAD_MULTIPLE)
 
@@ -127,6 +136,10 @@ class TokenKind:
 
     def windows(self, tokenizer: Tokenizer, examples: Sequence[Example], outputs: Sequence[str]) -> Windows:
         return features.tag_windows(tokenizer, examples, outputs)
+
+    def counts(self, examples: Sequence[Example], outputs: Sequence[str]) -> list[int | None]:
+        found = Counter(span.label for example in examples for span in example.spans or ())
+        return [None if tag == heads.OUTSIDE else found[tag.partition("-")[2]] for tag in outputs]
 
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         return DataCollatorForTokenClassification(

@@ -1,10 +1,9 @@
 """The Trainer's part: a model tuned by a recipe, evaluated and kept each epoch, the best one at the end."""
 
-import json
-import random
-import sys
+import contextlib
+import pickle
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,21 @@ import torch
 from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
-    PreTrainedModel,
     PrinterCallback,
+    ProgressCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from classifyd.api import TrainingError
+from classifyd_bert import checkpoints, watching
+from classifyd_bert.batches import ByLength
+from classifyd_bert.checkpoints import Checkpoint
+from classifyd_bert.epochs import NextEpoch, Patience, Sound, exhausted, refuse_lost
 from classifyd_bert.features import Items, OneOfEach
+from classifyd_bert.hardware import Hardware
+from classifyd_bert.loss import Loss
 from classifyd_bert.recipe import Recipe
-
-POOL_BATCHES = 50
-"""How many batches are sorted by length together: more leave less padding, and less chance."""
 
 Logits = Sequence[np.ndarray]
 """One float32 array per window: (labels,) for a sequence model; (tokens, labels) for a token model, where rows beyond
@@ -39,174 +37,190 @@ the window's own tokens are padding."""
 class Lesson:
     """What a model is tuned on, and how well it does it.
 
-    `measure` turns the evaluation windows' logits into figures; the one named `best` decides which epoch is kept.
+    `weights` are the outputs' in the loss, None where all weigh the same. `measure` turns the evaluation windows'
+    logits into figures; the one named `best` decides which epoch is kept.
     """
 
     train: OneOfEach | Items
     evaluation: Items
     collator: Any
+    weights: tuple[float, ...] | None
     measure: Callable[[Logits], dict[str, float]]
     best: str
 
 
-def tune(
-    model: PreTrainedModel, lesson: Lesson, recipe: Recipe, folder: Path, seed: int, *, resume: bool
-) -> PreTrainedModel:
-    """The model after its best epoch, in evaluation mode.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How and where a model is tuned. Checkpoints and TensorBoard events stay in `folder`."""
 
-    Checkpoints of the last three epochs and TensorBoard events stay in `folder`; `resume` takes up the last one there.
-    """
-    freeze(model, recipe.freeze)
+    recipe: Recipe
+    hardware: Hardware
+    folder: Path
+    seed: int
+    begun: Checkpoint | None = None
+    """The checkpoint to go on from; None at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The model after its best epoch, in evaluation mode; how many steps it took in all, and which epoch was best."""
+
+    model: nn.Module
+    steps: int
+    best_step: int | None
+
+
+def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
+    """The best of the model's epochs. TrainingError if the loss is lost, the memory or the disk is full."""
+    order = ByLength(
+        lesson.train, _batch(course.recipe.batch_size, course.hardware) * course.hardware.share, course.seed
+    )
+    teller = watching.telling(lesson.best)
+    patience = Patience(course.recipe.early_stopping, lesson.best)
     trainer = _Trainer(
         model=model,
-        args=_arguments(recipe, lesson, folder, seed),
+        args=_arguments(_cut_short(course, lesson.best), lesson),
         train_dataset=lesson.train,
         eval_dataset=lesson.evaluation,
         data_collator=lesson.collator,
         compute_metrics=lambda prediction: lesson.measure(prediction.predictions),
-        callbacks=[_NextWindows(lesson.train), _Telling()],
+        compute_loss_func=Loss(lesson.weights, course.recipe.label_smoothing),
+        callbacks=[
+            NextEpoch(order, course.begun),
+            Sound(),
+            patience,
+            teller,
+        ],
     )
-    trainer.remove_callback(PrinterCallback)
-    checkpoint = get_last_checkpoint(str(folder / "checkpoints")) if resume and folder.is_dir() else None
-    result = trainer.train(resume_from_checkpoint=checkpoint)
-    if not np.isfinite(result.training_loss):
-        raise TrainingError(
-            f"the loss became {result.training_loss}; try a lower learning rate than {recipe.learning_rate}"
-        )
+    trainer.order = order
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+    with _faults_named(course), contextlib.closing(teller) if isinstance(teller, watching.Bar) else _nothing():
+        trainer.train(resume_from_checkpoint=str(course.begun.folder) if course.begun else None)
     # Without the wrapper that accelerate puts around it for half precision: from here on it calculates in float32.
-    return trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+    tuned = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
+    trainer.accelerator.end_training()
+    return Outcome(tuned, trainer.state.global_step, trainer.state.best_global_step)
 
 
-def freeze(model: PreTrainedModel, what: str) -> None:
-    """Leave the encoder ("all"), or its embeddings and lowest layers (a number), as the base model has them."""
-    if what == "none":
-        return
-    encoder = model.base_model
-    layers = _layers(encoder)
-    if what == "all":
-        still = [encoder.embeddings, *layers]
-    elif int(what) <= len(layers):
-        still = [encoder.embeddings, *layers[: int(what)]]
-    else:
-        raise TrainingError(f"freeze {what}: the base model has {len(layers)} layers")
-    for module in still:
-        module.requires_grad_(requires_grad=False)
+def _cut_short(course: Course, best: str) -> Course:
+    """The same without epochs that early stopping had already cut off when the training was interrupted."""
+    figures = course.begun.figures(best) if course.begun else []
+    if exhausted(figures, course.recipe.early_stopping):
+        return replace(course, recipe=replace(course.recipe, epochs=len(figures)))
+    return course
 
 
-def _layers(encoder: nn.Module) -> Sequence[nn.Module]:
-    """The encoder's layers, lowest first: its longest list of modules, whatever the family calls it."""
-    lists = [list(module) for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    return max(lists, key=len)
+def _batch(size: int, hardware: Hardware) -> int:
+    """The part of a batch that each device takes. TrainingError if it cannot be shared evenly."""
+    if size % hardware.share:
+        raise TrainingError(f"batch size {size} cannot be shared by {hardware.share} devices; name a multiple of that")
+    return size // hardware.share
 
 
-def _arguments(recipe: Recipe, lesson: Lesson, folder: Path, seed: int) -> TrainingArguments:
-    on_gpu = torch.cuda.is_available()
-    precision = _precision(recipe.precision, on_gpu=on_gpu)
+def _arguments(course: Course, lesson: Lesson) -> TrainingArguments:
+    recipe, hardware = course.recipe, course.hardware
+    on_gpu = hardware.device == "cuda"
     return TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        logging_dir=str(folder / "events"),
+        output_dir=str(course.folder / checkpoints.FOLDER),
+        logging_dir=str(course.folder / "events"),
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=2 * recipe.batch_size,
+        per_device_train_batch_size=_batch(recipe.batch_size, hardware),
+        per_device_eval_batch_size=-(-(recipe.eval_batch_size or 2 * recipe.batch_size) // hardware.share),
+        gradient_accumulation_steps=recipe.gradient_accumulation,
+        gradient_checkpointing=recipe.gradient_checkpointing and recipe.freeze != "all",
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         weight_decay=recipe.weight_decay,
         warmup_ratio=recipe.warmup,
-        label_smoothing_factor=recipe.label_smoothing,
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=3,
+        save_total_limit=checkpoints.KEPT,
         load_best_model_at_end=True,
         metric_for_best_model=lesson.best,
         greater_is_better=True,
-        bf16=precision == "bf16",
-        fp16=precision == "fp16",
+        label_names=["labels"],
+        remove_unused_columns=False,
+        bf16=hardware.precision == "bf16",
+        fp16=hardware.precision == "fp16",
         use_cpu=not on_gpu,
+        ddp_backend=None if on_gpu or hardware.processes == 1 else "gloo",
         optim="adamw_torch_fused",
         logging_steps=20,
+        logging_nan_inf_filter=False,  # a loss that is lost ends the training at once
         report_to=["tensorboard"],
-        seed=seed,
-        disable_tqdm=not sys.stderr.isatty(),
+        seed=course.seed,
+        disable_tqdm=True,
         dataloader_pin_memory=on_gpu,
     )
 
 
-def _precision(asked: str, *, on_gpu: bool) -> str:
-    """What "auto" means here: half precision where the hardware has it. TrainingError for fp16 without a GPU."""
-    if asked == "fp16" and not on_gpu:
-        raise TrainingError("precision fp16 needs a GPU; on a CPU use bf16 or fp32")
-    if asked != "auto":
-        return asked
-    if on_gpu:
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"  # noqa: SLF001 (torch has no public name for it)
+@contextlib.contextmanager
+def _nothing() -> Iterator[None]:
+    yield
 
 
-class _ByLength(Sampler[int]):
-    """The order of one epoch: texts of similar length side by side, so that batches hold little padding.
-
-    The batches themselves come in random order. Sorted from long to short, as transformers has them, each stretch of
-    an epoch would end with nothing but short texts, and the model would unlearn the long ones.
-    """
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self._lengths = lengths
-        self._batch_size = batch_size
-        self._chance = random.Random(seed)  # noqa: S311  # an order, not a secret
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        places = list(range(len(self._lengths)))
-        self._chance.shuffle(places)
-        pool = POOL_BATCHES * self._batch_size
-        batches = []
-        for start in range(0, len(places), pool):
-            alike = sorted(places[start : start + pool], key=self._lengths.__getitem__)
-            batches += [alike[first : first + self._batch_size] for first in range(0, len(alike), self._batch_size)]
-        # One that is not full has to be the last: the loader cuts the order into batches again.
-        rest = [batch for batch in batches if len(batch) < self._batch_size]
-        full = [batch for batch in batches if len(batch) == self._batch_size]
-        self._chance.shuffle(full)
-        return iter([place for batch in (*full, *rest) for place in batch])
+@contextlib.contextmanager
+def _faults_named(course: Course) -> Iterator[None]:
+    """TrainingErrors with a remedy for what can go wrong with memory, disk and checkpoints."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "the memory of the GPU is full; try half of the batch size and --gradient-accumulation 2 (which learns the "
+            "same), --gradient-checkpointing, or a smaller --max-length"
+        ) from error
+    except pickle.UnpicklingError as error:
+        where = course.begun.folder if course.begun else course.folder
+        raise TrainingError(
+            f"{where}: cannot be resumed from: its state holds more than numbers, and what else there is may run code "
+            "when it is loaded. Remove it, or train anew, without --resume"
+        ) from error
+    except OSError as error:
+        where = error.filename or course.folder
+        raise TrainingError(
+            f"{where}: {error.strerror or error}; nothing is published. Make room, then --resume"
+        ) from error
 
 
 class _Trainer(Trainer):
-    """A Trainer with batches of similar length, that evaluates in the order of the data.
+    """A Trainer with our own order of batches and our own loss, that evaluates in the order of the data.
 
-    The order lets windows be put back together.
+    That order lets windows be put back together.
     """
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        data = train_dataset if train_dataset is not None else self.train_dataset
-        lengths = [len(data[place]["input_ids"]) for place in range(len(data))]
-        return _ByLength(lengths, self.args.train_batch_size, self.args.seed + int(self.state.epoch or 0))
+    order: ByLength
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 (there is but one)
+        return self.order
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int]:
         return SequentialSampler(eval_dataset)
 
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        labels, shares = inputs.pop("labels"), inputs.pop("shares", None)
+        outputs = model(**inputs)
+        loss = self.compute_loss_func(outputs.logits, labels, shares, num_items_in_batch)
+        if num_items_in_batch is not None:
+            # The items are those of all devices, and the gradients are averaged over the devices afterwards.
+            loss = loss * (self.accelerator.num_processes if self.args.n_gpu <= 1 else self.args.n_gpu)
+        return (loss, outputs) if return_outputs else loss
 
-class _NextWindows(TrainerCallback):
-    """Has long texts show another window in each epoch."""
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        refuse_lost(float(loss), self.state.global_step + 1, self.args)
+        return loss
 
-    def __init__(self, data: OneOfEach | Items) -> None:
-        self._data = data
+    def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:  # noqa: ARG002
+        # By number: a copy of the folder, from a bucket say, has other times.
+        super()._rotate_checkpoints(use_mtime=False, output_dir=output_dir)
 
-    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002 (the Trainer names them)
-        if isinstance(self._data, OneOfEach):
-            self._data.choose(int(state.epoch or 0))
-
-
-class _Telling(TrainerCallback):
-    """One JSON line per evaluation on stderr."""
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,  # noqa: ARG002 (the Trainer names them)
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        metrics: dict[str, float],
-        **_: Any,
-    ) -> None:
-        figures = {name.removeprefix("eval_"): round(value, 4) for name, value in metrics.items()}
-        print(json.dumps({"event": "evaluated", "step": state.global_step, **figures}), file=sys.stderr, flush=True)
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        with checkpoints.saving(folder):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoints.mark_whole(folder)

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from classifyd_bert.course import Course
+from classifyd_bert.story import Story
 from classifyd_bert.figures import Figures, ForLabel
 from classifyd_bert.findings import Findings
 from classifyd_bert.promises import Kept
 
 
-def of_training(course: Course, found: Findings) -> dict[str, Any]:
+def of_training(story: Story, found: Findings) -> dict[str, Any]:
     """Figures of the held-out set as a whole, by label and by source; of the parity gate; of the promises."""
-    parity = course.parity
+    parity = story.parity
     return {
-        "set": course.set_name,
+        "set": story.set_name,
         **_plain(found.whole),
         "calibration_error": round(found.calibration_error, 4),
         "labels": {one.label: _of_label(one) for one in found.whole.labels},
@@ -33,7 +33,7 @@ def of_training(course: Course, found: Findings) -> dict[str, Any]:
         },
         "promises": [
             {"promise": str(one.promise), "evaluation": _kept(one), "test": None if test is None else _kept(test)}
-            for one, test in course.promises
+            for one, test in story.promises
         ],
     }
 

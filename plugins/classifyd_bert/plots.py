@@ -24,7 +24,7 @@ Draw = Callable[[Figure], None]
 
 
 def draw(found: Findings, history: Sequence[Mapping[str, float]], folder: Path) -> dict[str, Path]:
-    """Every plot that makes sense, as PNG files in `folder`, by name; `history` as in `Course`, empty without one."""
+    """Every plot that makes sense, as PNG files in `folder`, by name; `history` as in `Story`, empty without one."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted: dict[str, tuple[tuple[float, float], Draw]] = {}
     if history:

@@ -13,6 +13,14 @@ VOCABULARY = (
 WORDS = VOCABULARY.split()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models this small gain nothing by threads, which on a busy machine wait for one another."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT of two layers with a vocabulary of a few words."""

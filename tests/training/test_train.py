@@ -213,12 +213,12 @@ def test_a_hub_that_is_out_of_reach_is_explained(registry: plugins.Registry, mon
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({"epochs": 0}, "epochs must be 1 or more"),
-        ({"learning_rate": 2.0}, "learning rate must be above 0"),
+        ({"epochs": 0}, "epochs must be a whole number, 1 or more, not 0"),
+        ({"learning_rate": 2.0}, "learning_rate must be a number above 0"),
         ({"freeze": "half"}, "freeze must be none, all or a number"),
         ({"precision": "int4"}, "precision must be one of"),
-        ({"colour": "red"}, "unknown training options: colour"),
-        ({"max_length": 4000}, "takes 64 tokens at most"),
+        ({"colour": "red"}, "there is no training option colour"),
+        ({"max_length": 4000}, "takes 64 tokens at most; give --max-length 64 or less"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(

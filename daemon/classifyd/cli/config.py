@@ -29,7 +29,8 @@ def check(config: ConfigOption = None) -> None:
     from classifyd.cli.screen import say
 
     path = configuration.find(config, os.environ)
-    found = configuration.load(path, os.environ, plugins.load().offers)
+    registry = plugins.load()
+    found = configuration.load(path, os.environ, registry.offers, check_recipe=registry.recipe_faults)
     tasks = sorted({task for inbox in found.inboxes for task in inbox.tasks})
     say(f"{path}: nothing wrong; {len(found.inboxes)} inboxes, tasks {', '.join(tasks)}")
 
@@ -56,6 +57,10 @@ def _document(config: "Config") -> Iterator[str]:
     for name, task in config.tasks.items():
         yield f"\n[tasks.{name}]"
         yield from _settings({"review_below": task.review_below, **task.options})
+        train = {"base_model": task.train.base_model, "seed": task.train.seed, **task.train.recipe}
+        if any(value is not None for value in train.values()):
+            yield f"\n[tasks.{name}.train]"
+            yield from _settings(train)
     yield "\n[limits]"
     yield from _settings(dataclasses.asdict(config.limits))
 

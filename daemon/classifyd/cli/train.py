@@ -3,17 +3,30 @@
 
 import shlex
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from classifyd.cli.options import ConfigOption, load_settings
 
+if TYPE_CHECKING:
+    from classifyd.config.offers import CheckRecipe
+
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 DATA_HELP = (
     "Labelled data: csv, tsv, json, jsonl (compressed or not), CoNLL columns, or a folder per label; repeatable."
 )
+
+DEFAULT_SEED = 42
+RECIPE = "Recipe (or \\[tasks.TASK.train] of the configuration)"
+
+
+def _recipe(metavar: str, said: str) -> Any:
+    """An option of the recipe; `said` ends with the default, after the last full stop."""
+    meaning, _, default = said.rpartition(". ")
+    return typer.Option(metavar=metavar, help=f"{meaning}. [dim]default: {default}[/dim]", rich_help_panel=RECIPE)
 
 
 def train(
@@ -21,27 +34,35 @@ def train(
     data: Annotated[list[str], typer.Option(metavar="P", help=DATA_HELP)],
     eval_data: Annotated[list[str] | None, typer.Option(metavar="P", help="Data to choose the epoch by.")] = None,
     test_data: Annotated[list[str] | None, typer.Option(metavar="P", help="Data to measure the result on.")] = None,
-    base_model: Annotated[
-        str, typer.Option(metavar="M", help="The encoder to start from: a local folder or a hub id.")
-    ] = DEFAULT_BASE,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the data. [dim]default: 3[/dim]")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(metavar="X", help="Highest learning rate. [dim]default: 5e-5[/dim]")
+    base_model: Annotated[str | None, _recipe("M", f"Encoder to start from: folder or hub id. {DEFAULT_BASE}")] = None,
+    epochs: Annotated[int | None, _recipe("N", "Passes over the data. 3")] = None,
+    learning_rate: Annotated[float | None, _recipe("X", "Highest learning rate. 5e-5")] = None,
+    batch_size: Annotated[int | None, _recipe("N", "Texts at a time, on all devices together. 32")] = None,
+    eval_batch_size: Annotated[int | None, _recipe("N", "The same in evaluation. twice as many")] = None,
+    gradient_accumulation: Annotated[int | None, _recipe("N", "Batches per step. 1")] = None,
+    gradient_checkpointing: Annotated[
+        bool | None,
+        typer.Option(
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Calculate twice to need less memory. [dim]default: no[/dim]",
+            rich_help_panel=RECIPE,
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Texts per step. [dim]default: 32[/dim]")] = None,
-    max_length: Annotated[
-        int | None, typer.Option(metavar="N", help="Tokens per window. [dim]default: 128[/dim]")
-    ] = None,
+    max_length: Annotated[int | None, _recipe("N", "Tokens per window. 128")] = None,
+    stride: Annotated[int | None, _recipe("N", "Tokens that neighbouring windows share. 32")] = None,
+    windows: Annotated[str | None, _recipe("one|all", "Windows of a long text in each epoch. one")] = None,
     freeze: Annotated[
         str | None,
-        typer.Option(metavar="none|all|N", help="Leave all layers, or the lowest N with the embeddings, as they are."),
+        _recipe("none|all|N", "Leave all layers, or the lowest N with the embeddings, as they are. none"),
     ] = None,
-    precision: Annotated[
-        str | None, typer.Option(metavar="auto|fp32|bf16|fp16", help="What to calculate in. [dim]default: auto[/dim]")
+    precision: Annotated[str | None, _recipe("auto|fp32|bf16|fp16", "What to calculate in. auto")] = None,
+    weight_decay: Annotated[float | None, _recipe("X", "Pull of weights towards 0. 0.01")] = None,
+    warmup: Annotated[float | None, _recipe("X", "Share of steps in which the learning rate rises. 0.06")] = None,
+    label_smoothing: Annotated[float | None, _recipe("X", "Share of certainty taken from each label. 0")] = None,
+    class_weights: Annotated[
+        str | None, _recipe("auto|none|balanced", "Whether rare labels count for more. auto")
     ] = None,
-    label_smoothing: Annotated[
-        float | None, typer.Option(metavar="X", help="Share of certainty taken from each label. [dim]default: 0[/dim]")
-    ] = None,
+    early_stopping: Annotated[int | None, _recipe("N", "Stop after N epochs without a better one; 0: never. 0")] = None,
     promise: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,8 +78,8 @@ def train(
         str | None, typer.Option(metavar="int8|none", help="How to store the model. [dim]default: int8[/dim]")
     ] = None,
     no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave texts of the data out of the report.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Take up the last checkpoint.")] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Fixes the split, the order and the new layers.")] = 42,
+    seed: Annotated[int | None, _recipe("N", "Fixes the split, the order and the new layers. 42")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Take up the last checkpoint that is whole.")] = False,
     text_column: Annotated[str | None, typer.Option(metavar="C", help="The text's column; else guessed.")] = None,
     label_column: Annotated[str | None, typer.Option(metavar="C", help="The label's column; else guessed.")] = None,
     map: Annotated[  # noqa: A002  # the option's name
@@ -90,14 +111,26 @@ def train(
     from classifyd.training import Columns, TrainOptions
     from classifyd.training import train as train_task
 
-    recipe = {
+    registry = plugins.load()
+    settings = load_settings(config)
+    asked = settings.task(task).train
+    given = {
         "epochs": epochs,
         "learning_rate": learning_rate,
         "batch_size": batch_size,
+        "eval_batch_size": eval_batch_size,
+        "gradient_accumulation": gradient_accumulation,
+        "gradient_checkpointing": gradient_checkpointing,
         "max_length": max_length,
+        "stride": stride,
+        "windows": windows,
         "freeze": freeze,
         "precision": precision,
+        "weight_decay": weight_decay,
+        "warmup": warmup,
         "label_smoothing": label_smoothing,
+        "class_weights": class_weights,
+        "early_stopping": early_stopping,
         "examples": _lines(examples),
         "promises": tuple(promise) if promise else None,
         "promise_confidence": promise_confidence,
@@ -109,19 +142,20 @@ def train(
         evaluation_data=tuple(eval_data or ()),
         test_data=tuple(test_data or ()),
         folder=folder or Path("runs") / task,
-        base_model=base_model,
+        base_model=base_model or asked.base_model or DEFAULT_BASE,
         columns=Columns.of(text_column, label_column, map),
         evaluation_share=eval_share,
         test_share=test_share,
-        recipe={name: value for name, value in recipe.items() if value is not None},
-        seed=seed,
+        recipe=_merged(task, asked.recipe, given, registry.recipe_faults, settings.file),
+        seed=next(value for value in (seed, asked.seed, DEFAULT_SEED) if value is not None),
         resume=resume,
         promote=promote,
         command=shlex.join(["classifyd", *sys.argv[1:]]),
     )
-    registry = plugins.load()
-    store = Store(output or load_settings(config).models)
+    store = Store(output or settings.models)
     bundle = train_task(registry.task(task), options, store, registry.readers, _tell)
+    if bundle is None:  # another process publishes
+        return
     service = "in service" if store.current(task) == bundle.version else "not in service"
     _tell(f"{task}@{bundle.version} is published ({service}); its report: {bundle.path / 'report.md'}")
     print(f"{task}@{bundle.version}")
@@ -129,6 +163,31 @@ def train(
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _merged(
+    task: str,
+    configured: Mapping[str, Any],
+    given: Mapping[str, Any],
+    faults: "CheckRecipe",
+    file: Path | None,
+) -> dict[str, Any]:
+    """The recipe: what was given over what is configured. ConfigError or UsageError, by whose fault it is."""
+    from classifyd.errors import ConfigError, UsageError
+
+    said = {name: value for name, value in given.items() if value is not None}
+    wrong = [f"{file}: [tasks.{task}.train] {fault}" for fault in faults(task, configured)]
+    if wrong:
+        raise ConfigError([*wrong, *faults(task, said)])
+    merged = {**configured, **said}
+    found = faults(task, merged)
+    if found:
+        raise UsageError("\n".join(f"--{name.replace('_', '-')} {rest}" for name, _, rest in _named(found)))
+    return merged
+
+
+def _named(faults: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    return (fault.partition(" ") for fault in faults)
 
 
 def _lines(path: Path | None) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from classifyd.config.loading import PLACES, cores, find, load
 from classifyd.config.offers import check_formats, check_tasks
-from classifyd.config.settings import DELETE, SAME, Config, DaemonConfig, InboxConfig, TaskConfig
+from classifyd.config.settings import DELETE, SAME, Config, DaemonConfig, InboxConfig, TaskConfig, TrainConfig
 
 __all__ = [
     "DELETE",
@@ -12,6 +12,7 @@ __all__ = [
     "DaemonConfig",
     "InboxConfig",
     "TaskConfig",
+    "TrainConfig",
     "check_formats",
     "check_tasks",
     "cores",

@@ -1,11 +1,12 @@
 """Overrides from the environment: CLASSIFYD_SECTION__KEY=value, typed as the setting is."""
 
+import tomllib
 from collections.abc import Mapping, MutableMapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from classifyd.config.schema import SECTIONS, TaskSection
+from classifyd.config.schema import SECTIONS, TaskSection, TrainSection
 from classifyd.config.sentences import nearest, sentences
 
 PREFIX = "CLASSIFYD_"
@@ -23,6 +24,8 @@ def override(tables: MutableMapping[str, Any], environ: Mapping[str, str]) -> li
 
 def _override_one(tables: MutableMapping[str, Any], variable: str, steps: list[str], text: str) -> list[str]:
     match steps:
+        case ["tasks", task, "train", key]:
+            return _put(_inner(_inner(_inner(tables, "tasks"), task), "train"), TrainSection, variable, key, text)
         case ["tasks", task, key]:
             return _put(_inner(_inner(tables, "tasks"), task), TaskSection, variable, key, text)
         case ["inbox", *_]:
@@ -51,6 +54,14 @@ def _put(table: MutableMapping[str, Any], model: type[BaseModel], variable: str,
 def _typed(model: type[BaseModel], key: str, text: str) -> Any:
     field = model.model_fields.get(key)
     if field is None:
-        return text
+        return _plain(text) if model is TrainSection else text
     kind: Any = Annotated[field.annotation, field]
     return TypeAdapter(kind).validate_python(text, strict=False)
+
+
+def _plain(text: str) -> Any:
+    """A number or a truth where the text is one, as it would be in the file; else the text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

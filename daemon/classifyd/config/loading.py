@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from classifyd.config.environment import override
 from classifyd.config.folders import folder_faults
-from classifyd.config.offers import format_faults, task_faults
+from classifyd.config.offers import CheckRecipe, format_faults, recipe_faults, task_faults
 from classifyd.config.schema import (
     SECTIONS,
     TABLES,
@@ -21,9 +21,10 @@ from classifyd.config.schema import (
     LimitsSection,
     ModelsSection,
     TaskSection,
+    TrainSection,
 )
 from classifyd.config.sentences import nearest, quoted, sentences
-from classifyd.config.settings import DELETE, Config, DaemonConfig, InboxConfig, TaskConfig
+from classifyd.config.settings import DELETE, Config, DaemonConfig, InboxConfig, TaskConfig, TrainConfig
 from classifyd.errors import ConfigError
 from classifyd.jobs import Offers
 from classifyd.values import Limits
@@ -48,10 +49,18 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environ: Mapping[str, str], offers: Offers | None = None, *, check_folders: bool = True) -> Config:
+def load(
+    path: Path,
+    environ: Mapping[str, str],
+    offers: Offers | None = None,
+    *,
+    check_folders: bool = True,
+    check_recipe: CheckRecipe | None = None,
+) -> Config:
     """Read and check a configuration. ConfigError with every fault.
 
     Tasks and formats are compared with what the plugins offer only if `offers` is given; else see `check_tasks`.
+    Recipes are checked only if somebody says how, for they are the tasks' affair.
     `check_folders=False` is for commands that watch no inbox: it may not be there yet.
     """
     reading = _Reading(path)
@@ -62,6 +71,8 @@ def load(path: Path, environ: Mapping[str, str], offers: Offers | None = None, *
     if offers is not None:
         faults += [f"{path}: {fault}" for fault in task_faults(config, offers.tasks)]
         faults += [f"{path}: {fault}" for fault in format_faults(config, offers.writers)]
+    if check_recipe is not None:
+        faults += [f"{path}: {fault}" for fault in recipe_faults(config, check_recipe)]
     if faults or reading.outside:
         raise ConfigError([*faults, *reading.outside])
     return config
@@ -165,7 +176,13 @@ class _Reading:
             if section is not None:
                 options = section.model_extra or {}
                 self.faults += _misspelt(name, options)
-                yield name, TaskConfig(section.review_below, options)
+                yield name, TaskConfig(section.review_below, options, self._train(section.train))
+
+    def _train(self, section: TrainSection) -> TrainConfig:
+        base = section.base_model
+        if base is not None and base.startswith((".", "~", "/")):  # else an id of the hub, as a/b
+            base = str(self._absolute(base))
+        return TrainConfig(base, section.seed, section.model_extra or {})
 
 
 # ---------------------------------------------------------------------- helpers, in the order used

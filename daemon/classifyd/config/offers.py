@@ -1,10 +1,14 @@
 """Whether the installed plugins offer what a configuration names; known only once they were asked."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from classifyd.config.sentences import nearest, quoted
 from classifyd.config.settings import SAME, Config
 from classifyd.errors import ConfigError
+
+CheckRecipe = Callable[[str, Mapping[str, Any]], Sequence[str]]
+"""What is wrong with the training options of a task; nothing for a task that does not say."""
 
 
 def check_tasks(config: Config, offered: Collection[str]) -> None:
@@ -29,6 +33,13 @@ def task_faults(config: Config, offered: Collection[str]) -> Iterator[str]:
     for task in config.tasks:
         if task not in offered:
             yield f"[tasks.{task}] is for a task that no installed plugin offers.{nearest(task, offered)}"
+
+
+def recipe_faults(config: Config, check: CheckRecipe) -> Iterator[str]:
+    """What is wrong with the tables [tasks.NAME.train]."""
+    for name, task in config.tasks.items():
+        if task.train.recipe:
+            yield from (f"[tasks.{name}.train] {fault}" for fault in check(name, task.train.recipe))
 
 
 def format_faults(config: Config, offered: Collection[str]) -> Iterator[str]:

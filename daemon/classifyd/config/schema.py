@@ -100,12 +100,22 @@ class InboxSection(Section):
     limits: LimitsSection = LimitsSection()
 
 
+class TrainSection(BaseModel):
+    """The table [tasks.NAME.train]; what is not known here belongs to the recipe, which the task checks."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    base_model: PathText | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+
+
 class TaskSection(BaseModel):
     """One table [tasks.NAME]; what is not known here is an option of the task's own."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     review_below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    train: TrainSection = TrainSection()
 
 
 SECTIONS: dict[str, type[BaseModel]] = {"daemon": DaemonSection, "models": ModelsSection, "limits": LimitsSection}

@@ -61,11 +61,24 @@ class DaemonConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How a task is trained where the command line does not say: the encoder to start from, the seed, the recipe.
+
+    None is the command's own default. `recipe` is the task's affair; see `check_recipe` of `load`.
+    """
+
+    base_model: str | None = None
+    seed: int | None = None
+    recipe: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
 class TaskConfig:
     """One task's section: the score below which answers are for review (None: the bundle's), and the task's options."""
 
     review_below: float | None = None
     options: Mapping[str, Any] = EMPTY
+    train: TrainConfig = field(default_factory=TrainConfig)
 
 
 @dataclass(frozen=True, slots=True)

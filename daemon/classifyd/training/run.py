@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,23 +55,37 @@ class Prepared:
 
 def train(
     task: Task, options: TrainOptions, store: Store, known: Sequence[Reader], tell: Callable[[str], None]
-) -> Bundle:
-    """The bundle that was published; `tell` hears what happens on the way. TrainingError leaves the store untouched."""
+) -> Bundle | None:
+    """The bundle that was published; `tell` hears what happens on the way. TrainingError leaves the store untouched.
+
+    Where torchrun started several processes they train together, but only the main one makes room, speaks and
+    publishes; the others get None.
+    """
+    if helping():
+        tell = _silent
     if not isinstance(task, TrainableTask):
         raise TrainingError(f"task {task.name!r} cannot be trained; its plugin offers no train()")
     prepared = prepare(options, known)
     for note in prepared.notes:
         tell(note)
     data_sha256 = digest(prepared.sets)
-    _make_room(options.folder, data_sha256, resume=options.resume)
+    if not helping():
+        _make_room(options.folder, data_sha256, resume=options.resume)
     setup = TrainSetup(task.name, options.folder, options.base_model, options.recipe, options.seed, options.resume)
     model = task.train(prepared.sets, setup)
+    if model is None:
+        return None
     headed = replace(model, report=_headed(task.name, model, options, prepared, data_sha256))
     whole = _with_page(task.name, headed, options.folder)
     bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
     if options.promote or (options.promote is None and store.current(task.name) is None):
         store.promote(task.name, bundle.version)
     return bundle
+
+
+def helping() -> bool:
+    """Whether this process only helps another one to train: torchrun and accelerate number them."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 def prepare(options: TrainOptions, known: Sequence[Reader]) -> Prepared:
@@ -105,6 +120,10 @@ def digest(ready: TrainingSets) -> str:
             whole.update(json.dumps([example.text, example.label, spans]).encode())
         whole.update(b"\n")
     return whole.hexdigest()
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 def _make_room(folder: Path, data_sha256: str, *, resume: bool) -> None:

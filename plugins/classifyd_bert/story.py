@@ -16,7 +16,7 @@ from classifyd_bert.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Story:
     """One training in retrospect.
 
     `history` has one entry per epoch, of the evaluation set but for `training_loss`. `promises` says of each promise
