@@ -29,6 +29,7 @@ from classifyd.values import (
     Setup,
     Source,
     Span,
+    TextLengths,
     TrainedModel,
     TrainingSets,
     TrainSetup,
@@ -51,6 +52,7 @@ __all__ = [
     "Label",
     "LimitExceeded",
     "Limits",
+    "MeasuringTask",
     "PluginError",
     "PredictionFailed",
     "Predictor",
@@ -60,6 +62,7 @@ __all__ = [
     "Source",
     "Span",
     "Task",
+    "TextLengths",
     "TrainSetup",
     "TrainableTask",
     "TrainedModel",
@@ -105,6 +108,18 @@ class TrainableTask(Task, Protocol):
 
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
         """A finished model, not yet published. TrainingError if the data or the result is not fit."""
+        ...
+
+
+@runtime_checkable
+class MeasuringTask(TrainableTask, Protocol):
+    """A trainable task that can also tell how long texts are to it, for `classifyd train --check-data`."""
+
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths under the tokenizer and recipe that `train` would use, without loading a model.
+
+        TrainingError if `train` could not even begin: no such base model, a setting that cannot be.
+        """
         ...
 
 

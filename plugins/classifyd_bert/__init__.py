@@ -4,16 +4,17 @@ Run time needs numpy, onnxruntime and tokenizers alone, and only once a task is 
 asked for and needs the extra `classifyd[train]`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from classifyd.api import Predictor, Setup, TrainedModel, TrainingSets, TrainSetup
+from classifyd.api import Predictor, Setup, TextLengths, TrainedModel, TrainingSets, TrainSetup
 
 __all__ = ["BertSequenceTask", "BertTokenTask"]
 
 
 @dataclass(frozen=True, slots=True)
 class BertSequenceTask:
-    """A task that gives each text one of several labels; keeps `classifyd.api.TrainableTask`."""
+    """A task that gives each text one of several labels; keeps `classifyd.api.MeasuringTask`."""
 
     name: str
 
@@ -29,10 +30,16 @@ class BertSequenceTask:
 
         return train_sequence(sets, setup)
 
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
+        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
+
+        return measure(texts, setup)
+
 
 @dataclass(frozen=True, slots=True)
 class BertTokenTask:
-    """A task that marks spans of the text; keeps `classifyd.api.TrainableTask`."""
+    """A task that marks spans of the text; keeps `classifyd.api.MeasuringTask`."""
 
     name: str
 
@@ -47,3 +54,9 @@ class BertTokenTask:
         from classifyd_bert.train import train_token  # noqa: PLC0415  # see above
 
         return train_token(sets, setup)
+
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
+        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
+
+        return measure(texts, setup)

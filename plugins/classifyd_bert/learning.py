@@ -50,11 +50,19 @@ class Lesson:
 
 
 def tune(
-    model: PreTrainedModel, lesson: Lesson, recipe: Recipe, folder: Path, seed: int, *, resume: bool
+    model: PreTrainedModel,
+    lesson: Lesson,
+    recipe: Recipe,
+    folder: Path,
+    seed: int,
+    *,
+    resume: bool,
+    saved: Callable[[], None] | None = None,
 ) -> PreTrainedModel:
     """The model after its best epoch, in evaluation mode.
 
     Checkpoints of the last three epochs and TensorBoard events stay in `folder`; `resume` takes up the last one there.
+    `saved` is called after each.
     """
     freeze(model, recipe.freeze)
     trainer = _Trainer(
@@ -64,7 +72,7 @@ def tune(
         eval_dataset=lesson.evaluation,
         data_collator=lesson.collator,
         compute_metrics=lambda prediction: lesson.measure(prediction.predictions),
-        callbacks=[_NextWindows(lesson.train), _Telling()],
+        callbacks=[_NextWindows(lesson.train), _Telling(), *([_Saved(saved)] if saved else [])],
     )
     trainer.remove_callback(PrinterCallback)
     checkpoint = get_last_checkpoint(str(folder / "checkpoints")) if resume and folder.is_dir() else None
@@ -195,6 +203,17 @@ class _NextWindows(TrainerCallback):
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002 (the Trainer names them)
         if isinstance(self._data, OneOfEach):
             self._data.choose(int(state.epoch or 0))
+
+
+class _Saved(TrainerCallback):
+    """Calls a function once a checkpoint is whole and older ones are gone, in the one process that writes them."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002 (the Trainer names them)
+        if state.is_world_process_zero:
+            self._call()
 
 
 class _Telling(TrainerCallback):

@@ -144,7 +144,13 @@ class _Training:
             best="f1",
         )
         return learning.tune(
-            self._fresh_model(), lesson, recipe, self._folder, self._setup.seed, resume=self._setup.resume
+            self._fresh_model(),
+            lesson,
+            recipe,
+            self._folder,
+            self._setup.seed,
+            resume=self._setup.resume,
+            saved=self._setup.saved,
         )
 
     def _fresh_model(self) -> PreTrainedModel:

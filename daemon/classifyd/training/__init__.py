@@ -2,6 +2,17 @@
 
 from classifyd.training.columns import Columns
 from classifyd.training.evaluation import Evaluation, evaluate
-from classifyd.training.run import TrainOptions, train
+from classifyd.training.run import Prepared, TrainOptions, prepare, train, train_to_url
+from classifyd.training.survey import Survey
 
-__all__ = ["Columns", "Evaluation", "TrainOptions", "evaluate", "train"]
+__all__ = [
+    "Columns",
+    "Evaluation",
+    "Prepared",
+    "Survey",
+    "TrainOptions",
+    "evaluate",
+    "prepare",
+    "train",
+    "train_to_url",
+]

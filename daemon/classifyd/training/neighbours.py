@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 SHINGLE_WORDS = 3
 SIMILARITY = 0.6
@@ -43,7 +43,8 @@ def group(texts: Sequence[str], similarity: float = SIMILARITY) -> list[int]:
         shared = [shingle for shingle in one if frequency[shingle] > 1]
         rarest = sorted(shared, key=lambda shingle: (frequency[shingle], shingle))
         alone = len(one) - len(rarest)  # what nobody shares is rarest of all, and leads nowhere
-        _compare(index, rarest[: max(0, _prefix(len(one), similarity) - alone)], shingles, files, forest, similarity)
+        asked = rarest[: max(0, _prefix(len(one), similarity) - alone)]
+        _compare(index, [files[shingle] for shingle in asked if shingle in files], shingles, forest, similarity)
         for shingle in rarest[: max(0, _prefix(len(one), 2 * similarity / (1 + similarity)) - alone)]:
             files.setdefault(shingle, {}).setdefault(forest.root(index), []).append(index)
     return [forest.root(index) for index in range(len(texts))]
@@ -77,17 +78,12 @@ def _prefix(size: int, share: float) -> int:
 
 
 def _compare(
-    index: int,
-    rarest: Sequence[int],
-    shingles: Sequence[frozenset[int]],
-    files: dict[int, _File],
-    forest: _Forest,
-    similarity: float,
+    index: int, files: Iterable[_File], shingles: Sequence[frozenset[int]], forest: _Forest, similarity: float
 ) -> None:
-    """Join a text's group with that of every text filed under its rarest shingles that is alike."""
+    """Join a text's group with that of every text in the files that is alike."""
     tried: set[int] = set()
     least = similarity * len(shingles[index])
-    for file in filter(None, map(files.get, rarest)):
+    for file in files:
         for group_number in list(file):
             root = forest.root(group_number)
             members = file[group_number]
