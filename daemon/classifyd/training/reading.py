@@ -11,6 +11,7 @@ from typing import Any
 from classifyd import readers
 from classifyd.api import Reader, Record, Source
 from classifyd.errors import TrainingError, UnreadableFile
+from classifyd.readers.fields import SET_IT
 from classifyd.training import conll, urls
 from classifyd.training.columns import LABEL_NAMES, SOURCE_NAMES, SPAN_NAMES, Columns, find, label_of, spans_of
 from classifyd.values import Example, ReadOptions
@@ -28,7 +29,21 @@ def read(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tupl
     marked = {example.spans is not None for example in examples}
     if len(marked) > 1:
         raise TrainingError("some of the data labels whole texts and some marks spans; train with one of the two")
+    _refuse_two_spellings(examples, columns)
     return tuple(examples)
+
+
+def _refuse_two_spellings(examples: Sequence[Example], columns: Columns) -> None:
+    """TrainingError if some labels are numbers and some are words, and no mapping says that this is meant."""
+    wanted = set(columns.mapping.values())
+    labels = {example.label for example in examples if example.label is not None} - wanted
+    numbers = {label for label in labels if label.lstrip("-").isdecimal()}
+    if numbers and labels - numbers:
+        shown = [", ".join(sorted(some)[:5]) for some in (numbers, labels - numbers)]
+        raise TrainingError(
+            f"some labels are numbers ({shown[0]}) and some are words ({shown[1]}); say what each number stands for, "
+            f"itself included, with --map {min(numbers)}=LABEL,…"
+        )
 
 
 def _read(name: str, columns: Columns, known: Sequence[Reader]) -> Iterator[Example]:
@@ -57,7 +72,8 @@ def _read_path(path: Path, columns: Columns, known: Sequence[Reader]) -> Iterato
     try:
         yield from _read_folder(path, columns, known) if path.is_dir() else _read_file(path, columns, known)
     except (UnreadableFile, OSError) as error:
-        raise TrainingError(f"--data {path}: {error}") from error
+        said = str(error).replace(SET_IT, "name it with --text-column. There are:")
+        raise TrainingError(f"--data {path}: {said}") from error
 
 
 def _read_folder(folder: Path, columns: Columns, known: Sequence[Reader]) -> Iterator[Example]:

@@ -1,5 +1,6 @@
 """What is in labelled data before anything is learnt from it: counts, copies, leaks, lengths, broken characters."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -215,6 +216,7 @@ def _encoding(name: str, examples: Sequence[Example]) -> Iterator[Finding]:
 
 def _balance(training: Sequence[Example]) -> Iterator[Finding]:
     counts = Counter(checks.count(training))
+    yield from _spellings(counts)
     few = {label: number for label, number in counts.items() if number < checks.FEW}
     if few:
         named = ", ".join(f"{label} {number}" for label, number in sorted(few.items()))
@@ -223,6 +225,18 @@ def _balance(training: Sequence[Example]) -> Iterator[Finding]:
         (most, high), (least, low) = counts.most_common()[0], counts.most_common()[-1]
         if high >= SKEWED * low:
             yield Finding("skew", round(high / low), f"skewed: {high / low:.0f} times as many of {most} as of {least}")
+
+
+def _spellings(labels: Iterable[str]) -> Iterator[Finding]:
+    """Labels that differ in letter case or in what joins their words, and are likely one."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(labels):
+        alike[re.sub(r"[\s_-]+", " ", label).casefold()].append(label)
+    for spellings in alike.values():
+        if len(spellings) > 1:
+            joined = ",".join(f"{other}={spellings[-1]}" for other in spellings[:-1])
+            said = f"labels that look like one: {', '.join(spellings)}; if they are, join them with --map {joined}"
+            yield Finding("spellings", len(spellings), said)
 
 
 def _samples(examples: Iterable[Example], after: Any = None) -> tuple[str, ...]:
