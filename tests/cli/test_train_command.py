@@ -48,6 +48,10 @@ def test_programs_get_json(run: Run, data: Path) -> None:
     assert {one["name"]: one["number"] for one in seen["findings"]} == {"copies": 1, "mojibake": 1}
 
 
+def test_json_without_a_check_is_refused(run: Run, data: Path) -> None:
+    assert run("train", "spam", "--data", data, "--json").returncode == 2
+
+
 def test_checking_leaves_nothing_behind(run: Run, data: Path, here: Path) -> None:
     assert run("train", "spam", "--data", data, "--check-data").returncode == 0
     assert sorted(path.name for path in here.iterdir()) == [data.name]

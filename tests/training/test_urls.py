@@ -248,6 +248,14 @@ def test_a_mirror_is_whole_whenever_it_is_taken_up(memory: str, tmp_path: Path) 
     assert fsspec.filesystem("memory").find("place/checkpoints") == ["/place/checkpoints/3/model"]
 
 
+def test_a_training_begun_anew_leaves_nothing_of_the_one_before(memory: str, tmp_path: Path) -> None:
+    (tmp_path / "mark").write_text("some data")
+    Mirror(memory, tmp_path, ("mark",), pytest.fail).push()
+    Mirror(memory, tmp_path, ("mark",), pytest.fail).clear()
+    assert urls.Place(memory).names() == []
+    assert not Mirror(memory, tmp_path / "there", ("mark",), pytest.fail).pull()
+
+
 def test_a_checkpoint_that_was_cut_off_is_not_taken_up(memory: str, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "mark").write_text("some data")

@@ -81,9 +81,12 @@ def train(
     """
     from classifyd import plugins
     from classifyd.bundles import Store
+    from classifyd.errors import UsageError
     from classifyd.training import Columns, TrainOptions, train_to_url, urls
     from classifyd.training import train as train_task
 
+    if json and not check_data:
+        raise UsageError("--json goes with --check-data; a training tells its result in its report")
     recipe = {
         "epochs": epochs,
         "learning_rate": learning_rate,
