@@ -31,6 +31,7 @@ from classifyd.values import (
     Setup,
     Source,
     Span,
+    TextLengths,
     TrainedModel,
     TrainingSets,
     TrainSetup,
@@ -55,6 +56,7 @@ __all__ = [
     "Label",
     "LimitExceeded",
     "Limits",
+    "MeasuringTask",
     "PluginError",
     "PredictionFailed",
     "Predictor",
@@ -67,6 +69,7 @@ __all__ = [
     "Source",
     "Span",
     "Task",
+    "TextLengths",
     "TrainSetup",
     "TrainableTask",
     "TrainedModel",
@@ -134,6 +137,18 @@ class ReportingTask(Task, Protocol):
 
     def report(self, trial: Trial, setup: ReportSetup) -> Report:
         """A report of what the answers are worth. TrainingError if something that it takes is not installed."""
+        ...
+
+
+@runtime_checkable
+class MeasuringTask(TrainableTask, Protocol):
+    """A trainable task that can also tell how long texts are to it, for `classifyd train --check-data`."""
+
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths under the tokenizer and recipe that `train` would use, without loading a model.
+
+        TrainingError if `train` could not even begin: no such base model, a setting that cannot be.
+        """
         ...
 
 

@@ -1,7 +1,7 @@
 """The frozen values that modules hand each other, from a message to its labels."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -231,7 +231,10 @@ class TrainingSets:
 
 @dataclass(frozen=True, slots=True)
 class TrainSetup:
-    """How to train: `options` are the recipe's (epochs, learning_rate, …), `folder` takes checkpoints and results."""
+    """How to train: `options` are the recipe's (epochs, learning_rate, …), `folder` takes checkpoints and results.
+
+    `saved` is to be called, by one process, whenever a checkpoint in `folder` has become whole.
+    """
 
     task: str
     folder: Path
@@ -239,6 +242,18 @@ class TrainSetup:
     options: Mapping[str, Any] = EMPTY
     seed: int = 42
     resume: bool = False
+    saved: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextLengths:
+    """How long texts are in a task's tokens, markers included, in the texts' order.
+
+    `window` is the most that the model takes at once; a longer text is learnt from, and answered, in windows.
+    """
+
+    tokens: tuple[int, ...]
+    window: int
 
 
 @dataclass(frozen=True, slots=True)

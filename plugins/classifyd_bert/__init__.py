@@ -14,6 +14,7 @@ from classifyd.api import (
     Report,
     ReportSetup,
     Setup,
+    TextLengths,
     TrainedModel,
     TrainingError,
     TrainingSets,
@@ -27,7 +28,7 @@ __all__ = ["BertSequenceTask", "BertTokenTask"]
 
 @dataclass(frozen=True, slots=True)
 class BertSequenceTask:
-    """Gives each text one of several labels; keeps `classifyd.api.TrainableTask` and `ReportingTask`.
+    """Gives each text one of several labels; keeps `classifyd.api.MeasuringTask` and `ReportingTask`.
 
     `recipe` holds the task's own defaults, where they differ from a Recipe's.
     """
@@ -57,10 +58,16 @@ class BertSequenceTask:
             from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
         return reported(trial, setup)
 
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
+        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
+
+        return measure(texts, setup, Recipe.of(setup.options, **self.recipe))
+
 
 @dataclass(frozen=True, slots=True)
 class BertTokenTask:
-    """Marks spans of the text; keeps `classifyd.api.TrainableTask` and `ReportingTask`. `recipe` as above."""
+    """Marks spans of the text; keeps `classifyd.api.MeasuringTask` and `ReportingTask`. `recipe` as above."""
 
     name: str
     recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -86,6 +93,12 @@ class BertTokenTask:
         with _extra("a report with its plots"):
             from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
         return reported(trial, setup)
+
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
+        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
+
+        return measure(texts, setup, Recipe.of(setup.options, **self.recipe))
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from classifyd_bert.story import Story, memory
 from classifyd_bert.findings import Findings
 from classifyd_bert.markdown import plain, table
 from classifyd_bert.parity import Form
 from classifyd_bert.report import joined, kept_promises, measured, plot, result, worst_errors
+from classifyd_bert.story import Story, memory
 
 
 def of_training(story: Story, found: Findings, plots: Collection[str]) -> str:

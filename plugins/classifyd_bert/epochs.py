@@ -1,6 +1,6 @@
 """What happens at the turn of an epoch: a new order, and reasons to end before the last one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,3 +70,14 @@ def refuse_lost(loss: float, step: int, args: TrainingArguments) -> None:
         f"the loss became {loss} at step {step}, from which no model recovers; nothing is published. Try{half} a lower "
         f"--learning-rate than {args.learning_rate:g}; at step 1 the base model itself is broken"
     )
+
+
+class Saved(TrainerCallback):
+    """Calls a function once a checkpoint is whole and older ones are gone, in the one process that writes them."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002 (the Trainer names them)
+        if state.is_world_process_zero:
+            self._call()

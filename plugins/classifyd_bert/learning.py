@@ -22,7 +22,7 @@ from classifyd.api import TrainingError
 from classifyd_bert import checkpoints, watching
 from classifyd_bert.batches import ByLength
 from classifyd_bert.checkpoints import Checkpoint
-from classifyd_bert.epochs import NextEpoch, Patience, Sound, exhausted, refuse_lost
+from classifyd_bert.epochs import NextEpoch, Patience, Saved, Sound, exhausted, refuse_lost
 from classifyd_bert.features import Items, OneOfEach
 from classifyd_bert.hardware import Hardware
 from classifyd_bert.loss import Loss
@@ -59,6 +59,8 @@ class Course:
     seed: int
     begun: Checkpoint | None = None
     """The checkpoint to go on from; None at the beginning."""
+    saved: Callable[[], None] | None = None
+    """Called once a checkpoint is whole, in the one process that writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
             Sound(),
             patience,
             teller,
+            *([Saved(course.saved)] if course.saved else []),
         ],
     )
     trainer.order = order

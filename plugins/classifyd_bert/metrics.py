@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from classifyd_bert.story import Story
 from classifyd_bert.figures import Figures, ForLabel
 from classifyd_bert.findings import Findings
 from classifyd_bert.promises import Kept
+from classifyd_bert.story import Story
 
 
 def of_training(story: Story, found: Findings) -> dict[str, Any]:

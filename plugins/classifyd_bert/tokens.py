@@ -87,6 +87,11 @@ class Tokenizer:
         """The windows of the texts, in order, at least one for each, however empty."""
         return [window for place, tokens in enumerate(self._tokens(texts)) for window in self._windows(place, tokens)]
 
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has, the special ones of a single window included."""
+        special = len(self._prefix) + len(self._suffix)
+        return [len(tokens.ids) + special for tokens in self._tokens(texts)]
+
     # ------------------------------------------------------------------ text to tokens
 
     def _tokens(self, texts: Sequence[str]) -> Iterator[_Tokens]:

@@ -174,4 +174,3 @@ class _Clock:
         """End a phase, and begin the next."""
         now = time.monotonic()
         self.seconds[phase], self._since = now - self._since, now
-

@@ -57,7 +57,7 @@ class Tuning:
         train = self._kind.windows(tokenizer, self._sets.train, self._outputs)
         evaluation = self._kind.windows(tokenizer, self._sets.evaluation, self._outputs).by_length()
         weights = class_weights(self._recipe.class_weights, self._kind.counts(self._sets.train, self._outputs))
-        course = Course(self._recipe, self._hardware, self._setup.folder, self._setup.seed, begun)
+        course = Course(self._recipe, self._hardware, self._setup.folder, self._setup.seed, begun, self._setup.saved)
         if self._recipe.freeze == "all":
             model, outcome = self._tune_head(tokenizer, train, evaluation, weights, course)
         else:

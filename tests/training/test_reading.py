@@ -1,5 +1,8 @@
+import bz2
 import gzip
+import io
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,65 @@ def test_a_row_that_does_not_fit_is_named(tmp_path: Path, content: str, said: st
     with pytest.raises(TrainingError, match=said) as caught:
         read(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz"])
+def test_a_parquet_file_may_be_compressed(tmp_path: Path, suffix: str) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    stream = io.BytesIO()
+    parquet.write_table(pyarrow.table({"text": ["hello there", "win now"], "label": [0, 1]}), stream)
+    pack = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[suffix]
+    (tmp_path / f"a.parquet{suffix}").write_bytes(pack(stream.getvalue()))
+    assert [(one.text, one.label) for one in read(tmp_path / f"a.parquet{suffix}")] == [
+        ("hello there", "0"),
+        ("win now", "1"),
+    ]
+
+
+def test_a_table_in_latin_1_is_read_as_it_was_written(tmp_path: Path) -> None:
+    rows = ["text,label", "d\u00e9j\u00e0 vu au caf\u00e9,ham", "gagn\u00e9 \u00e0 la loterie,spam"]
+    (tmp_path / "a.csv").write_bytes("\n".join(rows).encode("latin-1"))
+    assert [one.text for one in read(tmp_path / "a.csv")] == [
+        "d\u00e9j\u00e0 vu au caf\u00e9",
+        "gagn\u00e9 \u00e0 la loterie",
+    ]
+
+
+def test_a_table_without_a_text_column_is_told_how_to_name_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("number,label\n1,ham\n2,spam\n")
+    with pytest.raises(
+        TrainingError, match=r"which column holds the text\? name it with --text-column. There are: 'number'"
+    ):
+        read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("given", [(0, "ham"), ("0", "ham"), (1.0, "spam"), (-1, "negative")])
+def test_numbers_and_words_as_labels_are_refused_until_a_mapping_joins_them(
+    tmp_path: Path, given: tuple[object, str]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": "hello", "label": label}) + "\n" for label in given))
+    with pytest.raises(TrainingError, match=r"some labels are numbers .* and some are words .*--map"):
+        read(path)
+    number = str(given[0]).removesuffix(".0")
+    assert {one.label for one in read(path, columns=Columns.of(None, None, f"{number}={given[1]}"))} == {given[1]}
+    kept = read(path, columns=Columns.of(None, None, f"{number}={number}"))
+    assert {one.label for one in kept} == {number, given[1]}
+
+
+@pytest.mark.parametrize("value", [["ham", "news"], {"name": "ham"}, "", "  "])
+def test_a_label_that_is_none_is_named_with_its_row(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": "hello", "label": label}) + "\n" for label in ("ham", value)))
+    with pytest.raises(TrainingError, match=r"a.jsonl: record 2: "):
+        read(path)
+
+
+def test_texts_with_labels_and_texts_with_spans_do_not_mix(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": "ham"}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "Ann", "spans": [[0, 3, "PER"]]}\n')
+    with pytest.raises(TrainingError, match="train with one of the two"):
+        read(tmp_path / "*.jsonl")
 
 
 def test_data_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -33,6 +34,20 @@ def test_grouping_finds_every_pair_that_comparing_all_would_find() -> None:
         for right in range(left):
             if neighbours._alike(shingles[left], shingles[right], neighbours.SIMILARITY):
                 assert groups[left] == groups[right]
+
+
+@pytest.mark.parametrize("own", [1, 4, 8, 20])
+def test_notices_of_one_template_are_grouped_as_comparing_all_would_group_them(own: int) -> None:
+    chance = random.Random(own)
+    notices = [text(chance, 20) for _ in range(3)]
+    texts = [f"{notices[place % 3]} {text(chance, chance.randint(1, own))}" for place in range(90)]
+    shingles = [neighbours._shingles(neighbours.normal_form(one)) for one in texts]
+    expected = list(range(len(texts)))
+    for left, right in itertools.product(range(len(texts)), repeat=2):
+        if neighbours._alike(shingles[left], shingles[right], neighbours.SIMILARITY):
+            old, new = sorted((expected[left], expected[right]), reverse=True)
+            expected = [new if one == old else one for one in expected]
+    assert neighbours.group(texts) == expected
 
 
 def test_near_duplicates_never_straddle_two_sets() -> None:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from classifyd.cli.options import ConfigOption, load_settings
+from classifyd.cli.options import ConfigOption, JsonOption, load_settings
 
 if TYPE_CHECKING:
     from classifyd.config.offers import CheckRecipe
+    from classifyd.plugins import Registry
+    from classifyd.training import TrainOptions
 
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 DATA_HELP = (
-    "Labelled data: csv, tsv, json, jsonl (compressed or not), CoNLL columns, or a folder per label; repeatable."
+    "Labelled data: csv, tsv, json, jsonl, parquet (compressed or not), CoNLL columns, or a folder per label; paths, "
+    "patterns or URLs (s3://, gs://, https://); repeatable."
 )
 
 DEFAULT_SEED = 42
@@ -91,11 +94,15 @@ def train(
         Path | None, typer.Option(metavar="FILE", help="Texts, one a line, whose answers the bundle keeps.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of models; else that of the configuration.")
+        str | None, typer.Option(metavar="DIR|URL", help="The folder of models; else that of the configuration.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Checkpoints and TensorBoard events; else runs/TASK.")
+        str | None, typer.Option(metavar="DIR|URL", help="Checkpoints and TensorBoard events; else runs/TASK.")
     ] = None,
+    check_data: Annotated[
+        bool, typer.Option("--check-data", help="Only tell what the data is like, and whether it can be trained on.")
+    ] = False,
+    json: JsonOption = False,
     promote: Annotated[
         bool | None,
         typer.Option("--promote/--no-promote", help="Put it in service, or not; else only if nothing is yet."),
@@ -108,9 +115,12 @@ def train(
     """
     from classifyd import plugins
     from classifyd.bundles import Store
-    from classifyd.training import Columns, TrainOptions
+    from classifyd.errors import UsageError
+    from classifyd.training import Columns, TrainOptions, train_to_url, urls
     from classifyd.training import train as train_task
 
+    if json and not check_data:
+        raise UsageError("--json goes with --check-data; a training tells its result in its report")
     registry = plugins.load()
     settings = load_settings(config)
     asked = settings.task(task).train
@@ -137,11 +147,13 @@ def train(
         "quantize": quantize,
         "texts": False if no_texts else None,
     }
+    mirror = folder if folder and urls.is_url(folder) else ""
     options = TrainOptions(
         data=tuple(data),
         evaluation_data=tuple(eval_data or ()),
         test_data=tuple(test_data or ()),
-        folder=folder or Path("runs") / task,
+        folder=Path(urls.as_path(folder)) if folder and not mirror else Path("runs") / task,
+        mirror=mirror,
         base_model=base_model or asked.base_model or DEFAULT_BASE,
         columns=Columns.of(text_column, label_column, map),
         evaluation_share=eval_share,
@@ -152,13 +164,41 @@ def train(
         promote=promote,
         command=shlex.join(["classifyd", *sys.argv[1:]]),
     )
-    store = Store(output or settings.models)
-    bundle = train_task(registry.task(task), options, store, registry.readers, _tell)
-    if bundle is None:  # another process publishes
+    if check_data:
+        _check(registry, task, options, json=json)
         return
-    service = "in service" if store.current(task) == bundle.version else "not in service"
-    _tell(f"{task}@{bundle.version} is published ({service}); its report: {bundle.path / 'report.md'}")
-    print(f"{task}@{bundle.version}")
+    if output and urls.is_url(output):
+        published = train_to_url(registry.task(task), options, output, registry.readers, _tell)
+        if published is None:  # another process publishes
+            return
+        version, in_service = published.version, published.in_service
+        report = urls.join(output, task, str(version), "report.md")
+    else:
+        store = Store(Path(urls.as_path(output)) if output else settings.models)
+        bundle = train_task(registry.task(task), options, store, registry.readers, _tell)
+        if bundle is None:
+            return
+        version, in_service = bundle.version, store.current(task) == bundle.version
+        report = str(bundle.path / "report.md")
+    service = "in service" if in_service else "not in service"
+    _tell(f"{task}@{version} is published ({service}); its report: {report}")
+    print(f"{task}@{version}")
+
+
+def _check(registry: "Registry", task: str, options: "TrainOptions", *, json: bool) -> None:
+    """Show what the data is like. TrainingError if it would be refused."""
+    from classifyd.cli.screen import say_json
+    from classifyd.cli.survey import show_survey
+    from classifyd.errors import TrainingError
+    from classifyd.training import prepare
+
+    found = prepare(registry.task(task), options, registry.readers).survey
+    if json:
+        say_json(found.as_json())
+    else:
+        show_survey(found)
+    if found.refusal:
+        raise TrainingError(found.refusal)
 
 
 def _tell(line: str) -> None:

@@ -10,6 +10,9 @@ TEXT_NAMES = (
     "text", "message", "body", "content", "sms", "v2", "msg", "review", "comment", "tweet", "post", "sentence",
     "document", "abstract", "description", "utterance", "question", "query", "headline", "title",
 )  # fmt: skip
+SET_IT = "set text_field of the inbox to one of:"
+"""What an operator does about a table whose text is not found; whoever reads in another way says it in another way."""
+
 PLACE = {name: place for place, name in enumerate(TEXT_NAMES)}
 
 
@@ -33,7 +36,7 @@ def choose_column(columns: list[str], text_field: str | None, name: str) -> str:
 
 def _set_it(columns: list[str]) -> str:
     shown = ", ".join(repr(column[:60]) for column in columns[:50])
-    return f"set text_field of the inbox to one of: {shown or '(there are none)'}"
+    return f"{SET_IT} {shown or '(there are none)'}"
 
 
 def as_text(value: Any, column: str) -> str | Fault:

@@ -3,19 +3,26 @@
 from classifyd.training.columns import Columns
 from classifyd.training.comparison import Comparison, compare
 from classifyd.training.evaluation import Evaluation, by_source, evaluate, labelled, try_on
+from classifyd.training.options import TrainOptions
+from classifyd.training.preparing import Prepared, prepare
 from classifyd.training.reporting import write_report
-from classifyd.training.run import TrainOptions, train
+from classifyd.training.run import train, train_to_url
+from classifyd.training.survey import Survey
 
 __all__ = [
     "Columns",
     "Comparison",
     "Evaluation",
+    "Prepared",
+    "Survey",
     "TrainOptions",
     "by_source",
     "compare",
     "evaluate",
     "labelled",
+    "prepare",
     "train",
+    "train_to_url",
     "try_on",
     "write_report",
 ]

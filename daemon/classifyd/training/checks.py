@@ -1,10 +1,9 @@
 """What is in labelled data, counted, and whether training on it makes sense."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from classifyd.errors import TrainingError
-from classifyd.training.sets import Cleaned
 from classifyd.values import Example, TrainingSets
 
 FEWEST = 5
@@ -36,6 +35,16 @@ def refuse(examples: Sequence[Example]) -> None:
         )
 
 
+def refuse_mixture(given: Mapping[str, Sequence[Example]]) -> None:
+    """TrainingError if one set labels whole texts and another marks spans."""
+    kinds = {name: examples[0].spans is not None for name, examples in given.items() if examples}
+    if len(set(kinds.values())) > 1:
+        said = ", ".join(
+            f"the {name} data {'marks spans' if spans else 'labels texts'}" for name, spans in kinds.items()
+        )
+        raise TrainingError(f"the sets do not fit together: {said}; give all of one kind")
+
+
 def refuse_strangers(sets: TrainingSets) -> None:
     """TrainingError if the evaluation or test set has a label that training never shows."""
     for name, examples in (("evaluation", sets.evaluation), ("test", sets.test)):
@@ -52,24 +61,3 @@ def count(examples: Sequence[Example]) -> Counter[str]:
     if examples and examples[0].spans is not None:
         return Counter(span.label for example in examples for span in example.spans or ())
     return Counter(str(example.label) for example in examples)
-
-
-def summary(cleaned: Cleaned, sets: TrainingSets) -> list[str]:
-    """What people should know of the data before it is trained on: counts, what was set aside, what to be wary of."""
-    lines = [
-        f"{name}: {len(examples):,} texts; "
-        + ", ".join(f"{label} {number:,}" for label, number in sorted(counts.items()))
-        for name, examples in (("training", sets.train), ("evaluation", sets.evaluation), ("test", sets.test))
-        if (counts := count(examples)) or examples
-    ]
-    aside = {
-        "second copies": cleaned.duplicates,
-        "under two labels": cleaned.contradictory,
-        "empty": cleaned.empty,
-    }
-    if any(aside.values()):
-        lines.append("set aside: " + ", ".join(f"{number:,} {why}" for why, number in aside.items() if number))
-    few = {label: number for label, number in count(sets.train).items() if number < FEW}
-    if few:
-        lines.append(f"few examples (under {FEW}): " + ", ".join(f"{label} {n}" for label, n in sorted(few.items())))
-    return lines

@@ -2,7 +2,8 @@
 
 import glob
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from classifyd import readers
 from classifyd.api import Reader, Record, Source
 from classifyd.errors import TrainingError, UnreadableFile
-from classifyd.training import conll
+from classifyd.readers.fields import SET_IT
+from classifyd.training import conll, urls
 from classifyd.training.columns import LABEL_NAMES, SOURCE_NAMES, SPAN_NAMES, Columns, find, label_of, spans_of
 from classifyd.values import Example, ReadOptions
 
@@ -19,31 +21,59 @@ HEAD_BYTES = 8192
 
 
 def read(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tuple[Example, ...]:
-    """Every example of the files, folders and glob patterns in `data`, in order.
+    """Every example of the files, folders, glob patterns and URLs in `data`, in order.
 
     TrainingError says what is wrong where: nothing there, no label's column, a row that does not fit.
     """
-    examples = [example for path in _paths(data) for example in _read_path(path, columns, known)]
+    examples = [example for one in data for example in _read(one, columns, known)]
     marked = {example.spans is not None for example in examples}
     if len(marked) > 1:
         raise TrainingError("some of the data labels whole texts and some marks spans; train with one of the two")
+    _refuse_two_spellings(examples, columns)
     return tuple(examples)
 
 
-def _paths(data: Iterable[str]) -> Iterator[Path]:
-    for pattern in data:
-        path = Path(pattern)
-        found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  # absolute patterns too
-        if not found:
-            raise TrainingError(f"--data {pattern}: there is no such file or folder")
-        yield from found
+def _refuse_two_spellings(examples: Sequence[Example], columns: Columns) -> None:
+    """TrainingError if some labels are numbers and some are words, and no mapping says that this is meant."""
+    wanted = set(columns.mapping.values())
+    labels = {example.label for example in examples if example.label is not None} - wanted
+    numbers = {label for label in labels if label.lstrip("-").isdecimal()}
+    if numbers and labels - numbers:
+        shown = [", ".join(sorted(some)[:5]) for some in (numbers, labels - numbers)]
+        raise TrainingError(
+            f"some labels are numbers ({shown[0]}) and some are words ({shown[1]}); say what each number stands for, "
+            f"itself included, with --map {min(numbers)}=LABEL,…"
+        )
+
+
+def _read(name: str, columns: Columns, known: Sequence[Reader]) -> Iterator[Example]:
+    if not urls.is_url(name):
+        for path in _paths(urls.as_path(name)):
+            yield from _read_path(path, columns, known)
+        return
+    with tempfile.TemporaryDirectory(prefix="classifyd-") as folder:
+        try:
+            for path in urls.fetch(name, Path(folder)):
+                yield from _read_path(path, columns, known)
+        except TrainingError as error:
+            # The copy is gone by the time that anyone reads this.
+            raise TrainingError(str(error).replace(f"{folder}/", f"{name}: ")) from error
+
+
+def _paths(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207  # absolute patterns too
+    if not found:
+        raise TrainingError(f"--data {pattern}: there is no such file or folder")
+    return found
 
 
 def _read_path(path: Path, columns: Columns, known: Sequence[Reader]) -> Iterator[Example]:
     try:
         yield from _read_folder(path, columns, known) if path.is_dir() else _read_file(path, columns, known)
     except (UnreadableFile, OSError) as error:
-        raise TrainingError(f"--data {path}: {error}") from error
+        said = str(error).replace(SET_IT, "name it with --text-column. There are:")
+        raise TrainingError(f"--data {path}: {said}") from error
 
 
 def _read_folder(folder: Path, columns: Columns, known: Sequence[Reader]) -> Iterator[Example]:

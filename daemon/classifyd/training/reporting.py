@@ -7,7 +7,7 @@ from classifyd import __version__
 from classifyd.api import ReportingTask, ReportSetup, Task, Trial
 from classifyd.errors import TrainingError
 from classifyd.training import page
-from classifyd.training.run import digest
+from classifyd.training.preparing import digest
 from classifyd.values import TrainingSets
 
 REPORT = "report.md"

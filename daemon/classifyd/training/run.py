@@ -1,56 +1,32 @@
-"""From labelled data to a published bundle: read, check, split, have the task train, publish."""
+"""From labelled data to a published bundle: prepare it, have the task train, publish."""
 
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-from classifyd import __version__
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
 from classifyd.errors import TrainingError
-from classifyd.training import checks, page, reading, sets
-from classifyd.training.columns import Columns
-from classifyd.values import EMPTY, Bundle, Example, TrainedModel, TrainingSets, TrainSetup
+from classifyd.training.depot import Depot
+from classifyd.training.heading import headed
+from classifyd.training.mirror import Mirror
+from classifyd.training.options import TrainOptions
+from classifyd.training.preparing import digest, prepare
+from classifyd.values import Bundle
 
 KEPT = "checkpoints"
-GUESSED = Columns()
-FEW_LABELS = 12
+MARK = "data.sha256"
+MIRRORED = (KEPT, "events", MARK)
+"""What of a training's folder another machine needs to go on with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """What to train on and how. Data are paths or glob patterns; empty evaluation or test data are split off.
+class Published:
+    """The number of a bundle that is now behind a URL, and whether it is the one in service there."""
 
-    `folder` takes checkpoints and TensorBoard events. `recipe` goes to the task as it is. `command` is what was typed,
-    for the report. `promote`: True always puts the new version in service, None only if the task has none.
-    """
-
-    data: tuple[str, ...]
-    folder: Path
-    base_model: str
-    evaluation_data: tuple[str, ...] = ()
-    test_data: tuple[str, ...] = ()
-    columns: Columns = GUESSED
-    evaluation_share: float = 0.1
-    test_share: float = 0.1
-    recipe: Mapping[str, Any] = EMPTY
-    seed: int = 42
-    resume: bool = False
-    promote: bool | None = None
-    command: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The sets, and what to say of them."""
-
-    sets: TrainingSets
-    notes: tuple[str, ...]
+    version: int
+    in_service: bool
 
 
 def train(
@@ -65,22 +41,54 @@ def train(
         tell = _silent
     if not isinstance(task, TrainableTask):
         raise TrainingError(f"task {task.name!r} cannot be trained; its plugin offers no train()")
-    prepared = prepare(options, known)
-    for note in prepared.notes:
-        tell(note)
-    data_sha256 = digest(prepared.sets)
+    mirror = _mirror(options, tell)
+    prepared = prepare(task, options, known)
+    for line in prepared.survey.lines():
+        tell(line)
+    data_sha256 = digest(prepared.ready)
     if not helping():
-        _make_room(options.folder, data_sha256, resume=options.resume)
-    setup = TrainSetup(task.name, options.folder, options.base_model, options.recipe, options.seed, options.resume)
-    model = task.train(prepared.sets, setup)
+        _make_room(options, mirror, data_sha256, tell)
+    setup = replace(options.setup(task.name), saved=mirror.push if mirror else None)
+    model = task.train(prepared.ready, setup)
     if model is None:
         return None
-    headed = replace(model, report=_headed(task.name, model, options, prepared, data_sha256))
-    whole = _with_page(task.name, headed, options.folder)
+    if mirror:
+        mirror.push()
+    whole = headed(task.name, model, options, prepared, data_sha256)
     bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
     if options.promote or (options.promote is None and store.current(task.name) is None):
         store.promote(task.name, bundle.version)
     return bundle
+
+
+def train_to_url(
+    task: Task, options: TrainOptions, url: str, known: Sequence[Reader], tell: Callable[[str], None]
+) -> Published | None:
+    """As `train`, to a store of bundles behind a URL, which is known to take them before the training begins.
+
+    TrainingError leaves what is in service there untouched, and names the folder of a bundle that did not get there;
+    None as from `train`.
+    """
+    depot = Depot(url)
+    depot.probe()
+    twin = depot.twin(task.name, options.folder)
+    try:
+        bundle = train(task, options, twin, known, tell)
+        if bundle is None:
+            return None
+        in_service = twin.current(task.name) == bundle.version
+    except BaseException:
+        shutil.rmtree(twin.path, ignore_errors=True)
+        raise
+    try:
+        bundle = depot.publish(bundle, twin, in_service=in_service)
+    except (TrainingError, OSError) as error:
+        raise TrainingError(
+            f"{error}\nThe training is done, and its bundle lies in {bundle.path}: mend the cause, then copy the "
+            f"folder to {depot.url}/{task.name}/, or into a folder of models"
+        ) from error
+    shutil.rmtree(twin.path, ignore_errors=True)
+    return Published(bundle.version, in_service=in_service)
 
 
 def helping() -> bool:
@@ -88,101 +96,38 @@ def helping() -> bool:
     return os.environ.get("RANK", "0") != "0"
 
 
-def prepare(options: TrainOptions, known: Sequence[Reader]) -> Prepared:
-    """The three sets: duplicates gone, near-duplicates on one side, labels checked. TrainingError if unfit."""
-    if not options.data:
-        raise TrainingError("no data to train on; name some with --data")
-    evaluation = reading.read(options.evaluation_data, options.columns, known)
-    test = reading.read(options.test_data, options.columns, known)
-    cleaned = sets.clean(reading.read(options.data, options.columns, known))
-    checks.refuse(cleaned.examples)
-    kept = sets.without_neighbours(cleaned.examples, (*evaluation, *test)) if evaluation or test else cleaned.examples
-    shares = (0.0 if evaluation else options.evaluation_share, 0.0 if test else options.test_share)
-    parts = sets.split(kept, *shares, options.seed) if any(shares) else sets.Split(kept, (), ())
-    ready = TrainingSets(
-        parts.train, evaluation or parts.evaluation, test or parts.test, checks.labels_of(cleaned.examples)
-    )
-    checks.refuse(ready.train)
-    checks.refuse_strangers(ready)
-    if not ready.evaluation:
-        raise TrainingError("no example is left for the evaluation set; add data, or name some with --eval-data")
-    near = len(cleaned.examples) - len(kept)
-    notes = [f"left out of training: {near:,} near-duplicates of held-out texts"] if near else []
-    return Prepared(ready, (*checks.summary(cleaned, ready), *notes))
-
-
-def digest(ready: TrainingSets) -> str:
-    """sha256 of everything that is learnt from or measured with, split and order included."""
-    whole = hashlib.sha256()
-    for examples in (ready.train, ready.evaluation, ready.test):
-        for example in examples:
-            spans = [(span.start, span.end, span.label) for span in example.spans or ()]
-            whole.update(json.dumps([example.text, example.label, spans]).encode())
-        whole.update(b"\n")
-    return whole.hexdigest()
-
-
 def _silent(_: str) -> None:
     """Say nothing."""
 
 
-def _make_room(folder: Path, data_sha256: str, *, resume: bool) -> None:
+def _mirror(options: TrainOptions, tell: Callable[[str], None]) -> Mirror | None:
+    """Where checkpoints are copied to, known to take them; None if nowhere. TrainingError if it does not."""
+    if not options.mirror or helping():
+        return None
+    mirror = Mirror(options.mirror, options.folder, MIRRORED, tell)
+    mirror.probe()
+    return mirror
+
+
+def _make_room(options: TrainOptions, mirror: Mirror | None, data_sha256: str, tell: Callable[[str], None]) -> None:
     """A folder for this training: emptied of the checkpoints of another one, unless they are to be taken up again."""
-    mark = folder / "data.sha256"
-    if resume and mark.is_file() and mark.read_text().strip() != data_sha256:
+    if mirror:
+        _take_up(mirror, tell, resume=options.resume)
+    folder = options.folder
+    mark = folder / MARK
+    if options.resume and mark.is_file() and mark.read_text().strip() != data_sha256:
         raise TrainingError(f"{folder}: its checkpoints come from other data; train anew, without --resume")
-    if not resume and (folder / KEPT).is_dir():
+    if not options.resume and (folder / KEPT).is_dir():
         shutil.rmtree(folder / KEPT)
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(f"{data_sha256}\n")
 
 
-def _with_page(task: str, model: TrainedModel, folder: Path) -> TrainedModel:
-    """The model with its report also as one HTML page, which is written into the folder."""
-    path = folder / page.NAME
-    plots = {name: file for name, file in model.files.items() if name.endswith(".png")}
-    path.write_text(page.of(task, model.report, plots), encoding="utf-8")
-    return replace(model, files={**model.files, page.NAME: path})
-
-
-def _headed(task: str, model: TrainedModel, options: TrainOptions, prepared: Prepared, data_sha256: str) -> str:
-    """The task's report under what this side knows: the command, the data, the split, the seed."""
-    ready = prepared.sets
-    labels = ", ".join(ready.labels) if len(ready.labels) <= FEW_LABELS else f"{len(ready.labels)} labels"
-    rows = [
-        ("Command", f"`{options.command}`"),
-        ("Data", ", ".join(f"`{name}`" for name in (*options.data, *options.evaluation_data, *options.test_data))),
-        ("Data digest", f"`{data_sha256}` (sha256 of the three sets)"),
-        ("Seed", str(options.seed)),
-        ("classifyd", __version__),
-    ]
-    return "\n".join(
-        [
-            f"# {task}: {labels}",
-            "",
-            "| | |",
-            "|---|---|",
-            *(f"| {name} | {value} |" for name, value in rows),
-            "",
-            "## Data",
-            "",
-            *(f"- {note}" for note in prepared.notes),
-            "",
-            *_by_source(ready),
-            "",
-            model.report,
-        ]
-    )
-
-
-def _by_source(ready: TrainingSets) -> Iterable[str]:
-    """A table of texts by source and set."""
-    yield "| source | training | evaluation | test |"
-    yield "|---|--:|--:|--:|"
-    parts = (ready.train, ready.evaluation, ready.test)
-    for source in sorted({example.source for part in parts for example in part}):
-        yield f"| {source} | " + " | ".join(f"{_count(part, source):,}" for part in parts) + " |"
-
-
-def _count(examples: Sequence[Example], source: str) -> int:
-    return sum(example.source == source for example in examples)
+def _take_up(mirror: Mirror, tell: Callable[[str], None], *, resume: bool) -> None:
+    """Have the checkpoints that lie behind the URL here, or out of the way."""
+    if not resume:
+        mirror.clear()
+    elif mirror.pull():
+        tell(f"took the checkpoints from {mirror.url}")
+    else:
+        tell(f"{mirror.url}: holds no checkpoint to take up")

@@ -39,7 +39,7 @@ def clean(examples: Iterable[Example]) -> Cleaned:
     empty = total = 0
     for example in examples:
         total += 1
-        key = neighbours.normal_form(example.text) or example.text.strip()
+        key = neighbours.form(example.text)
         if not key:
             empty += 1
             continue

@@ -1,0 +1,240 @@
+"""Files behind URLs: brought to a local folder, and written where a store of objects or another driver allows it.
+
+The one place that knows fsspec, which is imported once a URL is used and needs the extra `classifyd[train]`.
+"""
+
+import contextlib
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from classifyd.errors import TrainingError
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "train", "https": "train"}
+"""Which extra brings the driver of a protocol."""
+
+WEB = frozenset({"http", "https"})
+
+QUICK_TO_GIVE_UP: Mapping[str, Mapping[str, Any]] = {
+    "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 1}}},
+}
+"""Options of drivers that would otherwise wait for minutes for a host that does not answer (s3fs tries again itself).
+
+What fsspec's own configuration says (its files, FSSPEC_… in the environment) goes first.
+"""
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)(?:::[a-z][a-z0-9+.-]*)*://")
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def is_url(text: str) -> bool:
+    """Whether this is a URL rather than a path; `file://` counts as a path."""
+    return _URL.match(text) is not None and not text.startswith("file://")
+
+
+def as_path(text: str) -> str:
+    """A path as it is, a `file://` URL as the path that it stands for."""
+    return text.removeprefix("file://")
+
+
+def join(url: str, *names: str) -> str:
+    """The URL of something below a folder's URL."""
+    return "/".join([url.rstrip("/"), *names])
+
+
+def fetch(url: str, folder: Path) -> list[Path]:
+    """What a URL, or a URL with a glob pattern, stands for, as files and folders below `folder`, by name.
+
+    TrainingError if there is nothing, or it cannot be had.
+    """
+    with explained(url):
+        driver, path = _driver(url)
+        if _protocol(url) in WEB:
+            return _fetch_web(driver, url, folder)
+        is_pattern = bool(_MAGIC.search(path)) and not driver.exists(path)
+        found = sorted(driver.glob(path)) if is_pattern else [path.rstrip("/")]
+        root = (_MAGIC.split(path)[0] if is_pattern else found[0]).rpartition("/")[0]
+        targets = [_bring(driver, one, PurePosixPath(root), folder) for one in found]
+        if not targets:
+            raise FileNotFoundError(url)
+        return targets
+
+
+class Place:
+    """A folder behind a URL that is read and written; every method raises TrainingError for what the driver says."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        with explained(self.url):
+            self._driver, self._path = _driver(self.url)
+
+    def probe(self) -> None:
+        """Write something small and take it away again. TrainingError if the place cannot be written to."""
+        if _protocol(self.url) in WEB:
+            raise TrainingError(f"{self.url}: a web server gives files and takes none; name a bucket or a folder")
+        name = f".classifyd-{secrets.token_hex(8)}"
+        self.write(name, b"can this be written?\n")
+        # Who may write may still be forbidden to delete, and needs not to.
+        with contextlib.suppress(Exception):  # drivers raise what they like; nothing depends on it
+            self._driver.rm_file(self._at(name))
+
+    def names(self, folder: str = "") -> list[str]:
+        """The names of what lies directly in a folder below, sorted; none if it is not there."""
+        with explained(join(self.url, folder) if folder else self.url):
+            self._driver.invalidate_cache()
+            try:
+                found = self._driver.ls(self._at(folder), detail=False)
+            except FileNotFoundError:
+                return []
+            return sorted({PurePosixPath(one.rstrip("/")).name for one in found})
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file below; None if there is none."""
+        with explained(join(self.url, name)):
+            try:
+                return bytes(self._driver.cat_file(self._at(name)))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file below; an object store replaces one that is there in one step."""
+        with explained(join(self.url, name)):
+            self._make_parents(name)
+            self._driver.pipe_file(self._at(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a small file below unless it is there; False if it is.
+
+        Two that create at the same moment are told apart where the driver can (s3, gs, memory).
+        """
+        with explained(join(self.url, name)):
+            self._make_parents(name)
+            try:
+                self._driver.pipe_file(self._at(name), data, mode="create")
+            except FileExistsError:
+                return False
+            except (NotImplementedError, TypeError, ValueError):
+                self._driver.invalidate_cache()
+                if self._driver.exists(self._at(name)):
+                    return False
+                self._driver.pipe_file(self._at(name), data)
+            return True
+
+    def put(self, source: Path, name: str) -> None:
+        """Copy a local file there."""
+        with explained(join(self.url, name)):
+            self._make_parents(name)
+            self._driver.put_file(str(source), self._at(name))
+
+    def get(self, name: str, target: Path) -> None:
+        """Copy a file from there."""
+        with explained(join(self.url, name)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._driver.get_file(self._at(name), str(target))
+
+    def remove(self, name: str) -> None:
+        """Remove a file below, if it is there."""
+        with explained(join(self.url, name)):
+            try:
+                self._driver.rm_file(self._at(name))
+            except FileNotFoundError:
+                return
+
+    def _at(self, name: str) -> str:
+        return f"{self._path.rstrip('/')}/{name}".rstrip("/")
+
+    def _make_parents(self, name: str) -> None:
+        """Folders, for drivers that have them; stores of objects have none, and a bucket is not made unasked."""
+        parent = self._at(name).rpartition("/")[0]
+        if _protocol(self.url) not in {"s3", "s3a", "gs", "gcs", "abfs", "az"}:
+            self._driver.makedirs(parent, exist_ok=True)
+
+
+@contextlib.contextmanager
+def explained(url: str) -> Iterator[None]:
+    """TrainingError, saying what to do, for whatever a driver raises."""
+    try:
+        yield
+    except TrainingError:
+        raise
+    except PermissionError as error:
+        raise TrainingError(
+            f"{url}: access is denied ({_said(error)}); check the credentials of this machine and the permissions there"
+        ) from error
+    except FileNotFoundError as error:
+        raise TrainingError(f"{url}: there is no such file, folder or bucket; check the name") from error
+    except NotImplementedError as error:
+        raise TrainingError(f"{url}: its driver cannot do that; name a bucket or a folder") from error
+    except Exception as error:  # each driver raises what its own libraries do
+        raise TrainingError(
+            f"{url}: cannot be reached ({_said(error)}); check the name, the network and the credentials"
+        ) from error
+
+
+def _driver(url: str) -> tuple[Any, str]:
+    """The driver for a URL, and the path that it understands. TrainingError names the extra if it is missing."""
+    protocol = _protocol(url)
+    extra = EXTRAS.get(protocol, "train")
+    try:
+        import fsspec  # noqa: PLC0415  # only once a URL is used
+        from fsspec.core import url_to_fs  # noqa: PLC0415  # likewise
+
+        chosen = {**QUICK_TO_GIVE_UP.get(protocol, {}), **fsspec.config.conf.get(protocol, {})}
+        driver, path = url_to_fs(url, **chosen)
+    except ImportError as error:
+        raise TrainingError(f"{url}: needs a driver ({error}): pip install 'classifyd[{extra}]'") from error
+    except ValueError as error:
+        raise TrainingError(f"{url}: {error}; check how the URL is written") from error
+    driver.invalidate_cache()
+    return driver, str(path)
+
+
+def _protocol(url: str) -> str:
+    found = _URL.match(url)
+    return found[1] if found else "file"
+
+
+def _fetch_web(driver: Any, url: str, folder: Path) -> list[Path]:
+    """A web server has no folders to list: one file, or those a page links to that fit a pattern with a star."""
+    found = sorted(driver.glob(url)) if "*" in url else [url]
+    targets = []
+    for one in found:
+        name = PurePosixPath(one.partition("?")[0].partition("#")[0].rstrip("/")).name
+        target = folder / _inside(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        driver.get_file(one, str(target))
+        targets.append(target)
+    if not targets:
+        raise FileNotFoundError(url)
+    return targets
+
+
+def _bring(driver: Any, path: str, base: PurePosixPath, folder: Path) -> Path:
+    """One file, or a folder with all that is in it, at the same place below `folder` as it has below `base`."""
+    target = folder / _inside(str(PurePosixPath(path).relative_to(base)))
+    if driver.info(path)["type"] == "file":
+        target.parent.mkdir(parents=True, exist_ok=True)
+        driver.get_file(path, str(target))
+        return target
+    inside = [name for name in sorted(driver.find(path)) if not name.endswith("/")]
+    if not inside:
+        raise FileNotFoundError(path)
+    for name in inside:
+        one = target / _inside(str(PurePosixPath(name).relative_to(path)))
+        one.parent.mkdir(parents=True, exist_ok=True)
+        driver.get_file(name, str(one))
+    return target
+
+
+def _inside(name: str) -> str:
+    """A relative path as it is. TrainingError for one that leads out of its folder: objects may be called anything."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts:
+        raise TrainingError(f"{name!r}: an object of that name cannot be stored as a file; rename it")
+    return name
+
+
+def _said(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0][:200]
