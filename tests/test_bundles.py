@@ -96,7 +96,7 @@ def test_promotion_names_the_version_in_service(store: Store, model: TrainedMode
     assert store.current("spam") == 2
     store.promote("spam", 1)
     assert (store.path / "spam" / "current").read_text() == "1\n"
-    assert sorted(path.name for path in (store.path / "spam").iterdir()) == ["1", "2", "current"]
+    assert sorted(path.name for path in (store.path / "spam").iterdir()) == ["1", "2", "current", "history"]
 
 
 def test_a_damaged_version_is_not_promoted(store: Store, model: TrainedModel) -> None:
