@@ -62,7 +62,7 @@ def train(
     ] = None,
     promote: Annotated[
         bool | None,
-        typer.Option("--promote/--no-promote", help="Put it in service, or not; else only if nothing is yet."),
+        typer.Option("--promote/--no-promote", help="Put it in service, or not; else if it beats what serves."),
     ] = None,
     config: ConfigOption = None,
 ) -> None:

@@ -60,6 +60,21 @@ class Evaluation:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model's figures on some examples, and the answers that they come from, one per example."""
+
+    figures: Evaluation
+    answers: Sequence[Annotation]
+
+
+def measure(task: Task, setup: Setup, examples: Sequence[Example]) -> Measured:
+    """How good a model is, as it serves, on examples that are at hand; at least one. Raises what its `load` raises."""
+    predictor = task.load(setup)
+    answers = _answers(predictor, examples)
+    return Measured(_measure(str(getattr(predictor, "version", task.name)), examples, answers), answers)
+
+
 def evaluate(
     task: Task, setup: Setup, data: Sequence[str], columns: Columns, known: Sequence[Reader]
 ) -> dict[str, Evaluation]:

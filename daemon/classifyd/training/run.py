@@ -12,7 +12,7 @@ from classifyd import __version__
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
 from classifyd.errors import TrainingError
-from classifyd.training import checks, reading, sets
+from classifyd.training import checks, promotion, reading, sets
 from classifyd.training.columns import Columns
 from classifyd.values import EMPTY, Bundle, Example, TrainedModel, TrainingSets, TrainSetup
 
@@ -25,7 +25,7 @@ class TrainOptions:
     """What to train on and how. Data are paths or glob patterns; empty evaluation or test data are split off.
 
     `folder` takes checkpoints and TensorBoard events. `recipe` goes to the task as it is. `command` is what was typed,
-    for the report. `promote`: True always puts the new version in service, None only if the task has none.
+    for the report. `promote`: True puts the new version in service, False does not, None does if it beats what serves.
     """
 
     data: tuple[str, ...]
@@ -66,8 +66,10 @@ def train(
     model = task.train(prepared.sets, setup)
     whole = replace(model, report=_headed(task.name, model, options, prepared, data_sha256))
     bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
-    if options.promote or (options.promote is None and store.current(task.name) is None):
+    verdict = promotion.judge(task, store, bundle, prepared.sets.test, asked=options.promote)
+    if verdict.promote:
         store.promote(task.name, bundle.version)
+    tell(verdict.why)
     return bundle
 
 
