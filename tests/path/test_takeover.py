@@ -167,7 +167,7 @@ def test_inputs_claimed_before_a_promotion_keep_their_version_and_the_relieved_w
     versions(store, 1, 2)
     rows = "".join(json.dumps({"text": f"hello {number} " + "x" * 200}) + "\n" for number in range(3000))
     process = started(here, SLOW_SECONDS="0.004")
-    workers = set(descendants(process.pid))
+    before = set(descendants(process.pid))  # the worker, and a helper of multiprocessing that stays
     here.drop("large.jsonl", rows)
     wait_until(lambda: events(here, "cut"), place=here)
 
@@ -179,7 +179,8 @@ def test_inputs_claimed_before_a_promotion_keep_their_version_and_the_relieved_w
 
     assert {"spam@1"} == {r["annotations"]["spam"]["model"] for r in here.records("large.jsonl.jsonl")}
     assert 3000 == len(here.records("large.jsonl.jsonl"))
-    wait_until(lambda: not workers & set(descendants(process.pid)), place=here)
+    wait_until(lambda: len(before) == len(descendants(process.pid)), place=here)
+    assert 1 == len(before - set(descendants(process.pid))), "the relieved worker has ended, the new one has not"
     assert "spam@2" == answered_by(here, "last.txt")
     assert 0 == here.stop(process)
 
