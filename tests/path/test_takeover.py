@@ -123,7 +123,6 @@ def test_versions_are_promoted_and_rolled_back_under_load_and_no_file_waits_for_
         (("models", "promote", "spam", "2"), 2),
         (("models", "promote", "spam", "3"), 3),
         (("models", "rollback", "spam"), 2),
-        (("models", "rollback", "spam"), 1),
     ]
     in_use = []
     with Stream(here) as stream:

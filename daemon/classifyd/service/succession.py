@@ -204,6 +204,9 @@ class Succession:
         self._shifts.dismiss()
 
     def _take_over(self, candidate: _Candidate) -> None:
+        if self._wanted() != candidate.versions:  # taken back in the last moment: what comes into service is never that
+            self._next_look = 0.0
+            return
         before = self._tasks.serving
         self._shifts.relieve()
         self._tasks.serving = candidate.versions
