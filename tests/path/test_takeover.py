@@ -17,11 +17,11 @@ from daemons import descendants, wait_until
 from classifyd import bundles
 
 LABELS = ("ham", "spam")
-LOAD_SECONDS = 6.0
+LOAD_SECONDS = 10.0
 """So long a worker is made to take over a model: a file behind which one is loaded cannot be answered sooner."""
-LONGEST_WAIT_SECONDS = 4.5
-"""What no file may wait beyond its rest: generous on a busy machine, but too short for a model to be loaded."""
-IN_USE_SECONDS = 60
+LONGEST_WAIT_SECONDS = 8.0
+"""What no file may wait: generous on a busy machine, but too short for a model to be loaded."""
+IN_USE_SECONDS = 120
 """Two rounds of loading, one worker first and then the rest, and the start of processes on a busy machine."""
 
 
@@ -100,7 +100,7 @@ class Stream:
         return {name: self.answered[name] - at for name, at in self.dropped.items() if name in self.answered}
 
     def _drop(self):
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.2):
             name = f"{len(self.dropped):05}.txt"
             self.dropped[name] = time.time()
             self.here.drop(name, f"hello maria {name}")
@@ -115,6 +115,7 @@ class Stream:
                     return
 
 
+@pytest.mark.timeout(900)
 def test_versions_are_promoted_and_rolled_back_under_load_and_no_file_waits_for_one(place, store):
     here = place(tasks=("spam",), workers=2)
     versions(store, 1, 2, 3)
@@ -144,7 +145,7 @@ def test_versions_are_promoted_and_rolled_back_under_load_and_no_file_waits_for_
     assert [] == here.claimed()
     assert all(not record["errors"] for name in names for record in here.records(f"{name}.jsonl"))
     longest = max(stream.waits().items(), key=lambda item: item[1])
-    assert longest[1] < 0.2 + LONGEST_WAIT_SECONDS, f"{longest}, versions in use after {in_use}"
+    assert longest[1] < LONGEST_WAIT_SECONDS, f"{longest}, versions in use after {in_use}"
     for name in names:
         assert model_of(here, f"{name}.jsonl") in served(here, stream.dropped[name], stream.answered[name])
     assert {"spam@1", "spam@2", "spam@3"} == {model_of(here, f"{name}.jsonl") for name in names}
