@@ -155,6 +155,34 @@ def test_a_fresh_heartbeat_of_a_living_process_is_a_running_daemon(settings: con
     assert found.held == {"inbox mail": "disk full"}
 
 
+def test_a_heartbeat_tells_what_serves_and_what_was_refused(settings: config.Config) -> None:
+    document = {
+        "pid": os.getpid(),
+        "at": NOW,
+        "serving": {"spam": 1, "topic": None},
+        "loading": {"topic": 3},
+        "refused": {"spam": {"version": 2, "reason": "sha256"}},
+    }
+    (settings.daemon.state / "status.json").write_text(json.dumps(document))
+    found = status.look(settings, NOW).daemon
+    assert (found.serving, found.loading) == ({"spam": 1, "topic": None}, {"topic": 3})
+    assert found.refused == {"spam": status.Refused(2, "sha256")}
+
+
+def test_versions_are_needed_that_serve_or_that_unfinished_inputs_are_pinned_to(settings: config.Config) -> None:
+    assert status.needed(settings, "spam") == set()
+    ledger = Ledger(settings.daemon.state / "ledger.sqlite")
+    with ledger.commit():
+        for name, version in (("open", 3), ("done", 2), ("none", None)):
+            ledger.claimed(Entry(Claim(name, "mail", name, "/x", 1, 1, NOW), "claimed", {"spam": version}, 1, name))
+        ledger.retired("done", NOW)
+    ledger.close()
+    assert status.needed(settings, "spam") == {3}
+    (settings.daemon.state / "status.json").write_text(json.dumps({"pid": os.getpid(), "serving": {"spam": 5}}))
+    assert status.needed(settings, "spam") == {3, 5}
+    assert status.needed(settings, "topic") == set()
+
+
 def test_an_old_heartbeat_of_a_living_process_is_a_silent_daemon(settings: config.Config) -> None:
     assert beat(settings, os.getpid(), NOW - 3600).state == "silent"
 

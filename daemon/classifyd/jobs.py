@@ -111,6 +111,7 @@ class Inspect:
     """A job: say what the installed plugins offer, and load the tasks given to see that they can be."""
 
     tasks: tuple[TaskSpec, ...] = ()
+    breadcrumb: str = ""
     threads: int = 1
     device: str = "cpu"
 

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +23,19 @@ FRESH_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A version that was promoted but not taken up (None if that could not be read), and why."""
+
+    version: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStatus:
     """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
 
-    `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason.
+    `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
+    new inputs get, `loading` those that are about to take over, `refused` those that could not, by task.
     """
 
     state: str
@@ -36,6 +45,9 @@ class DaemonStatus:
     waiting_splits: int = 0
     bytes_per_second: float = 0.0
     held: Mapping[str, str] = field(default_factory=dict)
+    serving: Mapping[str, int | None] = field(default_factory=dict)
+    loading: Mapping[str, int | None] = field(default_factory=dict)
+    refused: Mapping[str, Refused] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +98,27 @@ def look(config: Config, now: float) -> Status:
     ledger = config.daemon.state / "ledger.sqlite"
     if not ledger.exists():
         return Status(daemon, _inboxes(config, None, now))
+    with _reading(ledger), closing(LedgerView(ledger)) as view:
+        return Status(daemon, _inboxes(config, view, now))
+
+
+def needed(config: Config, task: str) -> set[int]:
+    """The versions of a task that inputs in work are pinned to, or that a daemon serves, whatever is promoted.
+
+    DiskFault if the ledger cannot be read.
+    """
+    found = {_daemon(config.daemon.state / "status.json", 0.0).serving.get(task)}
+    ledger = config.daemon.state / "ledger.sqlite"
+    if ledger.exists():
+        with _reading(ledger), closing(LedgerView(ledger)) as view:
+            found |= {entry.versions.get(task) for entry in view.open_entries()}
+    return {version for version in found if version is not None}
+
+
+@contextmanager
+def _reading(ledger: Path) -> Iterator[None]:
     try:
-        with closing(LedgerView(ledger)) as view:
-            return Status(daemon, _inboxes(config, view, now))
+        yield
     except sqlite3.Error as error:
         raise DiskFault(f"{ledger}: {error}; run this as a user who may read it") from error
 
@@ -112,6 +142,9 @@ def _daemon(path: Path, now: float) -> DaemonStatus:
         beat.get("waiting_splits", 0),
         beat.get("bytes_per_second", 0.0),
         {str(name): str(reason) for name, reason in beat.get("held", {}).items()},
+        beat.get("serving", {}),
+        beat.get("loading", {}),
+        {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
     )
 
 

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -26,6 +26,9 @@ from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.breadcrumb import Crumb
 
 _PR_SET_PDEATHSIG = 1
+
+Pins = Sequence[tuple[str, int | None]]
+"""Tasks, each with the version of its bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,11 @@ class Engine(Protocol):
         """How many jobs it can take right now."""
         ...
 
-    def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
-        """Run a job. `make` is given the breadcrumb file that its worker will use."""
+    def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float, pins: Pins = ()) -> None:
+        """Run a job. `make` is given the breadcrumb file that its worker will use.
+
+        `pins` are the versions that the job's tasks are pinned to; none for a job without tasks.
+        """
         ...
 
     def check(self) -> None:
@@ -64,22 +70,29 @@ class Engine(Protocol):
 
 
 class LocalWorkers:
-    """Worker processes on this machine. `done` is called from another thread with each outcome."""
+    """Worker processes on this machine. `done` is called from another thread with each outcome.
+
+    `crumbs` is what the names of their breadcrumb files begin with.
+    """
 
     def __init__(
-        self, count: int, folder: Path, done: Callable[[Outcome], None], log_format: logs.Format, log_level: str
+        self, count: int, crumbs: Path, done: Callable[[Outcome], None], log_format: logs.Format, log_level: str
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._workers = [_Worker(str(folder / str(place)), done, (log_format, log_level)) for place in range(count)]
+        crumbs.parent.mkdir(parents=True, exist_ok=True)
+        self._workers = [_Worker(f"{crumbs}-{place}", done, (log_format, log_level)) for place in range(count)]
 
-    def free(self) -> int:
-        """How many workers have nothing to do."""
-        return sum(not worker.busy for worker in self._workers)
+    @property
+    def busy(self) -> int:
+        """How many workers have a job."""
+        return sum(worker.busy for worker in self._workers)
 
     def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
-        """Give a job to a free worker; there must be one."""
-        worker = next(worker for worker in self._workers if not worker.busy)
-        worker.start(number, make(worker.crumb_path), deadline_seconds)
+        """Give a job to a free worker, sooner to one that is warm; there must be one."""
+        self._give(sorted(self._workers, key=lambda worker: worker.cold), number, make, deadline_seconds)
+
+    def warm(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
+        """The same, sooner to one that is cold: as many such jobs as there are workers reach each of them."""
+        self._give(sorted(self._workers, key=lambda worker: not worker.cold), number, make, deadline_seconds)
 
     def check(self) -> None:
         """Kill workers that are past their job's deadline."""
@@ -93,13 +106,20 @@ class LocalWorkers:
         for worker in self._workers:
             worker.join()
 
+    def _give(
+        self, workers: Sequence["_Worker"], number: int, make: Callable[[str], Job], deadline_seconds: float
+    ) -> None:
+        worker = next(worker for worker in workers if not worker.busy)
+        worker.start(number, make(worker.crumb_path), deadline_seconds)
+
 
 class _Worker:
-    """One process, replaced when it dies, and the job it has."""
+    """One process, replaced when it dies, and the job it has. It is `cold` until its process has done a job."""
 
     def __init__(self, crumb_path: str, done: Callable[[Outcome], None], logging: tuple[logs.Format, str]) -> None:
         self.crumb_path = crumb_path
         self.deadline = 0.0
+        self.cold = True
         self._done = done
         self._logging = logging
         self._pool = self._new_pool()
@@ -136,9 +156,12 @@ class _Worker:
 
     def join(self) -> None:
         self._pool.join()
+        with contextlib.suppress(OSError):
+            Path(self.crumb_path).unlink()
 
     def _ended(self, number: int, job: Job, future: Future[JobReport]) -> None:
         outcome = self._outcome(number, job, future)
+        self.cold = outcome.report is None
         self._future = None
         self._done(outcome)
 

@@ -79,3 +79,41 @@ def test_an_unknown_task_is_told_with_those_there_are(run: Run, store: Store) ->
     outcome = run("models", "promote", "spma")
     assert outcome.returncode == 78
     assert "Known: spam." in outcome.stderr
+
+
+def test_list_marks_the_version_that_a_rollback_goes_to(run: Run, store: Store) -> None:
+    listed = json.loads(run("models", "list", "--json").stdout)
+    assert [row["before"] for row in listed] == [True, False]
+    assert "before" in run("models", "list").stdout.splitlines()[2]
+
+
+def test_prune_shows_what_goes_and_removes_it_unless_it_is_a_dry_run(run: Run, store: Store, tmp_path: Path) -> None:
+    bundle = store.open("spam", 2)
+    model = TrainedModel({name: bundle.path / name for name in ("model.onnx", "tokenizer.json")}, bundle.manifest, "x")
+    for _ in range(2):
+        store.publish("spam", model, {})
+    store.promote("spam", 4)
+    shown = run("models", "prune", "--keep", "1", "--dry-run")
+    assert shown.stdout.splitlines()[0].startswith("spam@1: ")
+    assert shown.stdout.splitlines()[-1].startswith("2 versions would go, ")
+    assert store.versions("spam") == (1, 2, 3, 4)
+    assert "2 versions removed, " in run("models", "prune", "spam", "--keep", "1").stdout
+    assert store.versions("spam") == (2, 4), "2 served before"
+    assert run("models", "prune", "--keep", "1").stdout == "0 versions removed, 0.0 MiB\n"
+
+
+def test_prune_without_a_number_to_keep_or_with_none_is_refused(run: Run, store: Store) -> None:
+    assert run("models", "prune").returncode == 2
+    assert run("models", "prune", "--keep", "0").returncode == 2
+    assert store.versions("spam") == (1, 2)
+
+
+def test_prune_removes_nothing_while_the_ledger_cannot_be_read(run: Run, store: Store, here: Path) -> None:
+    store.publish("spam", TrainedModel({}, store.open("spam", 2).manifest, "x"), {})
+    store.promote("spam", 3)
+    (here / "state").mkdir()
+    (here / "state" / "ledger.sqlite").write_bytes(b"no database at all" * 100)
+    outcome = run("models", "prune", "--keep", "1")
+    assert outcome.returncode == 1
+    assert "ledger.sqlite" in outcome.stderr
+    assert store.versions("spam") == (1, 2, 3)

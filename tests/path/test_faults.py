@@ -317,26 +317,6 @@ def test_a_damaged_bundle_is_named_with_its_file_and_digest(place, tmp_path):
     assert all(word in here.log() for word in ("spam/1/model.onnx", "sha256"))
 
 
-def test_a_bundle_that_breaks_later_makes_its_inputs_wait_until_it_is_rolled_back(place, tmp_path):
-    store = bundles.Store(tmp_path / "models")
-    here = place(tasks=("spam",))
-    for seed in (1, 2):
-        tiny.make_bundle(store, "spam", ("ham", "spam"), seed=seed)
-    store.promote("spam", 1)
-    process = here.start()
-    wait_until(lambda: '"event": "started"' in here.log(), place=here)
-    store.promote("spam", 2)
-    (tmp_path / "models/spam/2/model.onnx").write_bytes(b"broken")
-    here.drop("a.txt", "hello")
-    wait_until(lambda: "task_held" in here.log(), place=here)
-    assert set() == here.files("out") | here.files("quarantine")
-
-    store.promote("spam", 1)
-    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
-    assert "spam@1" == here.records("a.txt.jsonl")[0]["annotations"]["spam"]["model"]
-    assert 0 == here.stop(process)
-
-
 def test_an_unknown_task_is_a_fault_of_the_configuration(place):
     here = place(tasks=("shoutin",))
 

@@ -33,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(registry: plugins.Registry, task: str, data: Path, base: Path, store: Store, **changes: Any) -> Bundle:
     recipe = {**RECIPE, **changes.pop("recipe", {})}
+    tell = changes.pop("tell", lambda _: None)
     options = TrainOptions(
         data=(str(data),),
         folder=store.path.parent / "runs" / task,
@@ -41,7 +42,7 @@ def run(registry: plugins.Registry, task: str, data: Path, base: Path, store: St
         command=f"classifyd train {task} --data {data.name}",
         **changes,
     )
-    return train(registry.task(task), options, store, registry.readers, lambda _: None)
+    return train(registry.task(task), options, store, registry.readers, tell)
 
 
 @pytest.fixture
@@ -90,12 +91,14 @@ def test_the_manifest_and_the_report_say_how_it_was_made(trained_spam: tuple[Bun
         bundle.read(name)
 
 
-def test_a_second_training_waits_for_promotion_and_resume_takes_up_the_checkpoint(
+def test_a_second_training_that_is_no_better_stays_out_of_service_and_resume_takes_up_the_checkpoint(
     registry: plugins.Registry, base_model: Path, trained_spam: tuple[Bundle, Store, Path]
 ) -> None:
     first, store, data = trained_spam
-    second = run(registry, "spam", data, base_model, store, resume=True)
+    told: list[str] = []
+    second = run(registry, "spam", data, base_model, store, resume=True, tell=told.append)
     assert (second.version, store.current("spam")) == (2, first.version)
+    assert "spam@2 is not put in service: it is no better: macro F1" in told[-1]
     # Every epoch was in the checkpoint, so that nothing was left to learn: the same model comes out.
     assert second.manifest["files"]["model.onnx"] == first.manifest["files"]["model.onnx"]
 

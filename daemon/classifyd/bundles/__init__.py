@@ -3,10 +3,24 @@
 from pathlib import Path
 
 from classifyd.bundles.manifest import MANIFEST, SCHEMA
-from classifyd.bundles.opening import open_bundle
+from classifyd.bundles.opening import open_bundle, open_version, verify
+from classifyd.bundles.pruning import Spare, prune, spare
 from classifyd.bundles.store import CURRENT, REPORT, Store
 
-__all__ = ["CURRENT", "MANIFEST", "REPORT", "SCHEMA", "Store", "open_bundle", "shipped"]
+__all__ = [
+    "CURRENT",
+    "MANIFEST",
+    "REPORT",
+    "SCHEMA",
+    "Spare",
+    "Store",
+    "open_bundle",
+    "open_version",
+    "prune",
+    "shipped",
+    "spare",
+    "verify",
+]
 
 
 def shipped() -> Path | None:

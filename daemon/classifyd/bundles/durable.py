@@ -1,7 +1,10 @@
 """Files and folders that are on the disk for good before anything relies on them."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +27,20 @@ def write(path: Path, data: bytes) -> None:
     with path.open("wb") as stream:
         stream.write(data)
         _sync(stream)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder against others who hold it so: changes of what serves and removals must not cross each other.
+
+    OSError if there is no such folder. The lock is the folder's own, so that none is left behind.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -31,6 +31,24 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(path, manifest["task"], manifest["version"], digest, manifest)
 
 
+def open_version(path: Path, task: str, version: int) -> Bundle:
+    """The bundle in a folder, if it is the one that belongs there. BundleError if it is another one's, or unfit."""
+    bundle = open_bundle(path)
+    if (bundle.task, bundle.version) != (task, version):
+        raise BundleError(
+            f"{bundle.path / MANIFEST}: is of {bundle.task}@{bundle.version}, but lies where {task}@{version} "
+            "belongs; put it back into its own folder"
+        )
+    return bundle
+
+
+def verify(bundle: Bundle) -> None:
+    """Read every file of a bundle against its digest, without holding it. BundleError with all that is wrong."""
+    faults = [fault for name in bundle.manifest["files"] if (fault := digest_fault(bundle, name))]
+    if faults:
+        raise BundleError("\n".join(f"{bundle.task}@{bundle.version}: {fault}" for fault in faults))
+
+
 def entries(folder: Path) -> list[str]:
     """The names in a folder, sorted; none if it is not there. BundleError if it cannot be read."""
     try:

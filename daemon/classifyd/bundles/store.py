@@ -1,4 +1,4 @@
-"""The store: versions of each task's model, listed, verified, promoted, and published whole or not at all."""
+"""The store: versions of each task's model, listed, verified, put in service, and published whole or not at all."""
 
 import errno
 import hashlib
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from classifyd.bundles.durable import copy, sync_folder, write
+from classifyd.bundles import history
+from classifyd.bundles.durable import alone, copy, sync_folder, write
 from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
-from classifyd.bundles.opening import digest_fault, entries, open_bundle
+from classifyd.bundles.opening import entries, open_version, verify
 from classifyd.errors import BundleError
 from classifyd.values import Bundle, TrainedModel
 
@@ -57,20 +58,12 @@ class Store:
 
     def open(self, task: str, version: int) -> Bundle:
         """A version with its manifest checked; its files are verified as they are read. BundleError if unfit."""
-        bundle = open_bundle(self.folder(task, version))
-        if (bundle.task, bundle.version) != (task, version):
-            raise BundleError(
-                f"{bundle.path / MANIFEST}: is of {bundle.task}@{bundle.version}, but lies where {task}@{version} "
-                "belongs; put it back into its own folder"
-            )
-        return bundle
+        return open_version(self.folder(task, version), task, version)
 
     def verify(self, task: str, version: int) -> Bundle:
         """Open a version and read every file against its digest. BundleError with all that is wrong."""
         bundle = self.open(task, version)
-        faults = [fault for name in bundle.manifest["files"] if (fault := digest_fault(bundle, name))]
-        if faults:
-            raise BundleError("\n".join(f"{task}@{version}: {fault}" for fault in faults))
+        verify(bundle)
         return bundle
 
     def publish(self, task: str, model: TrainedModel, extra: Mapping[str, Any]) -> Bundle:
@@ -97,16 +90,52 @@ class Store:
 
     def promote(self, task: str, version: int) -> Bundle:
         """Put a version in service, once every file of it was verified: `current` is replaced in one step."""
+        self.open(task, version)
+        with alone(self.path / task):
+            return self._put_in_service(task, version, back=False)
+
+    def before(self, task: str) -> int | None:
+        """The version that a rollback would go to: that which served before; None if there is none."""
+        current = self.current(task)
+        return None if current is None else history.before(self._served(task), current, self.versions(task))
+
+    def roll_back(self, task: str) -> Bundle | None:
+        """Put the version back in service that served before; None if there is none. BundleError changes nothing."""
+        if self.before(task) is None:
+            return None
+        with alone(self.path / task):
+            version = self.before(task)
+            return None if version is None else self._put_in_service(task, version, back=True)
+
+    def _put_in_service(self, task: str, version: int, *, back: bool) -> Bundle:
         bundle = self.verify(task, version)
+        before = self._promised(task) or None
+        # The history first: should a crash part the two, `current` is what counts, and the history bears it.
+        self._replace(task, history.HISTORY, history.noted(self._told(task), before, version, back=back))
+        self._replace(task, CURRENT, f"{version}\n")
+        return bundle
+
+    def _replace(self, task: str, name: str, text: str) -> None:
         folder = self.path / task
-        draft = folder / f".{CURRENT}-{secrets.token_hex(8)}"
+        draft = folder / f".{name}-{secrets.token_hex(8)}"
         try:
-            write(draft, f"{version}\n".encode())
-            draft.replace(folder / CURRENT)
+            write(draft, text.encode())
+            draft.replace(folder / name)
         finally:
             draft.unlink(missing_ok=True)
         sync_folder(folder)
-        return bundle
+
+    def _served(self, task: str) -> tuple[int, ...]:
+        return history.stack(self._told(task))
+
+    def _told(self, task: str) -> str:
+        path = self.path / task / history.HISTORY
+        try:
+            return path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise BundleError(f"{path}: {error.strerror}; make it readable") from error
 
     def _take_number(self, task: str, draft: Path, manifest: Mapping[str, Any]) -> int:
         """Give a draft the first number that no other publisher takes at the same moment."""

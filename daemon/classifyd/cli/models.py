@@ -21,7 +21,7 @@ VersionOption = Annotated[int | None, typer.Option("--version", metavar="N", hel
 
 @app.command("list")
 def list_models(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """List every version of every task's model; the one in service is marked.
+    """List every version of every task's model; the one in service is marked, and the one that served before it.
 
     Example: [bold]classifyd models list[/bold]
     """
@@ -32,7 +32,7 @@ def list_models(config: ConfigOption = None, json: JsonOption = False) -> None:
     if json:
         say_json(rows)
         return
-    cells = ((row["task"], row["version"], "yes" if row["in_service"] else "", row["about"]) for row in rows)
+    cells = ((row["task"], row["version"], _service(row), row["about"]) for row in rows)
     show(table(("task", "version", "in service", "figures"), cells, right=("version",)), f"in {store.path}")
 
 
@@ -89,7 +89,7 @@ def promote(
     version: Annotated[int | None, typer.Argument(help="The version; else the newest.", show_default=False)] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Put a version in service; a running daemon uses it for the inputs that it takes from then on.
+    """Put a version in service; a running daemon takes it up within seconds, and inputs claimed before keep theirs.
 
     Example: [bold]classifyd models promote spam 3[/bold]
     """
@@ -102,7 +102,7 @@ def promote(
 
 @app.command()
 def rollback(task: TaskArgument, config: ConfigOption = None) -> None:
-    """Put the version before the one in service back in service.
+    """Put the version that served before back in service; asked again, the one that served before that.
 
     Example: [bold]classifyd models rollback spam[/bold]
     """
@@ -110,11 +110,37 @@ def rollback(task: TaskArgument, config: ConfigOption = None) -> None:
 
     store = _own_store(config)
     now = store.current(_known(store, task))
-    earlier = [number for number in store.versions(task) if now is not None and number < now]
-    if not earlier:
+    bundle = store.roll_back(task)
+    if bundle is None:
         raise UsageError(f"{task}: there is no version before {now}; see: classifyd models list")
-    store.promote(task, earlier[-1])
-    say(f"{task}@{earlier[-1]} is in service, in place of {task}@{now}")
+    say(f"{task}@{bundle.version} is in service, in place of {task}@{now}")
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option("--keep", metavar="N", min=1, help="Keep the newest N versions of a task.")],
+    task: Annotated[str | None, typer.Argument(help="The task; else all.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove old versions, but none that serves, that a rollback would go to, or that an input in work is pinned to.
+
+    Example: [bold]classifyd models prune --keep 3 --dry-run[/bold]
+    """
+    from classifyd import bundles
+    from classifyd import status as statuses
+    from classifyd.cli.screen import say
+
+    settings = load_settings(config)
+    store = bundles.Store(settings.models)
+    step = bundles.spare if dry_run else bundles.prune
+    freed = count = 0
+    for name in [_known(store, task)] if task else store.tasks():
+        for one in step(store, name, keep, statuses.needed(settings, name)):
+            say(f"{one.task}@{one.version}: {_megabytes(one.size)} {'would be freed' if dry_run else 'freed'}")
+            count, freed = count + 1, freed + one.size
+    done = "would go" if dry_run else "removed"
+    say(f"{count} {'version' if count == 1 else 'versions'} {done}, {_megabytes(freed)}")
 
 
 # ---------------------------------------------------------------------- helpers, in the order used
@@ -151,6 +177,10 @@ def _version(store: "Store", task: str, version: int | None) -> int:
     return chosen
 
 
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
+
+
 def _rows(store: "Store") -> Iterator[dict[str, Any]]:
     for task in store.tasks():
         for number in store.versions(task):
@@ -158,7 +188,12 @@ def _rows(store: "Store") -> Iterator[dict[str, Any]]:
                 about = _plain(_whole(store.open(task, number).manifest.get("metrics", {})))
             except BundleError as error:
                 about = f"unfit: {error}"
-            yield {"task": task, "version": number, "in_service": number == store.current(task), "about": about}
+            serves, before = number == store.current(task), number == store.before(task)
+            yield {"task": task, "version": number, "in_service": serves, "before": before, "about": about}
+
+
+def _service(row: dict[str, Any]) -> str:
+    return "yes" if row["in_service"] else "before" if row["before"] else ""
 
 
 def _whole(metrics: dict[str, Any]) -> dict[str, Any]:

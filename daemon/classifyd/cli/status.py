@@ -79,8 +79,11 @@ def _headline(found: "Status", now: float) -> str:
         return "The daemon is not running."
     words = "runs" if daemon.state == "running" else "is alive but has not been heard of for a while"
     minutes = (now - (daemon.started_at or now)) / 60
+    models = ", ".join(f"{task}@{version}" for task, version in daemon.serving.items() if version is not None)
+    serving = f" In service: {models}." if models else ""
     rate = f"{daemon.bytes_per_second / 2**20:.2f} MiB/s a worker" if daemon.bytes_per_second else "no rate yet"
-    return f"The daemon {words}: process {daemon.pid}, {minutes:.0f} min; {daemon.busy_workers} workers busy, {rate}."
+    who = f"The daemon {words}: process {daemon.pid}, {minutes:.0f} min"
+    return f"{who}; {daemon.busy_workers} workers busy, {rate}.{serving}"
 
 
 def _row(inbox: "InboxStatus") -> tuple[object, ...]:
@@ -103,11 +106,20 @@ def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
 def _troubles(found: "Status") -> Iterator[str]:
     for name, reason in found.daemon.held.items():
         yield f"{name} is held, and its inputs wait: {reason}"
+    for task, version in found.daemon.loading.items():
+        yield f"{task}@{version} is being loaded, and takes over from {_served(found, task)} when it is ready"
+    for task, refused in found.daemon.refused.items():
+        what = "What is promoted" if refused.version is None else f"{task}@{refused.version}"
+        yield f"{what} cannot serve, and {_served(found, task)} goes on: {refused.reason}"
     for inbox in found.inboxes:
         if inbox.fault:
             yield f"inbox {inbox.name} cannot be counted: {inbox.fault}"
     if any(inbox.quarantined for inbox in found.inboxes):
         yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
+
+
+def _served(found: "Status", task: str) -> str:
+    return f"{task}@{found.daemon.serving.get(task)}"
 
 
 def _document(found: "Status") -> dict[str, Any]:

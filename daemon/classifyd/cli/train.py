@@ -105,7 +105,7 @@ def train(
     json: JsonOption = False,
     promote: Annotated[
         bool | None,
-        typer.Option("--promote/--no-promote", help="Put it in service, or not; else only if nothing is yet."),
+        typer.Option("--promote/--no-promote", help="Put it in service, or not; else if it beats what serves."),
     ] = None,
     config: ConfigOption = None,
 ) -> None:

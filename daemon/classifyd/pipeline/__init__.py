@@ -74,18 +74,23 @@ class Pipeline:
             case Assemble():
                 return self._assemble(job)
             case Inspect():
-                unloadable = self.predictors.try_all(job.tasks, job.device, job.threads)
-                return JobReport(offers=self.registry.offers, unloadable=unloadable)
+                return JobReport(offers=self.registry.offers, unloadable=self._load(job))
             case Observe():
                 return self._observe(job)
 
+    def _load(self, job: Annotate | Inspect) -> dict[str, Fault]:
+        """Load the job's tasks, a crumb before each; the fault of each that cannot be."""
+        faults: dict[str, Fault] = {}
+        for spec in job.tasks:
+            self._trail(job.breadcrumb).drop(Crumb("loading", spec.name))
+            faults |= self.predictors.try_all([spec], job.device, job.threads)
+        return faults
+
     def _annotate(self, job: Annotate, seen: Callable[[PartReport], None]) -> JobReport:
         trail = self._trail(job.breadcrumb)
-        for spec in job.tasks:
-            trail.drop(Crumb("loading", spec.name))
-            unloadable = self.predictors.try_all([spec], job.device, job.threads)
-            if unloadable:
-                return JobReport(unloadable=unloadable)
+        unloadable = self._load(job)
+        if unloadable:
+            return JobReport(unloadable=unloadable)
         loaded = [self.predictors.get(spec, job.device, job.threads) for spec in job.tasks]
         writer = self.registry.writer(job.format)
         annotating = Annotating(job, loaded, self.registry.readers, writer, trail)

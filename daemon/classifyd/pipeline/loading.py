@@ -74,7 +74,7 @@ class Predictors:
         return faults
 
     def _load(self, spec: TaskSpec, device: str, threads: int) -> Loaded:
-        bundle = bundles.open_bundle(spec.bundle) if spec.bundle else None
+        bundle = _opened(spec)
         task = self._registry.task(spec.name)
         predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
         return Loaded(
@@ -92,6 +92,15 @@ class Predictors:
             close = getattr(self._loaded.pop(key).predictor, "close", None)
             if close is not None:
                 close()
+
+
+def _opened(spec: TaskSpec) -> Bundle | None:
+    """The spec's bundle, every digest checked: those of files too that the task itself will never read."""
+    if spec.bundle is None or spec.version is None:
+        return None
+    bundle = bundles.open_version(spec.bundle, spec.name, spec.version)
+    bundles.verify(bundle)
+    return bundle
 
 
 def _marks_spans(bundle: Bundle | None) -> bool | None:

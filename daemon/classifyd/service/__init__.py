@@ -12,6 +12,7 @@ from classifyd import logs
 from classifyd.config import Config
 from classifyd.errors import ClassifydError
 from classifyd.service.daemon import Daemon
+from classifyd.service.tasks import Versions
 
 __all__ = ["Daemon", "serve"]
 
@@ -30,13 +31,14 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
         code = daemon.run()
         while daemon.successor is not None:
             before, config = config, daemon.successor
+            serving = daemon.serving
             try:
-                daemon = _begun(config, once, reread, signals)
+                daemon = _begun(config, once, reread, signals, serving if config.models == before.models else None)
             except ClassifydError as error:
                 # Only now was it seen that a task is unknown, or a bundle broken: the old configuration goes on.
                 log.error("reload_failed", error=str(error), consequence="the old configuration stays")
                 config = before
-                daemon = _begun(config, once, reread, signals)
+                daemon = _begun(config, once, reread, signals, serving)
             code = daemon.run()
         return code
 
@@ -66,9 +68,15 @@ class _Signals:
             self._daemon.hang_up()
 
 
-def _begun(config: Config, once: bool, reread: Callable[[], Config] | None, signals: _Signals) -> Daemon:
+def _begun(
+    config: Config,
+    once: bool,
+    reread: Callable[[], Config] | None,
+    signals: _Signals,
+    inherited: Versions | None = None,
+) -> Daemon:
     logs.configure(config.daemon.log_format, config.daemon.log_level)
-    daemon = Daemon(config, once=once, reread=reread)
+    daemon = Daemon(config, once=once, reread=reread, inherited=inherited)
     signals.concern(daemon)
     daemon.begin()
     return daemon

@@ -10,6 +10,7 @@ from pathlib import Path
 from classifyd.notify import Notifier
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.succession import Succession
 
 BEAT_SECONDS = 1.0
 FILE = "status.json"
@@ -22,12 +23,15 @@ class Beat:
         self,
         state: Path,
         dispatcher: Dispatcher,
+        succession: Succession,
+        *,
         troubles: Callable[[], Mapping[str, str]],
         intakes: Mapping[str, Intake],
         notifier: Notifier,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
+        self._succession = succession
         self._troubles = troubles
         self._intakes = intakes
         self._notifier = notifier
@@ -64,4 +68,10 @@ class Beat:
             "bytes_per_second": round(self._dispatcher.rate.bytes_per_second),
             "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
             "held": dict(self._troubles()),
+            "serving": dict(self._succession.serving),
+            "loading": self._succession.loading,
+            "refused": {
+                task: {"version": refusal.version, "reason": refusal.reason}
+                for task, refusal in self._succession.refused.items()
+            },
         }

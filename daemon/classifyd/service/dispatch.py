@@ -94,7 +94,7 @@ class Dispatcher:
         for order in chosen:
             number = next(self._numbers)
             self._given[number] = order
-            self._engine.submit(number, order.make, order.deadline_seconds)
+            self._engine.submit(number, order.make, order.deadline_seconds, order.pins)
 
     def _record_attempts(self, chosen: Sequence[Order]) -> None:
         splits = [(item.split.claim, item.split.number) for order in chosen for item in order.items]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from classifyd.errors import BundleError, DiskFault
+from classifyd.errors import DiskFault
 from classifyd.ledger import Entry, Ledger
 from classifyd.service.dispatch import Dispatcher, Results
 from classifyd.service.holds import Holds
@@ -85,7 +85,7 @@ class Endings:
     def _try(self, inbox: str, step: Callable[..., None], *arguments: object) -> bool:
         try:
             step(*arguments)
-        except (OSError, DiskFault, BundleError) as error:
+        except (OSError, DiskFault) as error:
             self._holds.hold_for(inbox, error, "its outputs wait")
             return False
         return True

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from classifyd.config import Config, InboxConfig
-from classifyd.errors import BundleError, DiskFault
+from classifyd.errors import DiskFault
 from classifyd.inbox.moves import free_names, reachable, shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
@@ -30,9 +30,18 @@ ENDED = {"retired": "published", "quarantined": "condemned"}
 class Entrance:
     """Turns what lies in the inboxes into works for the dispatcher."""
 
-    def __init__(self, config: Config, ledger: Ledger, dispatcher: Dispatcher, folders: Folders, holds: Holds) -> None:
+    def __init__(
+        self,
+        config: Config,
+        tasks: Tasks,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        *,
+        folders: Folders,
+        holds: Holds,
+    ) -> None:
         self._config = config
-        self._tasks = Tasks(config)
+        self._tasks = tasks
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._folders = folders
@@ -58,7 +67,7 @@ class Entrance:
                 self._take(intake, held)
             elif not held and self._holds.release(inbox.name):
                 log.info("inbox_usable_again", inbox=inbox.name)
-        except (OSError, DiskFault, BundleError) as error:
+        except (OSError, DiskFault) as error:
             self._holds.hold_for(inbox.name, error, "its inputs wait")
 
     def _take(self, intake: Intake, held: list[Work]) -> None:
@@ -178,7 +187,7 @@ class Entrance:
 
     def _work(self, inbox: InboxConfig, claim: Claim, versions: Mapping[str, int | None], split_bytes: int) -> Work:
         output = output_name(claim.name, answer_format(inbox.format, claim.name))
-        return Work(claim, inbox, self._tasks.specs(inbox, versions), output, split_bytes, self._folders)
+        return Work(claim, inbox, self._tasks.specs(inbox.tasks, versions), output, split_bytes, self._folders)
 
     def _free_output(self, work: Work) -> str:
         """The first of the output's names that is neither taken nor reserved; reserved from now on."""

@@ -7,6 +7,7 @@ from classifyd.config import DaemonConfig
 from classifyd.jobs import Annotate, Assemble, CutUp, Job, Observe
 from classifyd.planning import Waiting
 from classifyd.service.work import Work
+from classifyd.workers import Pins
 
 SECONDS_PER_MIB_AND_TASK = 120.0
 """A generous bound: the slowest machine that anyone would use. A worker past it hangs."""
@@ -20,6 +21,11 @@ class Order:
     make: Callable[[str], Job]
     deadline_seconds: float
     items: tuple[Waiting, ...] = ()
+
+    @property
+    def pins(self) -> Pins:
+        """The versions that have to be loaded for it."""
+        return self.works[0].key.tasks if self.items else ()
 
 
 def annotate(works: Sequence[Work], items: Sequence[Waiting], config: DaemonConfig) -> Order:

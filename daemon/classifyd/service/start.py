@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -68,7 +69,7 @@ class Warming:
         except ConfigError as error:
             raise ConfigError((*error.faults, *problems)) from error
         daemon = self._config.daemon
-        reports = self._ask(Inspect(tuple(tasks), daemon.threads, daemon.device), daemon.workers)
+        reports = self._ask(Inspect(tuple(tasks), "", daemon.threads, daemon.device), daemon.workers)
         faults = {fault.message for report in reports for fault in report.unloadable.values()}
         if faults:
             raise ConfigError(sorted(f"{where}: {fault}" for fault in faults))
@@ -76,7 +77,7 @@ class Warming:
 
     def _ask(self, job: Inspect, times: int) -> list[JobReport]:
         for _ in range(times):
-            self._workers.submit(0, lambda _: job, self._config.daemon.load_seconds)
+            self._give(job)
         reports: list[JobReport] = []
         deaths = 0
         while len(reports) < times:
@@ -84,10 +85,13 @@ class Warming:
             if outcome.report is not None:
                 reports.append(outcome.report)
             elif (deaths := deaths + 1) < ATTEMPTS:
-                self._workers.submit(0, lambda _: job, self._config.daemon.load_seconds)
+                self._give(job)
             else:
                 raise UnavailableError(f"workers died while plugins and models were loaded: {outcome.death}")
         return reports
+
+    def _give(self, job: Inspect) -> None:
+        self._workers.warm(0, lambda crumb: replace(job, breadcrumb=crumb), self._config.daemon.load_seconds)
 
     def _answer(self) -> Outcome:
         while True:

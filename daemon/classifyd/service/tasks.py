@@ -1,31 +1,68 @@
-"""Which bundle version serves each task: what `current` says, pinned for an input at its claim."""
+"""Which bundle version serves each task here: pinned for an input at its claim, changed by a take-over only."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 
-from classifyd.bundles import Store
+from classifyd.bundles import CURRENT, Store
 from classifyd.config import Config, InboxConfig
+from classifyd.errors import BundleError
 from classifyd.jobs import TaskSpec
+
+Versions = Mapping[str, int | None]
+"""A version for each task; None for a task without models."""
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""What files look like from outside: name, inode, size and time of each."""
 
 
 class Tasks:
-    """Makes the specs that jobs carry, from the configuration and the model folder."""
+    """The versions in service, and the specs that jobs carry.
 
-    def __init__(self, config: Config) -> None:
+    `serving` are the versions that new inputs are pinned to. They begin as `current` has it, or as `inherited` from
+    the daemon before, whose workers had them loaded.
+    """
+
+    def __init__(self, config: Config, inherited: Versions | None = None) -> None:
         self._config = config
         self._store = Store(config.models)
+        self._names = sorted({task for inbox in config.inboxes for task in inbox.tasks})
+        self._inherited = inherited or {}
+        self.serving: Versions = {}
+
+    def begin(self) -> tuple[TaskSpec, ...]:
+        """Settle what serves at the start, and give its specs. BundleError if a `current` cannot be read."""
+        self.serving = {
+            task: self._inherited[task] if task in self._inherited else self._store.current(task)
+            for task in self._names
+        }
+        return self.specs(self._names, self.serving)
 
     def current(self, inbox: InboxConfig) -> dict[str, int | None]:
-        """The versions that serve an inbox's tasks now; None for a task without models. BundleError if unreadable."""
-        return {task: self._store.current(task) for task in inbox.tasks}
+        """The versions that serve an inbox's tasks now."""
+        return {task: self.serving[task] for task in inbox.tasks}
 
-    def specs(self, inbox: InboxConfig, versions: Mapping[str, int | None]) -> tuple[TaskSpec, ...]:
-        """The specs of an inbox's tasks at the given versions."""
-        return tuple(self._spec(task, versions.get(task)) for task in inbox.tasks)
+    def promoted(self) -> tuple[dict[str, int | None], dict[str, str]]:
+        """What each task's `current` names now, and why it cannot be read where that is so."""
+        versions: dict[str, int | None] = {}
+        faults: dict[str, str] = {}
+        for task in self._names:
+            try:
+                versions[task] = self._store.current(task)
+            except BundleError as error:
+                faults[task] = str(error)
+        return versions, faults
 
-    def in_service(self) -> tuple[TaskSpec, ...]:
-        """The specs of every task that some inbox names, at the versions that serve now."""
-        names = sorted({task for inbox in self._config.inboxes for task in inbox.tasks})
-        return tuple(self._spec(task, self._store.current(task)) for task in names)
+    def stamp(self, task: str, version: int | None) -> Stamp:
+        """What `current` and a version's folder look like, by which a change of either is seen."""
+        folder = self._store.path / task
+        paths = [folder / CURRENT]
+        if version is not None:
+            paths += sorted(self._store.folder(task, version).glob("*"))
+        return tuple(_look(str(path)) for path in paths)
+
+    def specs(self, tasks: Iterable[str], versions: Versions) -> tuple[TaskSpec, ...]:
+        """The specs of some tasks at the given versions."""
+        return tuple(self._spec(task, versions.get(task)) for task in tasks)
 
     def _spec(self, task: str, version: int | None) -> TaskSpec:
         settings = self._config.tasks.get(task)
@@ -33,3 +70,11 @@ class Tasks:
         if settings is None:
             return TaskSpec(task, version, bundle)
         return TaskSpec(task, version, bundle, settings.options, settings.review_below)
+
+
+def _look(path: str) -> tuple[str, int, int, int]:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return path, 0, 0, 0
+    return path, found.st_ino, found.st_size, found.st_mtime_ns

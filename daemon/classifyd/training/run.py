@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
 from classifyd.errors import TrainingError
+from classifyd.training import promotion
 from classifyd.training.depot import Depot
 from classifyd.training.heading import headed
 from classifyd.training.mirror import Mirror
@@ -56,8 +57,10 @@ def train(
         mirror.push()
     whole = headed(task.name, model, options, prepared, data_sha256)
     bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
-    if options.promote or (options.promote is None and store.current(task.name) is None):
+    verdict = promotion.judge(task, store, bundle, prepared.ready.test, asked=options.promote)
+    if verdict.promote:
         store.promote(task.name, bundle.version)
+    tell(verdict.why)
     return bundle
 
 

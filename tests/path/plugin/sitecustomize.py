@@ -1,8 +1,12 @@
-"""Lets a test kill the daemon right before or after one step: DIE="before ledger.intend"."""
+"""Lets a test kill the daemon right before or after one step: DIE="before ledger.intend"; and hinder its workers.
+
+SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
+"""
 
 import os
 import signal
 import sys
+import time
 
 WHERE = {
     "ledger.claimed": ("classifyd.ledger", "Ledger", "claimed"),
@@ -30,6 +34,24 @@ def arm(when, step):
     setattr(place, name, deadly)
 
 
+def hinder():
+    from classifyd.pipeline import loading
+
+    real = loading.Predictors._load
+
+    def hindered(predictors, spec, device, threads):
+        time.sleep(float(os.environ.get("SLOW_LOADING", "0")))
+        if "DEADLY_BUNDLE" in os.environ and str(spec.bundle).endswith(os.environ["DEADLY_BUNDLE"]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(predictors, spec, device, threads)
+
+    loading.Predictors._load = hindered
+
+
 # Only the daemon itself is armed, not its workers.
 if "DIE" in os.environ and "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv):
     arm(*os.environ["DIE"].split())
+
+# Only its workers are hindered.
+if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
+    hinder()

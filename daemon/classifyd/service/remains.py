@@ -1,0 +1,51 @@
+"""What is left to do, and what holds it up."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+from classifyd.service.dispatch import Dispatcher
+from classifyd.service.endings import Endings
+from classifyd.service.entrance import Entrance
+from classifyd.service.holds import LEDGER, Breakers, Holds
+from classifyd.service.intake import Intake
+from classifyd.service.work import Work
+
+
+class Remains:
+    """The inputs that are not finished, wherever they are on their way, and why those wait that have to."""
+
+    def __init__(
+        self, intakes: Mapping[str, Intake], entrance: Entrance, dispatcher: Dispatcher, endings: Endings
+    ) -> None:
+        self._intakes = intakes
+        self._entrance = entrance
+        self._dispatcher = dispatcher
+        self._endings = endings
+
+    def works(self, intake: Intake) -> Iterator[Work]:
+        """The inputs of an inbox that are held."""
+        works = itertools.chain(self._dispatcher.works.values(), self._endings.works(), self._entrance.unrecorded)
+        return (work for work in works if work.inbox.name == intake.inbox.name)
+
+    def unfinished(self) -> dict[str, int]:
+        """By inbox, how many inputs wait or are held; none where there are none."""
+        counts = {name: self._unfinished(intake) for name, intake in self._intakes.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def drained(self, holds: Holds, breakers: Breakers) -> bool:
+        """Whether nothing is left but what cannot go on: inboxes held, or tasks whose breaker tripped."""
+        tasks = set(breakers.holds.reasons())
+        for intake in self._intakes.values():
+            blocked = intake.inbox.name in holds.reasons() or not tasks.isdisjoint(intake.inbox.tasks)
+            if not blocked and self._unfinished(intake):
+                return False
+        return not self._dispatcher.busy
+
+    def _unfinished(self, intake: Intake) -> int:
+        return intake.waiting + sum(1 for _ in self.works(intake))
+
+
+def troubles(holds: Holds, breakers: Breakers) -> dict[str, str]:
+    """What is held back and why: `inbox <name>`, `task <name>` or the ledger."""
+    inboxes = {name if name == LEDGER else f"inbox {name}": why for name, why in holds.reasons().items()}
+    return inboxes | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}

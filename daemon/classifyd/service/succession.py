@@ -1,0 +1,217 @@
+"""How a promoted version comes into service while inputs are worked on: a second shift loads it, then takes over.
+
+Until every worker of that shift has loaded what is promoted, its digests checked and its known answers given, the
+versions that serve go on serving. A version that is not fit is refused: it is not tried again before `current` or its
+folder has changed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from classifyd.config import DaemonConfig
+from classifyd.jobs import Inspect
+from classifyd.planning import Key
+from classifyd.service.shifts import Shifts
+from classifyd.service.tasks import Stamp, Tasks, Versions
+from classifyd.workers import LocalWorkers, Outcome
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 1.0
+ATTEMPTS = 3
+"""So many workers may die while they load a candidate: one may have been killed from outside."""
+
+
+Seen = Mapping[tuple[str, int | None], Stamp]
+"""What the files of some tasks' versions looked like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A promoted version that did not come into service, and why.
+
+    `seen` is what the files of the versions at fault looked like then: it may be tried again once they have changed.
+    """
+
+    version: int | None
+    reason: str
+    seen: Seen
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """The versions that a second shift gets ready to serve. `changed` are the tasks whose version is another one."""
+
+    number: int
+    versions: Versions
+    changed: tuple[str, ...]
+    workers: LocalWorkers
+    job: Inspect
+    seen: Seen
+    began: float = field(default_factory=time.monotonic)
+    warm: int = 0
+    deaths: int = 0
+
+
+class Succession:
+    """Watches what is promoted and brings it into service.
+
+    `taken_over` is told the tasks whose version has changed, once new inputs are pinned to it. `pinned` gives the keys
+    of the inputs in work, which the shifts that were relieved go on with.
+    """
+
+    def __init__(
+        self,
+        config: DaemonConfig,
+        tasks: Tasks,
+        shifts: Shifts,
+        pinned: Callable[[], Iterable[Key]],
+        taken_over: Callable[[tuple[str, ...]], None],
+    ) -> None:
+        self.refused: dict[str, Refusal] = {}
+        self._config = config
+        self._tasks = tasks
+        self._shifts = shifts
+        self._pinned = pinned
+        self._taken_over = taken_over
+        self._candidate: _Candidate | None = None
+        self._attempts = 0
+        self._next_look = 0.0
+
+    @property
+    def serving(self) -> Versions:
+        """The versions that new inputs are pinned to."""
+        return self._tasks.serving
+
+    @property
+    def loading(self) -> dict[str, int | None]:
+        """The versions that a second shift is loading, by task."""
+        return {task: self._candidate.versions[task] for task in self._candidate.changed} if self._candidate else {}
+
+    def look(self) -> None:
+        """See, about once a second, whether other versions are promoted than those that serve, and act on it."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        if self._shifts.relieved:
+            self._shifts.release({key.tasks for key in self._pinned()})
+        wanted = self._wanted()
+        if wanted == (self._candidate.versions if self._candidate else self._tasks.serving):
+            return
+        self._withdraw()
+        if wanted != self._tasks.serving:
+            self._begin(wanted)
+
+    def receive(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in how the jobs of a second shift ended; those of other jobs are passed over."""
+        for outcome in outcomes:
+            if self._candidate is not None and outcome.number == self._candidate.number:
+                self._receive(self._candidate, outcome)
+
+    # ------------------------------------------------------------------ what is wanted
+
+    def _wanted(self) -> dict[str, int | None]:
+        """What is to serve: for each task what is promoted, unless that was refused, else what serves."""
+        promoted, faults = self._tasks.promoted()
+        serving = self._tasks.serving
+        for task, version in serving.items():
+            if task in promoted and promoted[task] is None and version is not None:
+                faults[task] = f"no version is promoted any more; run: classifyd models promote {task} {version}"
+        for task, fault in faults.items():
+            self._refuse(task, Refusal(None, fault, self._see([(task, None)])))
+        for task in [task for task in self.refused if task not in faults and not self._still_refused(task, promoted)]:
+            del self.refused[task]
+        return {task: version if task in self.refused else promoted[task] for task, version in serving.items()}
+
+    def _still_refused(self, task: str, promoted: Versions) -> bool:
+        refusal = self.refused[task]
+        return refusal.version == promoted.get(task) and refusal.seen == self._see(refusal.seen)
+
+    def _see(self, versions: Iterable[tuple[str, int | None]]) -> Seen:
+        return {(task, version): self._tasks.stamp(task, version) for task, version in versions}
+
+    def _refuse(self, task: str, refusal: Refusal) -> None:
+        before = self.refused.get(task)
+        self.refused[task] = refusal
+        if before is None or before.reason != refusal.reason:
+            stays = f"{task}@{self._tasks.serving[task]} stays in service"
+            log.error("promotion_refused", task=task, version=refusal.version, error=refusal.reason, consequence=stays)
+
+    # ------------------------------------------------------------------ a second shift
+
+    def _begin(self, versions: Versions) -> None:
+        serving = self._tasks.serving
+        changed = tuple(task for task, version in versions.items() if version != serving[task])
+        self._attempts += 1
+        self._candidate = _Candidate(
+            -self._attempts,  # the dispatcher's numbers are positive
+            versions,
+            changed,
+            self._shifts.prepare(versions),
+            Inspect(self._tasks.specs(versions, versions), "", self._config.threads, self._config.device),
+            self._see(versions.items()),
+        )
+        log.info("promotion_seen", versions=self.loading)
+        # One worker goes first: what is not fit costs no more than that, and files in work hardly notice.
+        self._load(self._candidate, 1)
+
+    def _load(self, candidate: _Candidate, workers: int) -> None:
+        for _ in range(workers):
+            candidate.workers.warm(
+                candidate.number, lambda crumb: replace(candidate.job, breadcrumb=crumb), self._config.load_seconds
+            )
+
+    def _receive(self, candidate: _Candidate, outcome: Outcome) -> None:
+        report = outcome.report
+        if report is None:
+            self._died(candidate, outcome)
+        elif report.fault is not None:
+            self._give_up(candidate, dict.fromkeys(candidate.changed, report.fault.message))
+        elif report.unloadable:
+            self._give_up(candidate, {task: fault.message for task, fault in report.unloadable.items()})
+        else:
+            candidate.warm += 1
+            if candidate.warm == 1:
+                self._load(candidate, self._config.workers - 1)
+            if candidate.warm == self._config.workers:
+                self._take_over(candidate)
+
+    def _died(self, candidate: _Candidate, outcome: Outcome) -> None:
+        candidate.deaths += 1
+        if candidate.deaths < ATTEMPTS:
+            self._load(candidate, 1)
+            return
+        blamed = {outcome.crumb.task} if outcome.crumb else set()
+        why = f"workers died while they loaded it: {outcome.death}"
+        self._give_up(candidate, dict.fromkeys(blamed & set(candidate.changed) or candidate.changed, why))
+
+    def _give_up(self, candidate: _Candidate, reasons: Mapping[str, str]) -> None:
+        """Keep what serves. If what is at fault is a version that serves already, nothing new can come in beside it."""
+        self._withdraw()
+        at_fault = {task: why for task, why in reasons.items() if task in candidate.changed}
+        if not at_fault:
+            told = "; ".join(reasons.values())
+            at_fault = dict.fromkeys(candidate.changed, f"what serves beside it can no longer be loaded: {told}")
+        for task, why in at_fault.items():
+            seen = {key: stamp for key, stamp in candidate.seen.items() if key[0] in (task, *reasons)}
+            self._refuse(task, Refusal(candidate.versions[task], why, seen))
+
+    def _withdraw(self) -> None:
+        self._candidate = None
+        self._shifts.dismiss()
+
+    def _take_over(self, candidate: _Candidate) -> None:
+        if self._wanted() != candidate.versions:  # taken back in the last moment: what comes into service is never that
+            self._next_look = 0.0
+            return
+        before = self._tasks.serving
+        self._shifts.relieve()
+        self._tasks.serving = candidate.versions
+        self._candidate = None
+        seconds = round(time.monotonic() - candidate.began, 3)
+        for task in candidate.changed:
+            log.info("taken_over", task=task, version=candidate.versions[task], before=before[task], seconds=seconds)
+        self._taken_over(candidate.changed)
