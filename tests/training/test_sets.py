@@ -36,6 +36,13 @@ def test_grouping_finds_every_pair_that_comparing_all_would_find() -> None:
                 assert groups[left] == groups[right]
 
 
+def test_a_pair_that_is_only_just_alike_is_found() -> None:
+    # Six shingles in common, two of each text's own: 6 of 10. Only the rarest of the six is filed and asked for.
+    just, short_of = "a b c d e f g h {0}x {0}y", "a b c d e f g {0}x {0}y {0}z"
+    assert neighbours.group([just.format("k"), just.format("l")]) == [0, 0]
+    assert neighbours.group([short_of.format("k"), short_of.format("l")]) == [0, 1]
+
+
 @pytest.mark.parametrize("own", [1, 4, 8, 20])
 def test_notices_of_one_template_are_grouped_as_comparing_all_would_group_them(own: int) -> None:
     chance = random.Random(own)
