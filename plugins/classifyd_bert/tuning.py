@@ -71,7 +71,8 @@ class Tuning:
             "windows": len(train.windows),
             "class_weights": weights and dict(zip(self._outputs, (round(one, 4) for one in weights), strict=True)),
         }
-        return Tuned(model, facts, self._hardware.main)
+        # Where it will be exported and measured: the exporter's inputs lie there.
+        return Tuned(model.to("cpu"), facts, self._hardware.main)
 
     # ------------------------------------------------------------------ from the beginning, or not
 

@@ -18,8 +18,8 @@ from classifyd.bundles import Store
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
 
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
-EPOCHS = 8
-STEPS_PER_EPOCH = 10
+EPOCHS = 6
+STEPS_PER_EPOCH = 11
 Write = Callable[[str, Iterable[dict[str, object]]], Path]
 
 
