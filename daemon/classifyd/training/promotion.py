@@ -53,7 +53,8 @@ def _against(task: Task, old: Bundle, new: Bundle, test: Sequence[Example]) -> V
         except Exception as error:  # noqa: BLE001  # a task is foreign code: a bundle that it cannot use is not compared
             return _stays(new, f"{bundle.task}@{bundle.version} cannot be measured: {error}")
         answers.append(trial.answers)
-    return _compared(new, before, comparison.compare(answers[0], answers[1], test), "macro" if test[0].spans is None else "micro")
+    kind = "macro" if test[0].spans is None else "micro"
+    return _compared(new, before, comparison.compare(answers[0], answers[1], test), kind)
 
 
 def _compared(new: Bundle, before: str, found: Comparison, kind: str) -> Verdict:
