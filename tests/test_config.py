@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classifyd import config
-from classifyd.config.schema import DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection
+from classifyd.config.schema import DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection
 from classifyd.errors import ConfigError
 from classifyd.jobs import Offer, Offers
 from classifyd.values import Limits
@@ -275,8 +275,10 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
     assert dataclasses.replace(full, file=None, tasks={}) == dataclasses.replace(plain, file=None)
 
 
-@pytest.mark.parametrize("section", [DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection])
+@pytest.mark.parametrize(
+    "section", [DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection]
+)
 def test_every_setting_is_in_the_shipped_file(section: type) -> None:
     text = (ROOT / "config.toml").read_text()
-    settings = set(section.model_fields) - {"limits"}  # type: ignore[attr-defined]  # all are pydantic models
+    settings = set(section.model_fields) - {"limits", "train"}  # type: ignore[attr-defined]  # all are pydantic models
     assert {name for name in settings if not re.search(rf"^(# )?{name} = ", text, re.MULTILINE)} == set()

@@ -171,6 +171,26 @@ def test_what_cannot_be_promised_leaves_the_store_as_it_was(
     assert store.versions("spam") == ()
 
 
+def test_a_head_on_a_frozen_encoder_serves_like_any_other_model(
+    registry: plugins.Registry,
+    base_model: Path,
+    write_jsonl: Write,
+    spam_rows: list[dict[str, object]],
+    ner_rows: list[dict[str, object]],
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "models")
+    recipe = {"freeze": "all", "epochs": 30, "learning_rate": 1e-2, "batch_size": 8}
+    spam = run(registry, "spam", write_jsonl("spam.jsonl", spam_rows), base_model, store, recipe=recipe)
+    answers = (
+        registry.task("spam").load(Setup("spam", bundle=spam)).predict([Record("free prize"), Record("team lunch")])
+    )
+    assert [answer.labels[0].label for answer in answers] == ["spam", "ham"]
+    ner = run(registry, "ner", write_jsonl("ner.jsonl", ner_rows), base_model, store, recipe=recipe)
+    (answer,) = registry.task("ner").load(Setup("ner", bundle=ner)).predict([Record("maria works at acme in paris")])
+    assert [span.label for span in answer.spans or ()] == ["PER", "ORG", "LOC"]
+
+
 def test_a_model_that_eight_bits_change_is_not_published(
     monkeypatch: pytest.MonkeyPatch,
     registry: plugins.Registry,

@@ -46,7 +46,7 @@ def train(
     gradient_checkpointing: Annotated[
         bool | None,
         typer.Option(
-            "--gradient-checkpointing/--no-gradient-checkpointing",
+            "--gradient-checkpointing/--no-checkpointing",
             help="Calculate twice to need less memory. [dim]default: no[/dim]",
             rich_help_panel=RECIPE,
         ),
@@ -58,12 +58,14 @@ def train(
         str | None,
         _recipe("none|all|N", "Leave all layers, or the lowest N with the embeddings, as they are. none"),
     ] = None,
-    precision: Annotated[str | None, _recipe("auto|fp32|bf16|fp16", "What to calculate in. auto")] = None,
+    precision: Annotated[
+        str | None, _recipe("auto|bf16|…", "What to calculate in: fp32, bf16, fp16, or what suits. auto")
+    ] = None,
     weight_decay: Annotated[float | None, _recipe("X", "Pull of weights towards 0. 0.01")] = None,
     warmup: Annotated[float | None, _recipe("X", "Share of steps in which the learning rate rises. 0.06")] = None,
     label_smoothing: Annotated[float | None, _recipe("X", "Share of certainty taken from each label. 0")] = None,
     class_weights: Annotated[
-        str | None, _recipe("auto|none|balanced", "Whether rare labels count for more. auto")
+        str | None, _recipe("auto|none|…", "Whether rare labels count for more: auto, none or balanced. auto")
     ] = None,
     early_stopping: Annotated[int | None, _recipe("N", "Stop after N epochs without a better one; 0: never. 0")] = None,
     promise: Annotated[
