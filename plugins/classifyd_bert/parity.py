@@ -82,8 +82,8 @@ def attempts(sensitive: Sequence[str]) -> Iterator[Attempt]:
 
     A sixth is in floating point from the start: mostly products after the activation of the feed-forward part, whose
     inputs hold outliers (Bondarenko, Nagel & Blankevoort 2021). With none in floating point no encoder of six layers
-    came within the gate. In the last all are, and eight bits only store the weights: 99.97 % of ner's labels agreed
-    there, 99.67 % with a sixth.
+    came within the gate. In the last all are, and eight bits only store the weights. One ner model on 502
+    evaluation texts: 99.67 % of labels agreed with a sixth, but macro F1 lost 0.0065; 99.97 % and no loss in the last.
     """
     for share, methods in LADDER:
         for method in methods:
