@@ -31,7 +31,9 @@ def of_spans(sure: Sequence[float], right: Sequence[bool]) -> Calibration:
     """The logistic curve from how sure the model is of each span to whether the span was right (Platt 1999).
 
     With Platt's targets, which keep it from certainty where all spans are right; a plain one if there are no spans.
-    A temperature alone, which cannot tell that even the surest spans may begin a word too late, left more error.
+    Measured with ner@1: on eight random splits of its evaluation and test texts together the error was 0.024 on the
+    mean, 0.032 with a temperature alone; fitted on the evaluation set and tried on the test set, whose spans are
+    oftener right (0.73 against 0.70), it was 0.048, and 0.042 with a temperature alone.
     """
     if not sure:
         return Calibration()

@@ -80,10 +80,10 @@ class Parity:
 def attempts(sensitive: Sequence[str]) -> Iterator[Attempt]:
     """Ways to quantize, the fastest first, then ever more products in floating point, the most sensitive first.
 
-    A sixth is in floating point from the start. In encoders those are the products after the activation of the
-    feed-forward part, whose inputs hold the outliers that eight bits serve worst (Bondarenko, Nagel & Blankevoort
-    2021); with them in eight bits no encoder of six layers came within the gate. In the last all are, and eight bits
-    only store the weights.
+    A sixth is in floating point from the start: mostly products after the activation of the feed-forward part, whose
+    inputs hold outliers (Bondarenko, Nagel & Blankevoort 2021). With none in floating point no encoder of six layers
+    came within the gate. In the last all are, and eight bits only store the weights. One ner model on 502
+    evaluation texts: 99.67 % of labels agreed with a sixth, but macro F1 lost 0.0065; 99.97 % and no loss in the last.
     """
     for share, methods in LADDER:
         for method in methods:
