@@ -127,7 +127,7 @@ def test_a_poisoned_record_costs_only_itself(place, deed):
 
 
 def test_a_record_that_hangs_is_killed_on_the_deadline(place):
-    here = place(load_seconds=3)
+    here = place(load_seconds=8)
     here.drop("a.txt", "please HANG")
     here.drop("b.txt", "HELLO")
 
