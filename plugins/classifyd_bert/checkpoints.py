@@ -89,12 +89,17 @@ def last_whole(folder: Path) -> Checkpoint | None:
 
     TrainingError if one holds its model as a pickle.
     """
-    for path in sorted(_folders(folder), key=_step, reverse=True):
+    for path in reversed(in_order(folder)):
         _refuse_pickles(path)
         if _is_whole(path) and (best := _best(path)) is not None and (best == path or _is_whole(best)):
             state = json.loads((path / STATE).read_text(encoding="utf-8"))
             return Checkpoint(path, _step(path), tuple(state["log_history"]))
     return None
+
+
+def in_order(folder: Path) -> list[Path]:
+    """The folders of all checkpoints there, the oldest first."""
+    return sorted(_folders(folder), key=_step)
 
 
 def remove_after(folder: Path, last: Checkpoint | None) -> list[str]:

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from classifyd.api import TrainingError
-from classifyd_bert import checkpoints, watching
+from classifyd_bert import averaging, checkpoints, watching
 from classifyd_bert.batches import ByLength
 from classifyd_bert.checkpoints import Checkpoint
 from classifyd_bert.epochs import NextEpoch, Patience, Saved, Sound, exhausted, refuse_lost
@@ -65,11 +65,15 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The model after its best epoch, in evaluation mode; how many steps it took in all, and which epoch was best."""
+    """The model after its best epoch, in evaluation mode; how many steps it took in all, and which epoch was best.
+
+    `averaged` is how many epochs' weights it is the mean of; 1 where that mean was no better than the best epoch.
+    """
 
     model: nn.Module
     steps: int
     best_step: int | None
+    averaged: int
 
 
 def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
@@ -100,10 +104,27 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
         trainer.remove_callback(callback)
     with _faults_named(course), contextlib.closing(teller) if isinstance(teller, watching.Bar) else _nothing():
         trainer.train(resume_from_checkpoint=str(course.begun.folder) if course.begun else None)
+        averaged = _average(trainer, lesson, course)
     # Without the wrapper that accelerate puts around it for half precision: from here on it calculates in float32.
     tuned = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     trainer.accelerator.end_training()
-    return Outcome(tuned, trainer.state.global_step, trainer.state.best_global_step)
+    return Outcome(tuned, trainer.state.global_step, trainer.state.best_global_step, averaged)
+
+
+def _average(trainer: "_Trainer", lesson: Lesson, course: Course) -> int:
+    """Give the model the mean of its last epochs if that beats its best one; of how many epochs it now is."""
+    folder = course.folder / checkpoints.FOLDER
+    count = min(course.recipe.average, len(checkpoints.in_order(folder)))
+    mean = averaging.mean_of_last(folder, count)
+    if mean is None:
+        return 1
+    best = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.model.load_state_dict(mean, strict=False)
+    found = trainer.predict(lesson.evaluation, metric_key_prefix="average").metrics[f"average_{lesson.best}"]
+    if found > (trainer.state.best_metric or 0.0):
+        return count
+    trainer.model.load_state_dict(best)
+    return 1
 
 
 def _cut_short(course: Course, best: str) -> Course:

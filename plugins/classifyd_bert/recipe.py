@@ -19,7 +19,7 @@ FROZEN: Mapping[str, Any] = MappingProxyType({"epochs": 20, "learning_rate": 1e-
 an epoch over remembered features costs next to nothing."""
 
 AFTERWARDS = frozenset(
-    {"calibration_texts", "review_below", "quantize", "promises", "promise_confidence", "texts", "examples"}
+    {"average", "calibration_texts", "review_below", "quantize", "promises", "promise_confidence", "texts", "examples"}
 )
 """Settings of what follows the learning: they may change between a training and its resumption."""
 
@@ -32,7 +32,9 @@ class Recipe:
     from) for each pass through the model, on all devices together; a step takes `gradient_accumulation` of them;
     `eval_batch_size` None is twice as many. `freeze` is "none", "all" or the number of lowest layers that stay as they
     are, the embeddings with them ("0": the embeddings alone). `warmup` is the share of steps during which the learning
-    rate rises. `early_stopping` is how many epochs may pass without a better one, 0 for all of them. `quantize` is
+    rate rises. `early_stopping` is how many epochs may pass without a better one, 0 for all of them. `average` is how
+    many of the last epochs' weights are averaged, 0 for none; the mean is taken if the evaluation set likes it better
+    than the best epoch. `quantize` is
     "int8" or "none". `promises` are like "spam precision 0.99", to be kept with `promise_confidence` (0: by the
     evaluation set itself). `texts` says whether the report may show texts of the data. `examples` are texts whose
     answers the bundle will know by heart; None picks some from the test set.
@@ -54,6 +56,7 @@ class Recipe:
     label_smoothing: float = 0.0
     class_weights: str = "auto"
     early_stopping: int = 0
+    average: int = 0
     calibration_texts: int = 256
     review_below: float = 0.8
     quantize: str = "int8"
@@ -179,6 +182,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "label_smoothing": _share("a number, 0 or more and below 1"),
         "class_weights": _one_of(WEIGHTINGS),
         "early_stopping": _whole(0),
+        "average": Rule("0, 2 or 3", lambda value: _is_whole(value) and value in (0, 2, 3)),
         "calibration_texts": _whole(1),
         "review_below": Rule("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
         "quantize": _one_of(QUANTIZATIONS),

@@ -68,6 +68,7 @@ class Tuning:
             "processes": self._hardware.processes,
             "steps": outcome.steps,
             "best_step": outcome.best_step,
+            "averaged_epochs": outcome.averaged,
             "windows": len(train.windows),
             "class_weights": weights and dict(zip(self._outputs, (round(one, 4) for one in weights), strict=True)),
         }

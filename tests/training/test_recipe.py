@@ -51,7 +51,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         ("review_below", 2, "review_below must be a number from 0 to 1"),
         ("examples", "a text", "examples must be a list of texts"),
         ("learning-rate", 0.1, "there is no training option learning-rate. Did you mean learning_rate?"),
-        ("colour", "red", "there is no training option colour. Known: batch_size"),
+        ("colour", "red", "there is no training option colour. Known: average, batch_size"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_what_it_may_be(option: str, value: Any, said: str) -> None:

@@ -106,6 +106,21 @@ def test_each_epoch_is_evaluated_and_kept_and_the_best_of_the_last_three_comes_b
     assert list((kept.parent / "events").glob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize(("figure", "averaged"), [(0.7, 3), (0.6, 1)])
+def test_the_mean_of_the_last_epochs_is_taken_if_it_beats_the_best_of_them(
+    tune: Tune, kept: Path, monkeypatch: pytest.MonkeyPatch, figure: float, averaged: int
+) -> None:
+    figures = iter([0.3, 0.5, 0.6, 0.4, figure])  # of four epochs, of which three are kept, and of their mean
+    monkeypatch.setattr(Tuning, "_measure", lambda *_: lambda _: {"f1": next(figures)})
+    tuned = tune(epochs=4, average=3)
+    assert (tuned.facts["averaged_epochs"], tuned.facts["best_step"]) == (averaged, 18)
+    several = [load_file(kept / f"checkpoint-{step}" / "model.safetensors") for step in (12, 18, 24)]
+    for name, tensor in tuned.model.state_dict().items():
+        mean = sum(weights[name] for weights in several) / 3
+        assert torch.allclose(tensor, mean if averaged == 3 else several[1][name], atol=1e-7)
+    assert not torch.allclose(several[0]["classifier.weight"], several[1]["classifier.weight"])
+
+
 def test_epochs_that_bring_nothing_better_end_the_training(tune: Tune) -> None:
     # With so small a rate nothing changes: the first epoch is the best, and two more are waited for.
     assert tune(epochs=9, learning_rate=1e-9, early_stopping=2).facts["steps"] == 3 * 6

@@ -83,6 +83,7 @@ def train(
         str | None, typer.Option(metavar="int8|none", help="How to store the model. [dim]default: int8[/dim]")
     ] = None,
     no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave texts of the data out of the report.")] = False,
+    average: Annotated[int | None, _recipe("N", "Average the last 2 or 3 epochs, if that is better; 0: no. 0")] = None,
     seed: Annotated[int | None, _recipe("N", "Fixes the split, the order and the new layers. 42")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Take up the last checkpoint that is whole.")] = False,
     text_column: Annotated[str | None, typer.Option(metavar="C", help="The text's column; else guessed.")] = None,
@@ -143,6 +144,7 @@ def train(
         "label_smoothing": label_smoothing,
         "class_weights": class_weights,
         "early_stopping": early_stopping,
+        "average": average,
         "examples": _lines(examples),
         "promises": tuple(promise) if promise else None,
         "promise_confidence": promise_confidence,
