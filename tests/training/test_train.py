@@ -153,7 +153,7 @@ def test_a_promise_becomes_a_threshold_and_a_model_may_stay_in_floating_point(
         ({"promises": ("spam precision 0.999",), "promise_confidence": 0.99}, "no threshold keeps the promise"),
         ({"promises": ("eggs precision 0.9",)}, "there is no label 'eggs'"),
         ({"quantize": "int4"}, "quantize must be one of int8, none"),
-        ({"promise_confidence": 1.0}, "promise confidence must be 0 or more and below 1"),
+        ({"promise_confidence": 1.0}, "promise_confidence must be a number, 0 or more and below 1"),
     ],
 )
 def test_what_cannot_be_promised_leaves_the_store_as_it_was(
