@@ -27,14 +27,38 @@ __all__ = ["BertSequenceTask", "BertTokenTask"]
 
 
 @dataclass(frozen=True, slots=True)
-class BertSequenceTask:
+class _BertTask:
+    """What both kinds of task share. `recipe` holds the task's own defaults, where they differ from a Recipe's."""
+
+    name: str
+    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
+        """What is wrong with options of a training; quick, and without any of what training needs."""
+        return recipe_faults(options, **self.recipe)
+
+    def report(self, trial: Trial, setup: ReportSetup) -> Report:
+        """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""
+        with _extra("a report with its plots"):
+            from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
+        return reported(trial, setup)
+
+    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
+        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
+        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
+
+        return measure(texts, setup, self._settled(setup))
+
+    def _settled(self, setup: TrainSetup) -> Recipe:
+        return Recipe.of(setup.options, **self.recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class BertSequenceTask(_BertTask):
     """Gives each text one of several labels; keeps `classifyd.api.MeasuringTask` and `ReportingTask`.
 
     `recipe` holds the task's own defaults, where they differ from a Recipe's.
     """
-
-    name: str
-    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def load(self, setup: Setup) -> Predictor:
         """The predictor of the bundle in service. BundleError if there is none or it is unfit."""
@@ -46,31 +70,12 @@ class BertSequenceTask:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
         with _extra("training"):
             from classifyd_bert.train import train_sequence  # noqa: PLC0415  # see above
-        return train_sequence(sets, setup, Recipe.of(setup.options, **self.recipe))
-
-    def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
-        """What is wrong with options of a training; quick, and without any of what training needs."""
-        return recipe_faults(options, **self.recipe)
-
-    def report(self, trial: Trial, setup: ReportSetup) -> Report:
-        """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""
-        with _extra("a report with its plots"):
-            from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
-        return reported(trial, setup)
-
-    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
-        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
-        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
-
-        return measure(texts, setup, Recipe.of(setup.options, **self.recipe))
+        return train_sequence(sets, setup, self._settled(setup))
 
 
 @dataclass(frozen=True, slots=True)
-class BertTokenTask:
+class BertTokenTask(_BertTask):
     """Marks spans of the text; keeps `classifyd.api.MeasuringTask` and `ReportingTask`. `recipe` as above."""
-
-    name: str
-    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def load(self, setup: Setup) -> Predictor:
         """The predictor of the bundle in service. BundleError if there is none or it is unfit."""
@@ -82,23 +87,7 @@ class BertTokenTask:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
         with _extra("training"):
             from classifyd_bert.train import train_token  # noqa: PLC0415  # see above
-        return train_token(sets, setup, Recipe.of(setup.options, **self.recipe))
-
-    def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
-        """What is wrong with options of a training; quick, and without any of what training needs."""
-        return recipe_faults(options, **self.recipe)
-
-    def report(self, trial: Trial, setup: ReportSetup) -> Report:
-        """What the answers are worth, with plots. TrainingError without the extra `classifyd[train]`."""
-        with _extra("a report with its plots"):
-            from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
-        return reported(trial, setup)
-
-    def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
-        """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
-        from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
-
-        return measure(texts, setup, Recipe.of(setup.options, **self.recipe))
+        return train_token(sets, setup, self._settled(setup))
 
 
 @contextmanager
