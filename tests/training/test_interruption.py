@@ -40,8 +40,10 @@ class Training:
 
     def start(self, *more: str, before: Iterable[object] = ()) -> subprocess.Popen[str]:
         words = [*map(str, before), *map(str, self.command), *more]
-        # Threads that wait for one another on a busy machine take longer than one.
-        environ = os.environ | {"OMP_NUM_THREADS": "1"}
+        # Threads that wait for one another on a busy machine take longer than one. Coverage is not measured here: it
+        # would want to write where the disk is full.
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        environ["OMP_NUM_THREADS"] = "1"
         pipe = subprocess.PIPE
         return subprocess.Popen(words, cwd=self._place, env=environ, stdout=pipe, stderr=pipe, text=True)
 
