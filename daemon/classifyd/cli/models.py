@@ -197,8 +197,8 @@ def _service(row: dict[str, Any]) -> str:
 
 
 def _whole(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the whole, without those by label or source."""
-    return {name: value for name, value in metrics.items() if not isinstance(value, dict)}
+    """The figures of the whole, without those by label, source or promise."""
+    return {name: value for name, value in metrics.items() if not isinstance(value, dict | list)}
 
 
 def _plain(value: Any) -> str:
