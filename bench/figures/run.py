@@ -15,12 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prepare import CURVE
+
 from classifyd import plugins
 from classifyd.bundles import Store
 from classifyd.values import Annotation, Record, Setup
 
 SEEDS = (1, 2, 3)
-CURVE = (100, 250, 500, 1_000, 2_000, 4_000)
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 
 

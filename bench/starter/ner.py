@@ -3,9 +3,9 @@
 The corpora's own splits are kept. WNUT-17's group and corporation are ORG; its creative works and products, and
 WikiGold's MISC, have no counterpart and are left unmarked, as EWT and Broad Twitter leave them.
 
-Broad Twitter marks handles, the sign and the name each by itself; but in a fifth of its training tweets the sign, or
-both, went unmarked, which its test set hardly knows. There the sign follows its name, and a handle that nobody marked
-is taken out, as are all of WNUT-17's: they would teach a contradiction.
+Broad Twitter marks handles, the sign and the name each by itself; but in a quarter of those in its training tweets the
+sign, or both, went unmarked, which its test set hardly knows. There the sign follows its name, and a handle that
+nobody marked is taken out, as are all of WNUT-17's: they would teach a contradiction.
 
 Three fifths of the development sets are learnt from too; the rest chooses the epoch, and the test sets stay as they
 are. Texts of today (written.py) join the training texts.
