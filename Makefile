@@ -17,7 +17,7 @@ BUILD := --build-constraint constraints/build.txt
 # Tests must not depend on a model hub.
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 
-.PHONY: help install demo test check lint types layers docs constraints dist clean
+.PHONY: help install demo test trials check lint types layers docs constraints dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ demo: $(SERVE)/.installed ## start the daemon, drop examples/messages into its i
 
 test: $(TEST)/.installed ## run the tests
 	$(OFFLINE) $(TEST)/bin/python -m pytest
+
+trials: $(TEST)/.installed ## run what takes too long for every day: kills, faults and trainings by the hundred
+	$(OFFLINE) $(TEST)/bin/python -m pytest -m trial
 
 check: lint types layers ## everything that must be green: ruff, mypy, layers, tests with coverage, docs
 	$(OFFLINE) $(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered

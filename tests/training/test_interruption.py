@@ -18,6 +18,7 @@ from classifyd.bundles import Store
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
 
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
+PATIENCE = 600
 EPOCHS = 6
 STEPS_PER_EPOCH = 11
 Write = Callable[[str, Iterable[dict[str, object]]], Path]
@@ -45,11 +46,17 @@ class Training:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         environ["OMP_NUM_THREADS"] = "1"
         pipe = subprocess.PIPE
-        return subprocess.Popen(words, cwd=self._place, env=environ, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            words, cwd=self._place, env=environ, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
 
     def finish(self, *more: str, before: Iterable[object] = ()) -> subprocess.CompletedProcess[str]:
         process = self.start(*more, before=before)
-        out, err = process.communicate()
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"not done after {PATIENCE} s: {process.communicate()}")
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def wait_for_a_checkpoint(self, process: subprocess.Popen[str]) -> None:
@@ -110,7 +117,11 @@ def test_a_disk_that_is_full_ends_the_training_and_the_checkpoint_before_serves(
     assert training.learnt(2)[0] == EPOCHS * STEPS_PER_EPOCH
 
 
-def test_two_processes_train_together_and_one_of_them_publishes(training: Training) -> None:
+@pytest.mark.trial
+def test_two_processes_train_together_and_one_of_them_publishes(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2)
     outcome = training.finish(before=torchrun)
     assert outcome.returncode == 0, outcome.stderr
