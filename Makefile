@@ -30,8 +30,10 @@ demo: $(SERVE)/.installed ## start the daemon, drop examples/messages into its i
 test: $(TEST)/.installed ## run the tests
 	$(OFFLINE) $(TEST)/bin/python -m pytest
 
-trials: $(TEST)/.installed ## run what takes too long for every day: kills, faults and trainings by the hundred
-	$(OFFLINE) $(TEST)/bin/python -m pytest -m trial
+# Some of them: make trials TRIALS='-k kills'
+trials: $(TEST)/.installed ## run what takes too long for every day, and enter the results into docs/reliability.md
+	status=0; $(OFFLINE) $(TEST)/bin/python -m pytest -m trial --junitxml=trials.xml $(TRIALS) || status=$$?; \
+		$(TEST)/bin/python docs/trials.py trials.xml; exit $$status
 
 check: lint types layers ## everything that must be green: ruff, mypy, layers, tests with coverage, docs
 	$(OFFLINE) $(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered

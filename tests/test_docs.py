@@ -23,7 +23,8 @@ PLUGIN = ROOT / "examples" / "plugin"
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 
 sys.path.insert(0, str(ROOT / "docs"))
-import reference  # noqa: E402  # a script beside the pages, not a package
+import reference  # noqa: E402  # scripts beside the pages, not packages
+import trials  # noqa: E402
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -141,3 +142,29 @@ def test_every_page_is_reachable_from_the_readme() -> None:
 
 def test_the_page_of_commands_is_what_the_commands_say_themselves() -> None:
     assert reference.PAGE.read_text() == reference.page(), "run: make docs"
+
+
+def test_what_the_trials_found_is_entered_and_earlier_results_stay(tmp_path: Path) -> None:
+    case = '<testcase classname="tests.trials.test_kills" name="{}" time="{}">{}</testcase>'
+    counts = '<properties><property name="kills" value="1000"/><property name="lost" value="0"/></properties>'
+    (tmp_path / "trials.xml").write_text(
+        "<testsuites><testsuite>"
+        + case.format("test_nothing_is_lost[7]", 600.4, counts)
+        + case.format("test_this_goes_wrong", 3, "<failure/>")
+        + case.format("test_this_is_not_tried", 0, "<skipped/>")
+        + "</testsuite></testsuites>"
+    )
+    earlier = {
+        "tests.trials.test_soak.test_a": {"counts": {}, "result": "passed", "seconds": 9, "on": "x", "commit": "y"}
+    }
+    known = earlier | trials.results(tmp_path / "trials.xml", "abc", "2026-01-01")
+    page = trials.entered(f"before\n{trials.BEGIN}old\n{trials.END}after\n", known)
+    assert page.startswith(f"before\n{trials.BEGIN}{trials.HEAD}")
+    assert page.endswith(f"{trials.END}after\n")
+    rows = page.splitlines()[4:-2]
+    assert rows == [
+        "| nothing is lost (7) | 1000 kills, 0 lost, 10 min | passed | 2026-01-01 | `abc` |",
+        "| this goes wrong | 3 s | failed | 2026-01-01 | `abc` |",
+        "| a | 9 s | passed | x | `y` |",
+    ]
+    assert trials.entered(page, known) == page
