@@ -16,6 +16,7 @@ from classifyd.errors import (
     UnreadableFile,
 )
 from classifyd.jobs import FileReport, JobReport
+from classifyd.processor import features as cpu_features
 from classifyd.values import (
     AnnotatedRecord,
     Annotation,
@@ -79,6 +80,7 @@ __all__ = [
     "UnreadableFile",
     "WriteOptions",
     "Writer",
+    "cpu_features",
     "hookimpl",
 ]
 

@@ -12,7 +12,8 @@ import torch
 from tokenizers import Tokenizer
 
 from classifyd.api import Bundle, Record, Setup
-from classifyd_bert.predictor import MODEL, TOKENIZER, Network, Reading, SequencePredictor, TokenPredictor, known_answer
+from classifyd_bert.answers import known_answer
+from classifyd_bert.predictor import MODEL, TOKENIZER, Network, Reading, SequencePredictor, TokenPredictor
 
 PREDICTORS = {"sequence": SequencePredictor, "token": TokenPredictor}
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Label, Record, Setup, Span
+from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Record, Setup
+from classifyd_bert import answers
 from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, words
 from classifyd_bert.microbatch import TOKEN_BUDGET, plan
 from classifyd_bert.session import Session
@@ -16,7 +17,6 @@ from classifyd_bert.tokens import Tokenizer, Window, pad
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
-TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ class _Predictor:
             self._prepare()
             self._network = Network(bundle, setup)
             self._check_shape()
-            _check_known_answers(self, bundle.manifest.get("examples", ()))
+            answers.check(self.predict, bundle.manifest.get("examples", ()))
         except BundleError as error:
             raise BundleError(f"{self.version}: {error}") from error
 
@@ -118,52 +118,6 @@ class TokenPredictor(_Predictor):
     def _say(self, reading: Reading) -> Annotation:
         found = words(reading.windows, reading.logits)
         return Annotation(spans=self._bio.spans(reading.text, found, self._calibration))
-
-
-# ---------------------------------------------------------------------- known answers
-
-
-def known_answer(text: str, annotation: Annotation) -> dict[str, Any]:
-    """A text and what was said of it, as the manifest's `examples` keep it."""
-    if annotation.spans is None:
-        return {"text": text, "labels": {label.label: label.score for label in annotation.labels}}
-    return {"text": text, "spans": [_span_json(span) for span in annotation.spans]}
-
-
-def _span_json(span: Span) -> dict[str, Any]:
-    return {"start": span.start, "end": span.end, "label": span.label, "score": span.score}
-
-
-def _check_known_answers(predictor: _Predictor, examples: Sequence[Mapping[str, Any]]) -> None:
-    """BundleError, naming the example's place but never its text, unless the model still says what it said."""
-    try:
-        expected = [_scores(example) for example in examples]
-        records = [Record(str(example["text"])) for example in examples]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"an example of the manifest cannot be read: {error!r}; restore the manifest") from error
-    for place, (annotation, said) in enumerate(zip(predictor.predict(records), expected, strict=True)):
-        found = _scores(known_answer("", annotation))
-        if _differ(found, said):
-            raise BundleError(
-                f"example {place} of the manifest has another answer than the one recorded, by more than {TOLERANCE}; "
-                "the model or its runtime is not what it was: restore the bundle or roll back"
-            )
-
-
-def _scores(example: Mapping[str, Any]) -> list[tuple[Any, float]]:
-    """An answer as things that must be equal, each with its score; labels likeliest first."""
-    if "spans" in example:
-        return [((span["start"], span["end"], span["label"]), float(span["score"])) for span in example["spans"]]
-    labels = [Label(label, float(score)) for label, score in example["labels"].items()]
-    return [(label.label, label.score) for label in sorted(labels, key=lambda label: -label.score)]
-
-
-def _differ(found: list[tuple[Any, float]], said: list[tuple[Any, float]]) -> bool:
-    # Lower ranks of labels may change places where their scores are as good as equal; the first may not.
-    if len(found) != len(said) or (found and found[0][0] != said[0][0]):
-        return True
-    scores = dict(found)
-    return any(abs(scores.get(what, np.inf) - score) > TOLERANCE for what, score in said)
 
 
 # ---------------------------------------------------------------------- what the setup and the manifest say

@@ -67,6 +67,10 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     # A thread that spins while it waits takes the core of another worker.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # Processors with AVX2 or AVX-512 but without VNNI add two products of eight bits in sixteen, where large ones
+    # overflow: spans of the NER model scored up to 0.13 away from where it was measured. So calculated, for 1 to 6 %
+    # more time, answers are those of a processor with VNNI, on which this changes nothing.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = _ERRORS_ONLY
     return options
 

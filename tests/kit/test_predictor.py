@@ -16,7 +16,7 @@ import classifyd_spam
 import classifyd_topic
 from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Predictor, Record, Setup, TrainableTask
 from classifyd.bundles import Store
-from classifyd_bert import BertSequenceTask, BertTokenTask, predictor
+from classifyd_bert import BertSequenceTask, BertTokenTask, answers
 from classifyd_bert.predictor import SequencePredictor, TokenPredictor
 
 ODD = ["", " ", "\x00", "\ud800", "😀" * 30, "win " * 400, "x" * 500, "Maria\r\n\r\nBerlin", "[SEP] [PAD]"]
@@ -203,5 +203,5 @@ def test_serving_imports_neither_torch_nor_transformers(sequence: Bundle) -> Non
 def test_a_known_answer_is_plain_json(sequence: Bundle, token: Bundle) -> None:
     for bundle in (sequence, token):
         (annotation,) = load(bundle).predict([Record("hello Maria")])
-        said = predictor.known_answer("hello Maria", annotation)
+        said = answers.known_answer("hello Maria", annotation)
         assert json.loads(json.dumps(said)) == said

@@ -14,6 +14,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertForToken
 
 from classifyd.api import Bundle, Record, Setup, TrainedModel
 from classifyd.bundles import Store
+from classifyd_bert import answers as known
 from classifyd_bert import predictor
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -116,4 +117,4 @@ def _examples(store: Store, task: str, files: dict[str, Path], manifest: dict[st
     made = predictor.SequencePredictor if manifest["kind"] == "sequence" else predictor.TokenPredictor
     texts = ["Win a free prize now", "Hello Maria, meeting in Berlin on Monday", ""]
     answers = made(Setup(task, bundle=draft)).predict([Record(text) for text in texts])
-    return [predictor.known_answer(text, answer) for text, answer in zip(texts, answers, strict=True)]
+    return [known.known_answer(text, answer) for text, answer in zip(texts, answers, strict=True)]

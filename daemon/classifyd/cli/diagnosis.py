@@ -13,13 +13,15 @@ from classifyd.config import DELETE, Config, InboxConfig
 from classifyd.config.folders import fixed_part, folder_faults
 from classifyd.config.offers import format_faults, task_faults
 from classifyd.errors import BundleError
+from classifyd.jobs import TaskSpec
+from classifyd.pipeline.loading import Predictors
+from classifyd.processor import INT8_FEATURES, features
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "virtiofs"}
 )
 """File systems on which other machines' changes send no events here."""
 
-CPU_FLAGS = {"avx512_vnni": "int8 models", "amx_int8": "int8 models", "amx_bf16": "bf16 models"}
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 
@@ -42,8 +44,9 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from state(config.daemon.state)
     yield from events(config)
     yield from processor()
-    yield from models(config)
-    yield from installed(config)
+    registry = plugins.load()
+    yield from models(config, registry)
+    yield from installed(config, registry)
 
 
 def configuration(config: Config) -> Iterator[Finding]:
@@ -179,51 +182,51 @@ def _folders_below(inbox: InboxConfig) -> int:
 
 def processor() -> Iterator[Finding]:
     """Whether the CPU has the instructions that make quantized models fast."""
-    flags = cpu_flags()
-    has = [flag for flag in CPU_FLAGS if flag in flags]
-    if "avx512_vnni" in flags or "avx_vnni" in flags or "amx_int8" in flags:
-        yield Finding("good", "processor", f"{', '.join(has) or 'avx_vnni'}: int8 models run at full speed")
+    has = features()
+    said = ", ".join(has) or "nothing that models care for"
+    if INT8_FEATURES & set(has):
+        yield Finding("good", "processor", f"has {said}: int8 models run at full speed")
     else:
-        what = f"has none of {', '.join(CPU_FLAGS)}: models run two to four times slower than on one that has"
+        what = (
+            f"has {said}: int8 models run two to four times slower than on one with {', '.join(sorted(INT8_FEATURES))}"
+        )
         yield Finding("worse", "processor", what, "run on a machine with AVX-512 VNNI or AMX, if speed matters")
-
-
-def cpu_flags(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The CPU's features as the kernel calls them; empty where it does not say."""
-    try:
-        lines = file.read_text(errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(
-        flag for line in lines[:200] if line.startswith("flags") for flag in line.partition(":")[2].split()
-    )
 
 
 # ---------------------------------------------------------------------- models and plugins
 
 
-def models(config: Config) -> Iterator[Finding]:
-    """Whether the model in service of every task is whole."""
+def models(config: Config, registry: plugins.Registry) -> Iterator[Finding]:
+    """Whether the model in service of every task is whole and says on this machine what it said when it was made."""
     store = Store(config.models)
     tasks = store.tasks()
     if not tasks:
         yield Finding("worse", "models", f"none in {store.path}", "classifyd train spam --data FILE")
     for task in tasks:
         try:
-            version = store.current(task)
-            if version is None:
-                yield Finding("worse", "models", f"{task}: none in service", f"classifyd models promote {task}")
-                continue
-            store.verify(task, version)
+            yield _model(task, store, config, registry)
         except BundleError as error:
             yield Finding("bad", "models", str(error), f"classifyd models rollback {task}")
-        else:
-            yield Finding("good", "models", f"{task}@{version} is whole")
 
 
-def installed(config: Config) -> Iterator[Finding]:
+def _model(task: str, store: Store, config: Config, registry: plugins.Registry) -> Finding:
+    version = store.current(task)
+    if version is None:
+        return Finding("worse", "models", f"{task}: none in service", f"classifyd models promote {task}")
+    answers = len(store.verify(task, version).manifest.get("examples", ()))
+    if task not in registry.tasks:
+        return Finding("good", "models", f"{task}@{version} is whole; no plugin to try it with")
+    settings = config.task(task)
+    spec = TaskSpec(task, version, store.folder(task, version), settings.options, settings.review_below)
+    faults = Predictors(registry).try_all([spec], config.daemon.device, config.daemon.threads)
+    if faults:
+        return Finding("bad", "models", faults[task].message, f"classifyd models rollback {task}")
+    return Finding("good", "models", f"{task}@{version} is whole and gives its {answers} known answers here")
+
+
+def installed(config: Config, registry: plugins.Registry) -> Iterator[Finding]:
     """Whether every plugin loads, and whether somebody offers all that the configuration names."""
-    offers = plugins.load().offers
+    offers = registry.offers
     for offer in offers.plugins:
         if offer.problem:
             yield Finding("bad", "plugins", offer.problem, f"pip install --upgrade {offer.distribution}")
