@@ -132,8 +132,8 @@ class Intake:
         place = "left where it is"
         if self.inbox.take == "move":
             try:
-                source = str(self.inbox.path / found.name)
-                place = str(quarantine(source, self.inbox.quarantine, found.name, self.inbox.name, fault))
+                inbox, source = self.inbox, str(self.inbox.path / found.name)
+                place = str(quarantine(source, inbox.quarantine, found.name, inbox.name, fault, below=inbox.path))
             except OSError as error:
                 log.warning("not_moved", file=shown(found.name), inbox=self.inbox.name, error=str(error))
         if place == "left where it is":
