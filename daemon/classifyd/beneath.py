@@ -4,11 +4,14 @@ Strangers may write to an inbox. What was a folder or a file when it was looked 
 it is used; a path would lead there, a descriptor cannot.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
+LOOKS = 8
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 Root = str | Path | int
@@ -45,10 +48,35 @@ def made_folder(root: Root, below: str, mode: int = 0o777, *, durable: bool = Tr
         os.close(descriptor)
 
 
-def open_file(root: Root, name: str, flags: int) -> int:
-    """A descriptor of the file `name`, a path below the root; a link is refused with ELOOP, and on the way as above."""
-    with folder(root, os.path.dirname(name)) as above:  # noqa: PTH120  # names may not be UTF-8
-        return os.open(os.path.basename(name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)  # noqa: PTH119  # likewise
+def open_file(root: Root, name: str, flags: int, *, alone: bool = False) -> int:
+    """A descriptor of the file `name`, a path below the root; a link is refused with ELOOP, and on the way as above.
+
+    If `alone`, a regular file that has several names is refused with EMLINK, and one whose name is gone with ENOENT.
+    """
+    base = os.path.basename(name)  # noqa: PTH119  # names may not be UTF-8
+    with folder(root, os.path.dirname(name)) as above:  # noqa: PTH120  # likewise
+        descriptor = os.open(base, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+        try:
+            if alone:
+                _check_alone(os.fstat(descriptor), base, above)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _check_alone(opened: os.stat_result, name: str, above: int) -> None:
+    """Raise unless the name is the only one of what was opened.
+
+    Who links another's file to the name, and takes the link away once it is opened, leaves a file of one name that is
+    not called so. Name and count are two looks to the kernel, between which he can win; hardly so often in a row.
+    """
+    for _ in range(LOOKS if stat.S_ISREG(opened.st_mode) else 0):
+        named = os.stat(name, dir_fd=above, follow_symlinks=False)
+        if (named.st_dev, named.st_ino) != (opened.st_dev, opened.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "was replaced while it was opened", name)
+        if max(named.st_nlink, opened.st_nlink) > 1:
+            raise OSError(errno.EMLINK, "has several names", name)
 
 
 def _root(root: Root) -> int:
@@ -58,7 +86,7 @@ def _root(root: Root) -> int:
 def _names(below: str) -> tuple[str, ...]:
     names = PurePath(below).parts
     if ".." in names or PurePath(below).is_absolute():
-        raise NotADirectoryError(20, "leads out of its folder", below)
+        raise NotADirectoryError(errno.ENOTDIR, "leads out of its folder", below)
     return names
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from classifyd import beneath
+from classifyd.errors import DiskFault
 from classifyd.inbox.moves import Entry, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
@@ -37,7 +38,7 @@ class ClaimFolder:
     def hold(self) -> None:
         """Make the folder and lock it for as long as this process lives. Timeout if another process holds it.
 
-        PermissionError if the folder of claims is not this user's own: whoever made it could swap what is held there.
+        DiskFault if it cannot be made, or is not this user's own: whoever made it could swap what is held there.
         """
         with self._made(""):
             self._lock.acquire(timeout=0)
@@ -53,16 +54,17 @@ class ClaimFolder:
 
         No link is followed on the way, and a folder that was put in the file's place meanwhile is put back.
         """
-        above, base = os.path.split(found.name)
+        above = os.path.dirname(found.name)  # noqa: PTH120  # names may not be UTF-8
         identity = secrets.token_hex(8)
-        try:
-            with beneath.folder(self.root, above) as source, self._made(os.path.join(identity, above)) as target:  # noqa: PTH118  # names may not be UTF-8
-                taken = _take(base, source, target)
-        except (FileNotFoundError, NotADirectoryError):
-            taken = False
-        finally:
+        with contextlib.ExitStack() as stack:
+            try:
+                source = stack.enter_context(beneath.folder(self.root, above))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
             # Only what is empty goes: after a failure, or where there was nothing to take.
-            remove_empty(self.folder / identity / above, self.folder)
+            stack.callback(remove_empty, self.folder / identity / above, self.folder)
+            target = stack.enter_context(self._made(f"{identity}/{above}"))
+            taken = _take(os.path.basename(found.name), source, target)  # noqa: PTH119  # likewise
         return self._claim(identity, found.name) if taken else None
 
     def found(self) -> Iterator[Claim]:
@@ -110,9 +112,15 @@ class ClaimFolder:
 
     @contextlib.contextmanager
     def _made(self, below: str) -> Iterator[int]:
-        """A folder of this daemon's own, made if it is missing; publishing puts it on the disk."""
+        """A folder of this daemon's own, made if it is missing; publishing puts it on the disk. DiskFault otherwise."""
         place = f"{self.folder.name}/{below}"
-        with self._ours() as ours, beneath.made_folder(ours, place, MODE, durable=False) as descriptor:
+        with contextlib.ExitStack() as stack:
+            try:
+                ours = stack.enter_context(self._ours())
+                descriptor = stack.enter_context(beneath.made_folder(ours, place, MODE, durable=False))
+            except OSError as error:
+                what = f"{self.folder}: {error.strerror}; claims go there: it must be a folder of this user's own"
+                raise DiskFault(f"{what}, and writable") from error
             yield descriptor
 
     def _claim(self, identity: str, name: str) -> Claim | None:
@@ -140,8 +148,11 @@ def remove_empty(folder: Path, above: Path) -> None:
 
 
 def _take(name: str, source: int, target: int) -> bool:
-    """Rename from one open folder into another; False if it turns out to be a folder, which is put back."""
-    os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+    """Rename from one open folder into another; False if it is gone, or turns out to be a folder, which is put back."""
+    try:
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+    except FileNotFoundError:
+        return False
     status = os.stat(name, dir_fd=target, follow_symlinks=False)
     if not stat.S_ISDIR(status.st_mode):
         return True

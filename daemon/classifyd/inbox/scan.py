@@ -1,5 +1,6 @@
 """Discovering inputs: what lies in an inbox, and since when it has been at rest."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -97,6 +98,10 @@ def look(path: str, name: str) -> Found | None:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
     return _found(status, name)
 
 

@@ -20,6 +20,8 @@ REASONS = {
     errno.ELOOP: "is a symbolic link; put the file itself into the inbox",
     errno.ENXIO: "is a socket or device, not a file; remove it from the inbox",
     errno.ENODEV: "is a socket or device, not a file; remove it from the inbox",
+    errno.EMLINK: "has several names (hard links) and may be another's file; copy it into the inbox, or set "
+    "hard_links = true if all who can write there are trusted",
     errno.ENOTDIR: "a link or a file stands where one of its folders was; links are never followed",
     errno.ENAMETOOLONG: "its path is too long; put it into fewer sub-folders",
     errno.EAGAIN: "a program holds a lease on it, and reading would wait for that; send the file again",
@@ -44,7 +46,7 @@ def open_source(path: str, name: str, reading: ReadOptions, below: str = "") -> 
 
 
 def _open(path: str, name: str, reading: ReadOptions, below: str) -> BinaryIO:
-    descriptor = _descriptor(path, name, below or os.path.dirname(path))  # noqa: PTH120  # names may not be UTF-8
+    descriptor = _descriptor(path, name, reading, below or os.path.dirname(path))  # noqa: PTH120  # names may not be UTF-8
     try:
         _check(os.fstat(descriptor), name, reading)
         return os.fdopen(descriptor, "rb")
@@ -53,9 +55,9 @@ def _open(path: str, name: str, reading: ReadOptions, below: str) -> BinaryIO:
         raise
 
 
-def _descriptor(path: str, name: str, below: str) -> int:
+def _descriptor(path: str, name: str, reading: ReadOptions, below: str) -> int:
     try:
-        return beneath.open_file(below, os.path.relpath(path, below), FLAGS)
+        return beneath.open_file(below, os.path.relpath(path, below), FLAGS, alone=not reading.hard_links)
     except OSError as error:
         reason = REASONS.get(error.errno or 0)
         if reason is not None:
@@ -68,11 +70,6 @@ def _descriptor(path: str, name: str, below: str) -> int:
 def _check(status: os.stat_result, name: str, reading: ReadOptions) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableFile(f"{name}: is not a regular file; remove it from the inbox")
-    if status.st_nlink > 1 and not reading.hard_links:
-        raise UnreadableFile(
-            f"{name}: has {status.st_nlink} names (hard links) and may be another's file; copy it into the inbox, or "
-            "set hard_links = true if all who can write there are trusted"
-        )
     if status.st_size > reading.limits.file_bytes:
         raise LimitExceeded(
             f"{name}: has {status.st_size} bytes, more than limits.file_bytes = {reading.limits.file_bytes}; "

@@ -10,7 +10,7 @@ import structlog
 from filelock import Timeout
 
 from classifyd.config import InboxConfig
-from classifyd.errors import UnavailableError
+from classifyd.errors import DiskFault, UnavailableError
 from classifyd.inbox.claims import ClaimFolder, in_place
 from classifyd.inbox.moves import make_folders, shown
 from classifyd.inbox.quarantine import quarantine
@@ -52,6 +52,8 @@ class Intake:
             self.claims.hold()
         except Timeout as error:
             raise UnavailableError(f"{self.claims.folder}: another daemon holds it; stop that one first") from error
+        except DiskFault as error:
+            raise UnavailableError(str(error)) from error
         except OSError as error:
             where = error.filename or self.claims.folder
             raise UnavailableError(f"{where}: {error.strerror}; claims go there: make it writable") from error
