@@ -121,6 +121,23 @@ def test_a_folder_that_was_put_in_a_files_place_is_put_back(inbox, held):
     assert [] == list(held.folder.iterdir())
 
 
+def test_it_is_put_back_beside_what_took_its_name_meanwhile(inbox, held, monkeypatch):
+    found = look(f"{inbox}/sub/a.txt", "sub/a.txt")
+    (inbox / "sub/a.txt").unlink()
+    (inbox / "sub/a.txt/deep").mkdir(parents=True)
+    rename = os.rename
+
+    def rename_and_drop(source, target, **folders):
+        rename(source, target, **folders)
+        (inbox / "sub/a.txt").write_text("new")
+
+    monkeypatch.setattr(os, "rename", rename_and_drop)
+
+    assert held.claim(found) is None
+    assert "new" == (inbox / "sub/a.txt").read_text()
+    assert (inbox / "sub/a.1.txt/deep").is_dir()
+
+
 def test_a_folder_of_claims_that_is_a_link_is_refused(inbox):
     (inbox / ".classifyd").symlink_to(inbox.parent / "secret")
 
@@ -243,7 +260,8 @@ def test_an_input_that_is_called_like_a_reason_is_never_taken_for_one(inbox):
     assert "a.1.txt" == second.name
 
 
-def test_a_tree_of_a_thousand_folders_stops_no_scan(inbox):
+@pytest.fixture
+def deep_tree(inbox):
     descriptor = os.open(inbox, os.O_RDONLY)
     for _ in range(1500):
         os.mkdir("deep", dir_fd=descriptor)
@@ -252,8 +270,12 @@ def test_a_tree_of_a_thousand_folders_stops_no_scan(inbox):
         descriptor = below
     os.close(os.open("lost.txt", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
     os.close(descriptor)
+    yield inbox
+    subprocess.run(["rm", "-rf", inbox / "deep"], check=True)  # pytest's own cleaning up would nest as deep
 
-    assert ["sub/a.txt"] == [found.name for found in discover(inbox, recursive=True)]
+
+def test_a_tree_of_a_thousand_folders_stops_no_scan(deep_tree):
+    assert ["sub/a.txt"] == [found.name for found in discover(deep_tree, recursive=True)]
 
 
 def test_a_path_that_no_system_call_takes_is_not_found(inbox):

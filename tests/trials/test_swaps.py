@@ -5,12 +5,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from classifyd.api import UnreadableFile
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import move
 from classifyd.inbox.scan import look
 from classifyd.readers import open_source
 from classifyd.values import ReadOptions
@@ -96,7 +96,7 @@ def claimed_then_opened(root, held):
     if claim is None:
         return "it has moved on"
     told = read(claim.path, root / "in")
-    move(claim.path, root / "done", "a.txt", below=root / "in").unlink()
+    Path(claim.path).unlink()
     held.forget(claim)
     return told
 
@@ -125,7 +125,7 @@ def test_a_swap_between_look_and_open_gains_nothing(root, rounds):
 
 @pytest.mark.parametrize(
     "rounds",
-    [ROUNDS_SHORT // 3, pytest.param(ROUNDS_LONG, marks=[pytest.mark.trial, pytest.mark.timeout(3600)])],
+    [ROUNDS_SHORT // 10, pytest.param(ROUNDS_LONG // 5, marks=[pytest.mark.trial, pytest.mark.timeout(3600)])],
 )
 def test_a_swap_between_look_claim_and_open_gains_nothing(root, rounds):
     held = ClaimFolder("in", root / "in", "one")

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from classifyd import beneath
 from classifyd.errors import DiskFault
-from classifyd.inbox.moves import Entry, rename_entry
+from classifyd.inbox.moves import Entry, free_names, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
@@ -156,8 +156,15 @@ def _take(name: str, source: int, target: int) -> bool:
     status = os.stat(name, dir_fd=target, follow_symlinks=False)
     if not stat.S_ISDIR(status.st_mode):
         return True
-    rename_entry(Entry(target, name), Entry(source, name))
+    _put_back(name, source, target)
     return False
+
+
+def _put_back(name: str, source: int, target: int) -> None:
+    for free in free_names(Path(name)):
+        with contextlib.suppress(FileExistsError):
+            rename_entry(Entry(target, name), Entry(source, free.name))
+            return
 
 
 def _lock(folder: Path) -> FileLock:
