@@ -14,10 +14,11 @@ SERVE := .venv
 TEST := .venv-test
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 BUILD := --build-constraint constraints/build.txt
+FUZZ_SECONDS ?= 3600
 # Tests must not depend on a model hub.
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 
-.PHONY: help install demo test trials check lint types layers docs constraints dist clean
+.PHONY: help install demo test trials fuzz check lint types layers docs constraints dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +35,12 @@ test: $(TEST)/.installed ## run the tests
 trials: $(TEST)/.installed ## run what takes too long for every day, and enter the results into docs/reliability.md
 	status=0; $(OFFLINE) $(TEST)/bin/python -m pytest -m trial --junitxml=trials.xml $(TRIALS) || status=$$?; \
 		$(TEST)/bin/python docs/trials.py trials.xml; exit $$status
+
+fuzz: $(TEST)/.installed ## fuzz mail, tables, JSON, manifest and configuration for FUZZ_SECONDS each (3600)
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --group fuzz
+	for surface in mail table json manifest config; do \
+		$(TEST)/bin/python tests/trials/fuzzing/fuzz.py $$surface --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
 
 check: lint types layers ## everything that must be green: ruff, mypy, layers, tests with coverage, docs
 	$(OFFLINE) $(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered
@@ -74,7 +81,7 @@ constraints: ## take the newest versions that fit into constraints/
 	.venv-new/bin/pip install $(PIP_FLAGS) --upgrade pip
 	.venv-new/bin/pip install $(PIP_FLAGS) torch==2.13.0
 	.venv-new/bin/pip install $(PIP_FLAGS) --no-deps $(BASE_MODEL)
-	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet]' --group test --group check
+	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet]' --group test --group check --group fuzz
 	.venv-new/bin/pip freeze --all --exclude-editable | sed 's/+cpu$$//' > constraints/test.txt
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
 	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip

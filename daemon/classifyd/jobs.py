@@ -56,7 +56,8 @@ class Split:
     """A whole input (`cut` is None) or a range of one, and where its part goes.
 
     `path` is what to open, `name` the input's original name, `number` its place among the input's splits. `part`
-    is the final path of the part; the worker writes beside it under an attempt-unique name and renames.
+    is the final path of the part; the worker writes beside it under an attempt-unique name and renames. No link is
+    followed on the way to `path` from the folder `below`, which may be left out: it is then the file's own.
     """
 
     claim: str
@@ -68,6 +69,7 @@ class Split:
     reader: str = ""
     cut: Cut | None = None
     suspects: tuple[Suspect, ...] = ()
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ class Annotate:
 
 @dataclass(frozen=True, slots=True)
 class CutUp:
-    """A job: cut a large input into ranges of about `size` bytes; what cannot be cut is spooled into `spool`."""
+    """A job: cut a large input into ranges of about `size` bytes; what cannot be cut is spooled into `spool`.
+
+    See Split for `below`.
+    """
 
     claim: str
     path: str
@@ -94,6 +99,7 @@ class CutUp:
     size: int
     reading: ReadOptions
     spool: str
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How an inbox reads: the text's column (None to guess) and the limits."""
+    """How an inbox reads: the text's column (None to guess), the limits, and whether a file may have several names."""
 
     text_field: str | None = None
     limits: Limits = field(default_factory=Limits)
+    hard_links: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class AnnotatedRecord:
 class WriteOptions:
     """What an inbox asks of its writer: the tasks in the order of their columns, and whether texts are kept.
 
+    `csv_formulas` is "escape" if cells that a spreadsheet would run are to be made harmless in CSV, else "keep".
     `span_tasks` names those of the tasks that mark spans, which have other columns in a table; None if that is not
     known, and each part then goes by its own records.
     """
@@ -156,6 +158,7 @@ class WriteOptions:
     tasks: tuple[str, ...]
     include_text: bool = True
     span_tasks: tuple[str, ...] | None = None
+    csv_formulas: str = "keep"
 
 
 # ------------------------------------------------------------------ models

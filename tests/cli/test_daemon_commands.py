@@ -213,3 +213,25 @@ def test_plugins_list_shows_what_works_and_what_does_not(run: Run, plugins: Path
     assert "nonsense" in outcome.stderr
     listed = json.loads(run("plugins", "list", "--json").stdout)
     assert [plugin["tasks"] for plugin in listed if plugin["name"] == "shouting"] == [["shouting"]]
+
+
+def test_an_input_that_is_called_like_a_reason_is_put_back_and_never_removed(run: Run, office: Path) -> None:
+    (office / "bad").mkdir()
+    forged = office / "bad" / "a.txt.reason.json"
+    forged.write_text("[")
+    (office / "bad" / "a.txt.reason.json.reason.json").write_text("{}")
+    os.utime(forged, (1, 1))
+    outcome = run("retry", "--config", office / "config.toml")
+    assert outcome.returncode == 0, outcome.stderr
+    assert (office / "in" / "a.txt.reason.json").read_text() == "["
+
+
+def test_nothing_is_put_back_through_a_link_in_the_inbox(run: Run, office: Path, here: Path) -> None:
+    (here / "secret").mkdir()
+    (office / "in" / "sub").symlink_to(here / "secret")
+    (office / "bad" / "sub").mkdir(parents=True)
+    (office / "bad" / "sub" / "a.txt").write_text("x")
+    (office / "bad" / "sub" / "a.txt.reason.json").write_text("{}")
+    assert run("retry", "--config", office / "config.toml").returncode == 0
+    assert list((here / "secret").iterdir()) == []
+    assert (office / "in" / "sub%2Fa.txt").read_text() == "x"

@@ -161,3 +161,16 @@ def _all(terminal: int) -> bytes:
         found += piece
     os.close(terminal)
     return found
+
+
+@pytest.mark.parametrize(("how", "cell"), [("keep", "=1+1"), ("escape", "'=1+1")])
+def test_formulas_of_a_table_are_kept_or_escaped(run: Run, here: Path, how: str, cell: str) -> None:
+    (here / "a.csv").write_text("id,text\n=1+1,hello\n")
+    outcome = run("label", "--task", "shouting", "--format", "same", "--csv-formulas", how, "a.csv")
+    assert outcome.stdout.splitlines()[1].startswith(f"{cell},hello")
+
+
+def test_an_unknown_way_with_formulas_is_a_fault_of_usage(run: Run, here: Path) -> None:
+    (here / "a.csv").write_text("text\nhello\n")
+    outcome = run("label", "--task", "shouting", "--csv-formulas", "run", "a.csv")
+    assert (outcome.returncode, outcome.stderr) == (2, "--csv-formulas run: must be keep or escape\n")

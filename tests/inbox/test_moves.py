@@ -46,14 +46,14 @@ def test_a_move_to_a_taken_name_takes_the_next_free_one(tmp_path):
 
 
 def test_a_move_across_file_systems_copies_then_removes(tmp_path, monkeypatch):
-    rename = moves.rename_exclusive
+    rename = moves.rename_entry
 
     def other_file_system(source, target):
-        if "done" in target and "done" not in source:
+        if not source.name.endswith(".tmp"):
             raise OSError(errno.EXDEV, "other file system")
         rename(source, target)
 
-    monkeypatch.setattr(moves, "rename_exclusive", other_file_system)
+    monkeypatch.setattr(moves, "rename_entry", other_file_system)
     (tmp_path / "a.txt").write_text("text")
 
     moved = moves.move(str(tmp_path / "a.txt"), tmp_path / "done", "a.txt")

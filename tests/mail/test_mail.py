@@ -170,7 +170,46 @@ def test_an_empty_mail_is_refused():
         parse("", "  ")
 
 
+def nested(levels: int, how: bytes = b"boundary=") -> bytes:
+    return b"".join(b"Content-Type: multipart/mixed; %sb%d\n\n--b%d\n" % (how, level, level) for level in range(levels))
+
+
+def test_depth_is_no_factor_of_the_time_that_a_line_takes():
+    def seconds(levels: int) -> float:
+        started = time.process_time()
+        mail.parse(nested(levels) + b"\n" + b"x\n" * 300_000, Limits())
+        return time.process_time() - started
+
+    assert seconds(45) < 4 * seconds(1)
+
+
+@pytest.mark.parametrize("how", [b"boundary=", b"boundary*0=", b"BOUNDARY ="])
+def test_what_nests_too_deep_is_refused_before_it_is_read(how):
+    started = time.process_time()
+    with pytest.raises(LimitExceeded, match="mime_depth = 50"):
+        mail.parse(nested(300, how) + b"\n" * 1_000_000, Limits())
+    assert time.process_time() - started < 1
+
+
+def test_a_boundary_is_seen_at_every_level_and_after_lines_like_it():
+    found = parse(
+        "Content-Type: multipart/mixed; boundary=a", "", "--a",
+        "Content-Type: multipart/mixed; boundary=b", "", "--b", "", "--", "--c", "--c", "inner", "--c",
+        "--a", "", "--b", "outer", "--a--",
+    )  # fmt: skip
+    assert found.body.split() == ["--", "--c", "--c", "inner", "--c", "--b", "outer"]
+
+
+def test_the_fields_of_a_deliverys_status_end_at_a_blank_line():
+    lines = ("Content-Type: multipart/report; boundary=a", "", "--a", "Content-Type: message/delivery-status", "")
+    found = parse(*lines, "Status: 5.1.1", "", "Action: failed", "--a", "", "the body", "--a--")
+    assert found.body == "the body"
+
+
 HOSTILE = {
+    "parts without end": b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 500_000,
+    "many lines on many levels": nested(45) + b"\n" * 1_000_000,
+    "fields of a delivery's status": b"Content-Type: message/delivery-status\n\n" + b"a: b\n\n" * 300_000,
     "a subject of encoded words without end": b"Subject: " + b"=?a?q?" * 500_000 + b"\n\nx",
     "a type of semicolons": b"Content-Type: text/plain" + b";" * 3_000_000 + b"\n\nx",
     "quotes without end": b'Content-Type: text/plain; name="' + b'\\"' * 1_000_000 + b"\n\nx",

@@ -7,7 +7,7 @@ import pytest
 from reading import read, read_in_cuts, texts
 
 from classifyd import readers
-from classifyd.api import UnreadableFile
+from classifyd.api import LimitExceeded, Limits, UnreadableFile
 from classifyd.values import ReadOptions
 
 pa = pytest.importorskip("pyarrow")
@@ -21,6 +21,26 @@ def table_bytes(**columns):
 
 
 DATA = table_bytes(id=[1, 2, 3, 4, 5], text=["a", None, "c", "d", "e"], day=[dt.date(2020, 1, 1)] * 5)
+
+
+def test_a_column_of_one_value_for_millions_of_rows_passes_a_limit():
+    rows = 5_000_000
+    indices = pa.Array.from_buffers(pa.int32(), rows, [None, pa.py_buffer(bytes(4 * rows))])
+    table = pa.table({"text": pa.DictionaryArray.from_arrays(indices, pa.array(["x"]))})
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    with pytest.raises(LimitExceeded, match=r"5000000 rows in .*decompression_ratio = 100"):
+        read("a.parquet", stream.getvalue(), limits=Limits(decompression_ratio=100))
+
+
+def test_one_long_text_in_every_row_passes_a_limit():
+    table = pa.table({"text": ["x" * 2**20] * 100})
+    stream = io.BytesIO()
+    pq.write_table(table, stream, compression="zstd")
+    with pytest.raises(LimitExceeded, match="decompression_ratio = 1000"):
+        read("a.parquet", stream.getvalue())
+    with pytest.raises(LimitExceeded, match="decompressed_bytes = 1000"):
+        read("a.parquet", stream.getvalue(), limits=Limits(decompressed_bytes=1000))
 
 
 def test_rows_keep_their_types_and_meta_is_plain():

@@ -23,6 +23,9 @@ def label(
     format: Annotated[  # noqa: A002  # the word of the configuration
         str, typer.Option("--format", "-f", metavar="FORMAT", help="jsonl, csv, parquet, or same: tables in kind.")
     ] = "jsonl",
+    csv_formulas: Annotated[
+        str, typer.Option("--csv-formulas", metavar="HOW", help="keep, or escape: cells that a spreadsheet would run.")
+    ] = "keep",
     config: ConfigOption = None,
 ) -> None:
     """Label files without a daemon; one JSON line per record on standard output. The files stay as they are.
@@ -31,5 +34,5 @@ def label(
     """
     from classifyd.cli.labelling import Request, run
 
-    request = Request(tuple(files), tuple(tasks or ()), output, format)
+    request = Request(tuple(files), tuple(tasks or ()), output, format, csv_formulas)
     raise typer.Exit(run(request, with_shipped_models(load_settings(config))))

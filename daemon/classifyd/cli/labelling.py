@@ -15,7 +15,7 @@ from typing import BinaryIO
 from classifyd import errors, plugins
 from classifyd.bundles import Store
 from classifyd.cli.progress import progress
-from classifyd.cli.screen import complain
+from classifyd.cli.screen import complain, line
 from classifyd.config import SAME, Config, cores
 from classifyd.config.sentences import nearest
 from classifyd.errors import ClassifydError, UsageError
@@ -49,6 +49,7 @@ class Request:
     tasks: tuple[str, ...]
     output: str
     format: str
+    csv_formulas: str = "keep"
 
 
 def run(request: Request, config: Config) -> int:
@@ -58,8 +59,10 @@ def run(request: Request, config: Config) -> int:
     if request.format not in (SAME, *registry.writers):
         known = nearest(request.format, (SAME, *registry.writers))
         raise UsageError(f"--format {request.format}: no installed plugin writes it.{known}")
+    if request.csv_formulas not in ("keep", "escape"):
+        raise UsageError(f"--csv-formulas {request.csv_formulas}: must be keep or escape")
     with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
-        labelling = Labelling(Pipeline(registry), specs, request.format, config, Path(temporary))
+        labelling = Labelling(Pipeline(registry), specs, request, config, Path(temporary))
         inputs = list(labelling.inputs(request.files))
         total = sum(item.size for item in inputs)
         with progress(total, beside_results=request.output == STANDARD) as labelling.done:
@@ -74,7 +77,7 @@ class Labelling:
         self,
         pipeline: Pipeline,
         specs: tuple[TaskSpec, ...],
-        format: str,  # noqa: A002  # the word of the configuration
+        request: Request,
         config: Config,
         temporary: Path,
     ) -> None:
@@ -82,7 +85,8 @@ class Labelling:
         self.done: Callable[[int], None] = lambda _: None
         self._pipeline = pipeline
         self._specs = specs
-        self._format = format
+        self._format = request.format
+        self._csv_formulas = request.csv_formulas
         self._config = config
         self._temporary = temporary
         self._reading = ReadOptions(None, config.limits)
@@ -186,7 +190,7 @@ class Labelling:
 
     def _job(self, splits: tuple[Split, ...]) -> Annotate:
         """The job for splits of one format: only a large input's, or inputs that are answered alike, come together."""
-        writing = WriteOptions(tuple(spec.name for spec in self._specs))
+        writing = WriteOptions(tuple(spec.name for spec in self._specs), csv_formulas=self._csv_formulas)
         answer = answer_format(self._format, splits[0].name)
         crumbs = str(self._temporary / "breadcrumb")
         device = self._config.daemon.device
@@ -202,6 +206,7 @@ class Labelling:
 
     def _tell(self, name: str, what: str) -> None:
         self.failed = True
+        what = line(what)
         complain(what if what.startswith(f"{shown(name)}:") else f"{shown(name)}: {what}")
 
 

@@ -44,7 +44,7 @@ def retry(
 
     Example: [bold]classifyd retry a.eml[/bold]
     """
-    from classifyd.cli.screen import complain, say
+    from classifyd.cli.screen import complain, line, say
     from classifyd.inbox.moves import shown
 
     settings = load_settings(config)
@@ -60,7 +60,7 @@ def retry(
             place = _put_back(item)
         except OSError as error:
             failed += 1
-            complain(f"{shown(item.name)}: {error.strerror}: {error.filename}; left in quarantine")
+            complain(line(f"{shown(item.name)}: {error.strerror}: {error.filename}; left in quarantine"))
         else:
             say(f"{shown(item.name)}: back in inbox {item.inbox.name} as {shown(str(place))}")
     if not wanted and not unknown:
@@ -86,10 +86,15 @@ def _reasons(folder: Path) -> Iterator[Path]:
 
 
 def _read(reason: Path, folder: Path, inboxes: "list[InboxConfig]") -> Quarantined | None:
-    """What a reason file is about; None if its input is gone (moved away by hand, or by a retry that was killed)."""
-    from classifyd.inbox.moves import shown
-    from classifyd.inbox.quarantine import REASON_SUFFIX
+    """What a reason file is about; None if its input is gone (moved away by hand, or by a retry that was killed).
 
+    None also for an input that is called like a reason file, which has one of its own.
+    """
+    from classifyd.inbox.moves import shown
+    from classifyd.inbox.quarantine import REASON_SUFFIX, reason_file
+
+    if os.path.lexists(reason_file(reason)):
+        return None
     place = Path(str(reason).removesuffix(REASON_SUFFIX))
     if not os.path.lexists(place):
         _remove_orphan(reason)

@@ -15,6 +15,11 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def line(text: str) -> str:
+    """The same on one line: what holds words of strangers must not look like a line of ours."""
+    return safe(text).replace("\n", "\\n")
+
+
 def say(text: str) -> None:
     """Print a result."""
     print(safe(text))

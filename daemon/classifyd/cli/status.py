@@ -104,8 +104,10 @@ def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
 
 
 def _troubles(found: "Status") -> Iterator[str]:
+    from classifyd.cli.screen import line
+
     for name, reason in found.daemon.held.items():
-        yield f"{name} is held, and its inputs wait: {reason}"
+        yield f"{name} is held, and its inputs wait: {line(reason)}"
     for task, version in found.daemon.loading.items():
         yield f"{task}@{version} is being loaded, and takes over from {_served(found, task)} when it is ready"
     for task, refused in found.daemon.refused.items():
@@ -113,7 +115,7 @@ def _troubles(found: "Status") -> Iterator[str]:
         yield f"{what} cannot serve, and {_served(found, task)} goes on: {refused.reason}"
     for inbox in found.inboxes:
         if inbox.fault:
-            yield f"inbox {inbox.name} cannot be counted: {inbox.fault}"
+            yield f"inbox {inbox.name} cannot be counted: {line(inbox.fault)}"
     if any(inbox.quarantined for inbox in found.inboxes):
         yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
 

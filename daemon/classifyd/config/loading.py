@@ -153,6 +153,8 @@ class _Reading:
             section.take,
             section.recursive,
             section.include_text,
+            section.csv_formulas,
+            section.hard_links,
             section.text_field,
             section.limits.over(limits),
             int(section.max_claimed_bytes),
@@ -163,7 +165,14 @@ class _Reading:
         return self._absolute(given) if given else inbox.with_name(f"{inbox.name}-{word}")
 
     def _absolute(self, text: str) -> Path:
-        return Path(os.path.normpath(self.base / Path(text).expanduser()))
+        try:
+            path = Path(text).expanduser()
+        except RuntimeError:  # pathlib knows no narrower one
+            self.faults.append(
+                f"{quoted(text)} begins with the name of a user who is not known here; write the path out"
+            )
+            path = Path(text)
+        return Path(os.path.normpath(self.base / path))
 
     # ------------------------------------------------------------------ tasks
 

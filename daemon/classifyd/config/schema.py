@@ -94,6 +94,8 @@ class InboxSection(Section):
     take: Literal["move", "leave"] = _default(InboxConfig, "take")
     recursive: bool = _default(InboxConfig, "recursive")
     include_text: bool = _default(InboxConfig, "include_text")
+    csv_formulas: Literal["keep", "escape"] = _default(InboxConfig, "csv_formulas")
+    hard_links: bool = _default(InboxConfig, "hard_links")
     text_field: Annotated[str, Field(min_length=1)] | None = None
     max_claimed_bytes: Size = _default(InboxConfig, "max_claimed_bytes")
     max_claimed_files: Count = _default(InboxConfig, "max_claimed_files")

@@ -32,6 +32,8 @@ class InboxConfig:
     take: Literal["move", "leave"] = "move"
     recursive: bool = False
     include_text: bool = True
+    csv_formulas: Literal["keep", "escape"] = "keep"
+    hard_links: bool = False
     text_field: str | None = None
     limits: Limits = field(default_factory=Limits)
     max_claimed_bytes: int = 4 * 2**30

@@ -5,18 +5,25 @@ the ledger, and `ls` shows it.
 """
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from classifyd import beneath
+from classifyd.errors import DiskFault
+from classifyd.inbox.moves import Entry, free_names, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
 FOLDER = ".classifyd"
+MODE = 0o755
+"""Everybody may see what is held, and nobody else may put anything there."""
 
 
 class ClaimFolder:
@@ -29,9 +36,12 @@ class ClaimFolder:
         self._lock = _lock(self.folder)
 
     def hold(self) -> None:
-        """Make the folder and lock it for as long as this process lives. Timeout if another process holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire(timeout=0)
+        """Make the folder and lock it for as long as this process lives. Timeout if another process holds it.
+
+        DiskFault if it cannot be made, or is not this user's own: whoever made it could swap what is held there.
+        """
+        with self._made(""):
+            self._lock.acquire(timeout=0)
 
     def release(self) -> None:
         """Give the lock back; the claim folder goes if nothing is claimed."""
@@ -40,19 +50,22 @@ class ClaimFolder:
         self._lock.release()
 
     def claim(self, found: Found) -> Claim | None:
-        """Rename the file into the claim folder; None if another process won or it is gone."""
+        """Rename the file into the claim folder; None if another process won or it is gone.
+
+        No link is followed on the way, and a folder that was put in the file's place meanwhile is put back.
+        """
+        above = os.path.dirname(found.name)  # noqa: PTH120  # names may not be UTF-8
         identity = secrets.token_hex(8)
-        target = self.folder / identity / found.name
-        target.parent.mkdir(parents=True)
-        try:
-            (self.root / found.name).rename(target)
-        except FileNotFoundError:
-            remove_empty(target.parent, self.folder)
-            return None
-        except BaseException:
-            remove_empty(target.parent, self.folder)
-            raise
-        return self._claim(identity, found.name)
+        with contextlib.ExitStack() as stack:
+            try:
+                source = stack.enter_context(beneath.folder(self.root, above))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            # Only what is empty goes: after a failure, or where there was nothing to take.
+            stack.callback(remove_empty, self.folder / identity / above, self.folder)
+            target = stack.enter_context(self._made(f"{identity}/{above}"))
+            taken = _take(os.path.basename(found.name), source, target)  # noqa: PTH119  # likewise
+        return self._claim(identity, found.name) if taken else None
 
     def found(self) -> Iterator[Claim]:
         """Every claim that lies in the folder, as a restart finds them; empty leftovers are removed."""
@@ -85,6 +98,31 @@ class ClaimFolder:
         """Remove the claim's folders once its file has moved on."""
         remove_empty(Path(claim.path).parent, self.folder)
 
+    @contextlib.contextmanager
+    def _ours(self) -> Iterator[int]:
+        """The folder of all daemons' claims, made if it is missing. PermissionError if it is another user's."""
+        place = self.folder.parent
+        with beneath.made_folder(self.root, place.name, MODE, durable=False) as descriptor:
+            status = os.fstat(descriptor)
+            if status.st_uid != os.geteuid():
+                raise PermissionError(errno.EPERM, f"belongs to user {status.st_uid}, who is not this one", str(place))
+            if status.st_mode & 0o022:
+                os.fchmod(descriptor, status.st_mode & 0o755)
+            yield descriptor
+
+    @contextlib.contextmanager
+    def _made(self, below: str) -> Iterator[int]:
+        """A folder of this daemon's own, made if it is missing; publishing puts it on the disk. DiskFault otherwise."""
+        place = f"{self.folder.name}/{below}"
+        with contextlib.ExitStack() as stack:
+            try:
+                ours = stack.enter_context(self._ours())
+                descriptor = stack.enter_context(beneath.made_folder(ours, place, MODE, durable=False))
+            except OSError as error:
+                what = f"{self.folder}: {error.strerror}; claims go there: it must be a folder of this user's own"
+                raise DiskFault(f"{what}, and writable") from error
+            yield descriptor
+
     def _claim(self, identity: str, name: str) -> Claim | None:
         path = str(self.folder / identity / name)
         held = look(path, name)
@@ -107,6 +145,26 @@ def remove_empty(folder: Path, above: Path) -> None:
         except OSError:
             return
         folder = folder.parent
+
+
+def _take(name: str, source: int, target: int) -> bool:
+    """Rename from one open folder into another; False if it is gone, or turns out to be a folder, which is put back."""
+    try:
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+    except FileNotFoundError:
+        return False
+    status = os.stat(name, dir_fd=target, follow_symlinks=False)
+    if not stat.S_ISDIR(status.st_mode):
+        return True
+    _put_back(name, source, target)
+    return False
+
+
+def _put_back(name: str, source: int, target: int) -> None:
+    for free in free_names(Path(name)):
+        with contextlib.suppress(FileExistsError):
+            rename_entry(Entry(target, name), Entry(source, free.name))
+            return
 
 
 def _lock(folder: Path) -> FileLock:

@@ -7,8 +7,12 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+from classifyd import beneath
 
 NAME_BYTES = 255
 _RENAME_NOREPLACE = 1
@@ -18,19 +22,33 @@ _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name in an open folder: what it stands for cannot be swapped for something in another folder."""
+
+    folder: int
+    name: str
+
+
 def rename_exclusive(source: str, target: str) -> None:
     """Rename, or FileExistsError if the target's name is taken (renameat2 with RENAME_NOREPLACE).
 
     On file systems without it a hard link and an unlink stand in: as exclusive, but two steps.
     """
-    code = _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE)
+    rename_entry(Entry(_AT_FDCWD, source), Entry(_AT_FDCWD, target))
+
+
+def rename_entry(source: Entry, target: Entry) -> None:
+    """The same, from one open folder into another."""
+    old, new = os.fsencode(source.name), os.fsencode(target.name)
+    code = _libc.renameat2(source.folder, old, target.folder, new, _RENAME_NOREPLACE)
     if code == 0:
         return
     number = ctypes.get_errno()
     if number not in _UNSUPPORTED:
-        raise OSError(number, os.strerror(number), source, None, target)
-    os.link(source, target, follow_symlinks=False)
-    Path(source).unlink()
+        raise OSError(number, os.strerror(number), source.name, None, target.name)
+    os.link(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder, follow_symlinks=False)
+    os.unlink(source.name, dir_fd=source.folder)
 
 
 def fsync_folder(folder: str | Path) -> None:
@@ -57,60 +75,119 @@ def _missing(folder: Path) -> Iterator[Path]:
         folder = folder.parent
 
 
-def move(source: str, folder: Path, name: str, *, before: Callable[[Path], None] | None = None) -> Path:
+def move(
+    source: str,
+    folder: Path,
+    name: str,
+    *,
+    below: Path | None = None,
+    before: Callable[[Path], None] | None = None,
+) -> Path:
     """Move a file below `folder` under `name` or the next free one; the place it got, on the disk.
 
-    Where a file stands in the way of a sub-folder of the name, the name is flattened.
+    Where a file or a link stands in the way of a sub-folder of the name, the name is flattened. No link is followed on
+    the way to the source from `below` (else from its own folder), nor on the way to the name from `folder`.
 
     `before` is called with the chosen place ahead of the move (to write a reason beside it first); FileExistsError from
     it means the next name. Across file systems the file is copied, fsynced and named before the original is removed,
     so that a crash leaves two, never none.
     """
-    make_folders((folder / reachable(folder, name)).parent)
-    for target in free_names(folder / reachable(folder, name)):
-        if os.path.lexists(target):
-            continue
-        try:
-            if before is not None:
-                before(target)
-            _rename_or_copy(source, target)
-        except FileExistsError:
-            continue
-        fsync_folder(target.parent)
-        return target
+    make_folders(folder)
+    landing = reachable(folder, name)
+    root = below or Path(source).parent
+    with (
+        beneath.folder(root, str(Path(source).parent.relative_to(root))) as above,
+        beneath.made_folder(folder, str(Path(landing).parent)) as there,
+    ):
+        held = Entry(above, Path(source).name)
+        for place in free_names(folder / landing):
+            target = Entry(there, place.name)
+            if not _is_taken(target) and _placed(held, target, place, before):
+                os.fsync(there)
+                return place
     raise AssertionError("names never run out")
 
 
-def _rename_or_copy(source: str, target: Path) -> None:
+def _is_taken(entry: Entry) -> bool:
     try:
-        rename_exclusive(source, str(target))
+        os.stat(entry.name, dir_fd=entry.folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _placed(source: Entry, target: Entry, place: Path, before: Callable[[Path], None] | None) -> bool:
+    """Give the source its place; False if the name was taken meanwhile."""
+    try:
+        if before is not None:
+            before(place)
+        rename_entry(source, target)
+    except FileExistsError:
+        return False
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(source, target)
+        return _copied(source, target)
+    return True
 
 
-def _copy(source: str, target: Path) -> None:
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+def _copied(source: Entry, target: Entry) -> bool:
+    """The same across file systems."""
+    temporary = Entry(target.folder, f".{secrets.token_hex(8)}.tmp")
     try:
-        shutil.copy2(source, temporary, follow_symlinks=False)
-        if not temporary.is_symlink():  # nor opened: it may lead to a FIFO
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-        rename_exclusive(str(temporary), str(target))
+        _copy(source, temporary)
+        rename_entry(temporary, target)
+    except FileExistsError:
+        _discard(temporary)
+        return False
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        _discard(temporary)
         raise
-    fsync_folder(target.parent)
-    Path(source).unlink()
+    os.fsync(target.folder)
+    os.unlink(source.name, dir_fd=source.folder)
+    return True
+
+
+def _copy(source: Entry, target: Entry) -> None:
+    """Make the same thing under another name, on the disk; a link's target is not looked at, no FIFO is opened."""
+    status = os.stat(source.name, dir_fd=source.folder, follow_symlinks=False)
+    if stat.S_ISREG(status.st_mode):
+        _copy_file(source, target)
+    elif stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(source.name, dir_fd=source.folder), target.name, dir_fd=target.folder)
+    elif stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), source.name)
+    else:
+        os.mknod(target.name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev, dir_fd=target.folder)
+
+
+def _copy_file(source: Entry, target: Entry) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(source.name, flags, dir_fd=source.folder), "rb") as file:
+        status = os.fstat(file.fileno())
+        made = os.open(target.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target.folder)
+        with os.fdopen(made, "wb") as copy:
+            shutil.copyfileobj(file, copy, 2**20)
+            copy.flush()
+            # The copy is ours, and a stranger chose the mode: a set-user-ID bit would make his program run as us.
+            os.fchmod(copy.fileno(), status.st_mode & 0o777)
+            os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(copy.fileno())
+
+
+def _discard(entry: Entry) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(entry.name, dir_fd=entry.folder)
 
 
 def reachable(folder: Path, name: str) -> str:
-    """The name, or one without sub-folders if one of those cannot be made because a file is called like it."""
+    """The name, or one without sub-folders if one of those cannot be made because a file or a link is called like it.
+
+    A link among them is never followed: where strangers can write, it may lead anywhere.
+    """
     for above in Path(name).parents:
         place = folder / above
-        if os.path.lexists(place) and not place.is_dir():
+        if place != folder and os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
             return fitted(name.replace("/", "%2F"))
     return name
 

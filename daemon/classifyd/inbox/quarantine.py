@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from classifyd.inbox.moves import fitted, move, shown
+from classifyd.logs import escaped
 from classifyd.values import Fault
 
 REASON_SUFFIX = ".reason.json"
 
 
-def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault) -> Path:
-    """Move a file into quarantine, its reason written first; where it lies now."""
+def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault, *, below: Path | None = None) -> Path:
+    """Move a file into quarantine, its reason written first; where it lies now. See `move` for `below`."""
 
     def write_reason(place: Path) -> None:
         reason = {
@@ -22,16 +23,16 @@ def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault) -> 
             "path": shown(name),
             "path_hex": os.fsencode(name).hex(),
             "type": fault.type,
-            "reason": fault.message,
+            "reason": escaped(fault.message),  # people read it on terminals
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "retry": f"classifyd retry {shown(place.name)}",
         }
         beside = reason_file(place)
-        if beside.exists() and not _is_ours(beside, reason["path_hex"]):
+        if os.path.lexists(beside) and not _is_ours(beside, reason["path_hex"]):
             raise FileExistsError(beside)  # an input of that very name was quarantined here
         _write(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
-    return move(path, folder, _room_for_reason(name), before=write_reason)
+    return move(path, folder, _room_for_reason(name), below=below, before=write_reason)
 
 
 def reason_file(place: Path) -> Path:
@@ -40,7 +41,12 @@ def reason_file(place: Path) -> Path:
 
 
 def _is_ours(reason: Path, path_hex: str) -> bool:
-    """Whether a reason without its file was written for this input, before a crash."""
+    """Whether a reason without its file was written for this input, before a crash.
+
+    A file with a reason of its own is an input that was called like one.
+    """
+    if reason.is_symlink() or os.path.lexists(reason_file(reason)):
+        return False
     try:
         return bool(json.loads(reason.read_bytes())["path_hex"] == path_hex)
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,5 +1,6 @@
 """Discovering inputs: what lies in an inbox, and since when it has been at rest."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -7,8 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from classifyd import beneath
+
 UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 """Suffixes that senders give to files they are still writing."""
+
+DEEPEST = 50
+"""Sub-folders nested deeper are not looked into: a tree of thousands would be a path that no system call takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,11 @@ def discover(root: Path, *, recursive: bool) -> Iterator[Found]:
 
     A Maildir is known by its folders `new` and `cur`, which are looked into, and `tmp`, which is not.
     """
-    yield from _walk(str(root), "", recursive)
+    with beneath.folder(root, "") as folder:
+        yield from _walk(folder, "", recursive)
 
 
-def _walk(folder: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+def _walk(folder: int, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
     with os.scandir(folder) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
     maildir = {"new", "cur"} <= {entry.name for entry in listed if entry.is_dir(follow_symlinks=False)}
@@ -58,10 +65,10 @@ def _walk(folder: str, below: str, recursive: bool) -> Iterator[Found]:  # passe
             continue
         name = f"{below}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
-            if _wanted(entry.name, recursive=recursive, maildir=maildir):
-                yield from _subfolder(entry.path, f"{name}/", recursive)
+            if _wanted(entry.name, recursive=recursive, maildir=maildir) and name.count("/") < DEEPEST:
+                yield from _subfolder(folder, entry.name, f"{name}/", recursive)
         elif not entry.name.endswith(UNFINISHED):
-            found = look(entry.path, name)
+            found = _look(entry, name)
             if found is not None and (found.size > 0 or not found.regular):
                 yield found
 
@@ -70,11 +77,19 @@ def _wanted(folder: str, *, recursive: bool, maildir: bool) -> bool:
     return folder in ("new", "cur") or (recursive and folder != "tmp") if maildir else recursive
 
 
-def _subfolder(folder: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+def _subfolder(above: int, name: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
     try:
-        yield from _walk(folder, below, recursive)
+        with beneath.folder(above, name) as folder:
+            yield from _walk(folder, below, recursive)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return  # removed meanwhile, or closed to us: the rest of the inbox goes on
+        return  # removed or replaced meanwhile, or closed to us: the rest of the inbox goes on
+
+
+def _look(entry: os.DirEntry[str], name: str) -> Found | None:
+    try:
+        return _found(entry.stat(follow_symlinks=False), name)
+    except FileNotFoundError:
+        return None
 
 
 def look(path: str, name: str) -> Found | None:
@@ -83,6 +98,14 @@ def look(path: str, name: str) -> Found | None:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
+    return _found(status, name)
+
+
+def _found(status: os.stat_result, name: str) -> Found:
     regular = stat.S_ISREG(status.st_mode)
     return Found(name, status.st_size, status.st_mtime_ns, status.st_ino, regular)
 

@@ -3,18 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email import message_from_bytes
-from email.message import Message
 from typing import Any
 
-from classifyd.errors import LimitExceeded, UnreadableFile
+from classifyd.errors import UnreadableFile
+from classifyd.mail import parser
 from classifyd.mail.bodies import Body
-from classifyd.mail.headers import BoundedPolicy, shown
+from classifyd.mail.headers import shown
 from classifyd.values import Limits
 
 __all__ = ["Mail", "parse"]
 
-NESTING = re.compile(rb"boundary[ \t]*=|message/(?:rfc822|global)", re.IGNORECASE)
 BLANKS = re.compile(r"\n(?:[ \t\r]*\n){2,}")
 
 
@@ -36,15 +34,9 @@ def parse(data: bytes, limits: Limits) -> Mail:
     """The message in some bytes, however broken. LimitExceeded past the limits of MIME, UnreadableFile if empty."""
     if not data.strip():
         raise UnreadableFile("holds nothing; send the mail again")
-    # The parser spends a frame on each level, and on each line a look at each level's boundary.
-    if len(NESTING.findall(data)) > 2 * limits.mime_parts:
-        raise LimitExceeded(f"has more than limits.mime_parts = {limits.mime_parts} parts; raise the limit")
     body = Body(limits)
-    try:
-        message: Message = message_from_bytes(data, policy=BoundedPolicy())
-        body.add(message)
-    except RecursionError as error:
-        raise LimitExceeded(f"nests deeper than limits.mime_depth = {limits.mime_depth}; raise the limit") from error
+    message = parser.message(data, limits)
+    body.add(message)
     headers = shown(message)
     meta = {**headers, "attachments": body.attachments}
     return Mail(headers.get("subject", ""), _joined(body.texts), meta)

@@ -98,7 +98,7 @@ class Annotating:
                 yield _Item(split, None, error)
 
     def _read(self, split: Split) -> Iterator[Record]:
-        with opened(split.path, split.name, self.job.reading) as source:
+        with opened(split.path, split.name, self.job.reading, split.below) as source:
             yield from pick_reader(self.readers, split.reader, source).read(source, split.cut)
 
     # ------------------------------------------------------------------ predicting

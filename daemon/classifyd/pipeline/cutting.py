@@ -15,7 +15,7 @@ from classifyd.values import Cut
 
 def cut_up(job: CutUp, known: Sequence[Reader]) -> JobReport:
     """The cuts of an input and the reader they are for. UnreadableFile if it makes no sense as a whole."""
-    with opened(job.path, job.name, job.reading) as source:
+    with opened(job.path, job.name, job.reading, job.below) as source:
         reader = pick_reader(known, "", source)
         if isinstance(reader, CuttingReader) and readers.can_cut(reader, source):
             return JobReport(cuts=tuple(reader.cut(source, job.size)), reader=reader.name)

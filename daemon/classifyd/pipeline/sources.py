@@ -10,10 +10,13 @@ from classifyd.values import ReadOptions
 
 
 @contextmanager
-def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
-    """An input, open for reading. UnreadableFile if it cannot be read at all, DiskFault if it cannot be read now."""
+def opened(path: str, name: str, reading: ReadOptions, below: str = "") -> Iterator[Source]:
+    """An input, open for reading. UnreadableFile if it cannot be read at all, DiskFault if it cannot be read now.
+
+    On the way to it from the folder `below`, or else from its own, no link is followed.
+    """
     try:
-        with readers.open_source(path, name, reading) as source:
+        with readers.open_source(path, name, reading, below) as source:
             yield source
     except ClassifydError:
         raise

@@ -8,22 +8,34 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import BinaryIO
 
+from classifyd import beneath
 from classifyd.api import LimitExceeded, Source, UnreadableFile
 from classifyd.readers.decompress import MAGIC, SUFFIXES, decompressed
 from classifyd.values import ReadOptions
 
 # O_NONBLOCK so that opening a FIFO returns at once; what is not a regular file is then refused.
-FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FLAGS = os.O_RDONLY | os.O_NONBLOCK
+# What a sender can bring about by what he puts there, or does with it meanwhile: no trouble of the disk's.
+REASONS = {
+    errno.ELOOP: "is a symbolic link; put the file itself into the inbox",
+    errno.ENXIO: "is a socket or device, not a file; remove it from the inbox",
+    errno.ENODEV: "is a socket or device, not a file; remove it from the inbox",
+    errno.EMLINK: "has several names (hard links) and may be another's file; copy it into the inbox, or set "
+    "hard_links = true if all who can write there are trusted",
+    errno.ENOTDIR: "a link or a file stands where one of its folders was; links are never followed",
+    errno.ENAMETOOLONG: "its path is too long; put it into fewer sub-folders",
+    errno.EAGAIN: "a program holds a lease on it, and reading would wait for that; send the file again",
+}
 
 
 @contextmanager
-def open_source(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
-    """An input, open at its beginning; closed on leaving.
+def open_source(path: str, name: str, reading: ReadOptions, below: str = "") -> Iterator[Source]:
+    """An input, open at its beginning; closed on leaving. On the way to it from the folder `below` no link is followed.
 
-    UnreadableFile for links, devices, FIFOs, folders and damaged compression; LimitExceeded for a file that is too
-    large. Errors of the disk pass as OSError.
+    UnreadableFile for links, devices, FIFOs, folders, files with several names (unless `reading` allows those) and
+    damaged compression; LimitExceeded for a file that is too large. Errors of the disk pass as OSError.
     """
-    with _open(path, name, reading) as file:
+    with _open(path, name, reading, below) as file:
         compression = _compression(file, name)
         if compression is None:
             yield Source(file, name, reading.text_field, reading.limits)
@@ -33,8 +45,8 @@ def open_source(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
             yield Source(stream, shown, reading.text_field, reading.limits)
 
 
-def _open(path: str, name: str, reading: ReadOptions) -> BinaryIO:
-    descriptor = _descriptor(path, name)
+def _open(path: str, name: str, reading: ReadOptions, below: str) -> BinaryIO:
+    descriptor = _descriptor(path, name, reading, below or os.path.dirname(path))  # noqa: PTH120  # names may not be UTF-8
     try:
         _check(os.fstat(descriptor), name, reading)
         return os.fdopen(descriptor, "rb")
@@ -43,14 +55,13 @@ def _open(path: str, name: str, reading: ReadOptions) -> BinaryIO:
         raise
 
 
-def _descriptor(path: str, name: str) -> int:
+def _descriptor(path: str, name: str, reading: ReadOptions, below: str) -> int:
     try:
-        return os.open(path, FLAGS)
+        return beneath.open_file(below, os.path.relpath(path, below), FLAGS, alone=not reading.hard_links)
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise UnreadableFile(f"{name}: is a symbolic link; put the file itself into the inbox") from error
-        if error.errno in {errno.ENXIO, errno.ENODEV}:
-            raise UnreadableFile(f"{name}: is a socket or device, not a file; remove it from the inbox") from error
+        reason = REASONS.get(error.errno or 0)
+        if reason is not None:
+            raise UnreadableFile(f"{name}: {reason}") from error
         raise
     except ValueError as error:
         raise UnreadableFile(f"{name!r}: no file can have this name ({error}); rename it") from error

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from classifyd.api import Cut, Record, Source, UnreadableFile
+from classifyd.api import Cut, LimitExceeded, Record, Source, UnreadableFile
 from classifyd.readers.fields import choose_column, from_row
 
-BATCH_ROWS = 1024
+BATCH_ROWS = 64
+"""Few, for a dictionary lets one long text stand in every row at no cost to the sender."""
+HARMLESS_ROWS = 2**16
+HARMLESS_BYTES = 2**24
+"""Below these no ratio is looked at: a small table of one repeated row is no bomb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,11 @@ class ParquetReader:
     def read(self, source: Source, cut: Cut | None) -> Iterator[Record]:
         """The records of all row groups or of a cut's."""
         with _seekable(source.stream) as stream:
-            file = _open(stream, source.name)
+            file, grown = _open(stream, source.name), _Growth(stream, source)
+            grown.check_rows(file.metadata.num_rows)
             column = cut.context["column"] if cut else _column(file, source)
             groups = range(cut.start, cut.end) if cut else range(file.num_row_groups)
-            rows = _rows(file, list(groups), source.name)
+            rows = _rows(file, list(groups), source.name, grown)
             for index, row in enumerate(rows, cut.first if cut else 0):
                 record = from_row(row, column, index, source.limits.record_bytes)
                 yield Record(record.text, index, _plain(record.meta), row, record.error)
@@ -35,6 +40,7 @@ class ParquetReader:
     def cut(self, source: Source, size: int) -> Iterator[Cut]:
         """Runs of row groups of about `size` bytes; one row group is the least."""
         file = _open(source.stream, source.name)
+        _Growth(source.stream, source).check_rows(file.metadata.num_rows)
         context = {"column": _column(file, source)}
         start = first = count = held = 0
         for group in range(file.num_row_groups):
@@ -83,11 +89,43 @@ def _column(file: Any, source: Source) -> str:
     return choose_column(list(file.schema_arrow.names), source.text_field, source.name)
 
 
-def _rows(file: Any, groups: list[int], name: str) -> Iterator[dict[str, Any]]:
+class _Growth:
+    """How much a table grows as it is read: a column of one value for a billion rows is a file of a few bytes."""
+
+    def __init__(self, stream: BinaryIO, source: Source) -> None:
+        place = stream.tell()
+        self._size = max(1, stream.seek(0, 2))
+        stream.seek(place)
+        self._given = 0
+        self._name = source.name
+        self._limits = source.limits
+
+    def check_rows(self, rows: int) -> None:
+        """LimitExceeded for more rows than the file can honestly hold."""
+        if rows > HARMLESS_ROWS and rows > self._limits.decompression_ratio * self._size:
+            raise LimitExceeded(f"{self._name}: claims to have {rows} rows in {self._size} bytes; {self._ratio}")
+
+    def check_bytes(self, size: int) -> None:
+        """Count more bytes. LimitExceeded past the limits of decompression."""
+        self._given += size
+        if self._given > self._limits.decompressed_bytes:
+            limit = f"limits.decompressed_bytes = {self._limits.decompressed_bytes}"
+            raise LimitExceeded(f"{self._name}: holds more than {limit}; split the file or raise the limit")
+        if self._given > HARMLESS_BYTES and self._given > self._limits.decompression_ratio * self._size:
+            raise LimitExceeded(f"{self._name}: {self._ratio}")
+
+    @property
+    def _ratio(self) -> str:
+        ratio = self._limits.decompression_ratio
+        return f"grows by more than limits.decompression_ratio = {ratio}; if it is no bomb, raise the limit"
+
+
+def _rows(file: Any, groups: list[int], name: str, grown: _Growth) -> Iterator[dict[str, Any]]:
     batches = file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups)
     while True:
         try:
             batch = next(batches, None)
+            grown.check_bytes(batch.nbytes if batch is not None else 0)
             rows = batch.to_pylist() if batch is not None else []
         except Exception as error:  # likewise
             raise _damaged(name, error) from error

@@ -10,7 +10,7 @@ import structlog
 from filelock import Timeout
 
 from classifyd.config import InboxConfig
-from classifyd.errors import UnavailableError
+from classifyd.errors import DiskFault, UnavailableError
 from classifyd.inbox.claims import ClaimFolder, in_place
 from classifyd.inbox.moves import make_folders, shown
 from classifyd.inbox.quarantine import quarantine
@@ -52,6 +52,8 @@ class Intake:
             self.claims.hold()
         except Timeout as error:
             raise UnavailableError(f"{self.claims.folder}: another daemon holds it; stop that one first") from error
+        except DiskFault as error:
+            raise UnavailableError(str(error)) from error
         except OSError as error:
             where = error.filename or self.claims.folder
             raise UnavailableError(f"{where}: {error.strerror}; claims go there: make it writable") from error
@@ -132,8 +134,8 @@ class Intake:
         place = "left where it is"
         if self.inbox.take == "move":
             try:
-                source = str(self.inbox.path / found.name)
-                place = str(quarantine(source, self.inbox.quarantine, found.name, self.inbox.name, fault))
+                inbox, source = self.inbox, str(self.inbox.path / found.name)
+                place = str(quarantine(source, inbox.quarantine, found.name, inbox.name, fault, below=inbox.path))
             except OSError as error:
                 log.warning("not_moved", file=shown(found.name), inbox=self.inbox.name, error=str(error))
         if place == "left where it is":

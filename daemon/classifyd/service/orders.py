@@ -47,7 +47,8 @@ def annotate(works: Sequence[Work], items: Sequence[Waiting], config: DaemonConf
 
 def cut(work: Work, config: DaemonConfig) -> Order:
     """Cut a large input up, or spool it."""
-    job = CutUp(work.claim.id, work.claim.path, work.claim.name, work.split_bytes, work.reading, str(work.spool))
+    claim = work.claim
+    job = CutUp(claim.id, claim.path, claim.name, work.split_bytes, work.reading, str(work.spool), work.below)
     return Order((work,), lambda _: job, config.load_seconds + _reading_seconds(work))
 
 

@@ -167,7 +167,8 @@ class Publisher:
             if work.inbox.done == DELETE:
                 Path(work.claim.path).unlink()
             else:
-                move(work.claim.path, done_folder(work.inbox.done, total), work.claim.name)
+                folder = done_folder(work.inbox.done, total)
+                move(work.claim.path, folder, work.claim.name, below=_below(work))
         self._claims[work.inbox.name].forget(work.claim)
 
     def _clean(self, work: Work) -> None:
@@ -195,7 +196,8 @@ class Publisher:
         place = None
         if not work.in_place:
             if look(work.claim.path, work.claim.name) is not None:  # else a crash came between the move and its commit
-                place = quarantine(work.claim.path, work.inbox.quarantine, work.claim.name, work.inbox.name, fault)
+                claim, inbox = work.claim, work.inbox
+                place = quarantine(claim.path, inbox.quarantine, claim.name, inbox.name, fault, below=_below(work))
             self._claims[work.inbox.name].forget(work.claim)
         with self._ledger.commit():
             self._ledger.quarantined(work.claim.id, time.time())
@@ -254,6 +256,10 @@ def _renamed_in(ending: Ending) -> tuple[Path, ...]:
         return (ending.part.parent,)
     source = (ending.work.inbox.path / ending.claim.name).parent
     return (ending.part.parent, claimed, *((source,) if source.is_dir() else ()))
+
+
+def _below(work: Work) -> Path | None:
+    return Path(work.below) if work.below else None
 
 
 def _nothing(work: Work) -> Ending:

@@ -46,12 +46,12 @@ class Work:
     @property
     def reading(self) -> ReadOptions:
         """How the input is read."""
-        return ReadOptions(self.inbox.text_field, self.inbox.limits)
+        return ReadOptions(self.inbox.text_field, self.inbox.limits, self.inbox.hard_links)
 
     @property
     def writing(self) -> WriteOptions:
         """What its writer is asked for."""
-        return WriteOptions(self.inbox.tasks, self.inbox.include_text)
+        return WriteOptions(self.inbox.tasks, self.inbox.include_text, csv_formulas=self.inbox.csv_formulas)
 
     @cached_property
     def format(self) -> str:
@@ -74,6 +74,11 @@ class Work:
     def in_place(self) -> bool:
         """Whether the input lies where it was dropped, and stays there."""
         return FOLDER not in Path(self.claim.path).parts
+
+    @property
+    def below(self) -> str:
+        """The folder below which strangers may put things, so that no link is followed there."""
+        return str(self.inbox.path) if Path(self.claim.path).is_relative_to(self.inbox.path) else ""
 
     @property
     def large(self) -> bool:
@@ -105,6 +110,7 @@ class Work:
             replace(
                 self._split(number, str(self.part(number))),
                 path=self.plan.spool or self.claim.path,
+                below="" if self.plan.spool else self.below,
                 reader=self.plan.reader,
                 cut=cut,
             )
@@ -152,6 +158,7 @@ class Work:
             f"{self.inbox.name}/{shown(self.output)}",
             part,
             suspects=self.suspects.get(number, ()),
+            below=self.below,
         )
 
 

@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -14,6 +15,8 @@ from classifyd.writers.strict import dumps, plain
 
 # The csv module's own bound of 128 KiB on a cell would fail on a long text.
 csv.field_size_limit(sys.maxsize)
+FORMULA = re.compile(r"[\t\r\n]|[\s\0\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]")
+NUMBER = re.compile(r"[ \t]*[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?[ \t]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class CsvWriter:
     def write(self, records: Iterable[AnnotatedRecord], stream: BinaryIO, options: WriteOptions) -> None:
         """Write the header and every record; no record at all gives an empty file."""
         layout, every = lay_out(records, options)
-        line = _Line()
+        line = _Line(harmless if options.csv_formulas == "escape" else None)
         for number, annotated in enumerate(every):
             if number == 0:
                 stream.write(line.of(layout.names))
@@ -72,17 +75,30 @@ def _refit(part: BinaryIO, names: list[str], header: list[str], stream: BinaryIO
 class _Line:
     """Cells to the bytes of one row."""
 
-    def __init__(self) -> None:
+    def __init__(self, change: Callable[[Any], Any] | None = None) -> None:
+        self._change = change
         self._buffer = io.StringIO(newline="")
         self._csv = csv.writer(self._buffer, lineterminator="\n")
 
     def of(self, cells: Iterable[Any]) -> bytes:
         """One row's bytes."""
-        self._csv.writerow([_cell(cell) for cell in cells])
+        values = [_cell(cell) for cell in cells]
+        self._csv.writerow(map(self._change, values) if self._change else values)
         data = plain(self._buffer.getvalue()).encode()
         self._buffer.seek(0)
         self._buffer.truncate()
         return data
+
+
+def harmless(cell: Any) -> Any:
+    """The cell, with an apostrophe before a text that a spreadsheet would take for a formula; numbers stay numbers.
+
+    After https://owasp.org/www-community/attacks/CSV_Injection; blanks before the sign do not hide it, nor do the wide
+    forms of the signs that East Asian input has.
+    """
+    if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
 
 
 def _cell(value: Any) -> Any:

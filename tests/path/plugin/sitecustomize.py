@@ -1,5 +1,6 @@
 """Lets a test kill the daemon right before or after one step: DIE="before ledger.intend"; and hinder its workers.
 
+HEARD=file has every process tell there what it unpickles, starts and connects to.
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
 """
 
@@ -47,6 +48,22 @@ def hinder():
 
     loading.Predictors._load = hindered
 
+
+def listen(told):
+    """Tell of everything that would load code, start a program or reach out, in this process and from its start."""
+    events = {"pickle.find_class", "socket.connect", "socket.getaddrinfo", "socket.sendto", "os.exec"}
+    events |= {"os.system", "os.posix_spawn", "subprocess.Popen", "webbrowser.open", "urllib.Request"}
+    file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def hear(event, arguments):
+        if event in events:
+            os.write(file, f"{event} {arguments[:2]!r}\n".encode("utf-8", "backslashreplace"))
+
+    sys.addaudithook(hear)
+
+
+if "HEARD" in os.environ:
+    listen(os.environ["HEARD"])
 
 # Only the daemon itself is armed, not its workers.
 if "DIE" in os.environ and "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv):

@@ -1,0 +1,106 @@
+"""Reaching what lies below a folder without following a link on the way: each folder is opened from the one above it.
+
+Strangers may write to an inbox. What was a folder or a file when it was looked at may be a link to somewhere else when
+it is used; a path would lead there, a descriptor cannot.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+
+LOOKS = 8
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+Root = str | Path | int
+"""The folder where the way begins: a path, in which links are followed, for whoever configured it made them; or an open
+descriptor, which stays open."""
+
+
+@contextmanager
+def folder(root: Root, below: str) -> Iterator[int]:
+    """A descriptor of the folder `below` (a relative path, or nothing for the root itself), closed on leaving.
+
+    NotADirectoryError if a link or anything else that is no folder stands on the way.
+    """
+    descriptor = _root(root)
+    try:
+        for name in _names(below):
+            descriptor = _step(descriptor, name)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def made_folder(root: Root, below: str, mode: int = 0o777, *, durable: bool = True) -> Iterator[int]:
+    """The same, but what is missing below the root is made; if `durable`, each new entry is on the disk."""
+    descriptor = _root(root)
+    try:
+        for name in _names(below):
+            if _make(descriptor, name, mode) and durable:
+                os.fsync(descriptor)
+            descriptor = _step(descriptor, name)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_file(root: Root, name: str, flags: int, *, alone: bool = False) -> int:
+    """A descriptor of the file `name`, a path below the root; a link is refused with ELOOP, and on the way as above.
+
+    If `alone`, a regular file that has several names is refused with EMLINK, and one whose name is gone with ENOENT.
+    """
+    base = os.path.basename(name)  # noqa: PTH119  # names may not be UTF-8
+    with folder(root, os.path.dirname(name)) as above:  # noqa: PTH120  # likewise
+        descriptor = os.open(base, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+        try:
+            if alone:
+                _check_alone(os.fstat(descriptor), base, above)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _check_alone(opened: os.stat_result, name: str, above: int) -> None:
+    """Raise unless the name is the only one of what was opened.
+
+    Who links another's file to the name, and takes the link away once it is opened, leaves a file of one name that is
+    not called so. Name and count are two looks to the kernel, between which he can win; hardly so often in a row.
+    """
+    for _ in range(LOOKS if stat.S_ISREG(opened.st_mode) else 0):
+        named = os.stat(name, dir_fd=above, follow_symlinks=False)
+        if (named.st_dev, named.st_ino) != (opened.st_dev, opened.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "was replaced while it was opened", name)
+        if max(named.st_nlink, opened.st_nlink) > 1:
+            raise OSError(errno.EMLINK, "has several names", name)
+
+
+def _root(root: Root) -> int:
+    return os.open(".", _FOLDER, dir_fd=root) if isinstance(root, int) else os.open(root, _FOLDER)
+
+
+def _names(below: str) -> tuple[str, ...]:
+    names = PurePath(below).parts
+    if ".." in names or PurePath(below).is_absolute():
+        raise NotADirectoryError(errno.ENOTDIR, "leads out of its folder", below)
+    return names
+
+
+def _step(above: int, name: str) -> int:
+    """One folder down; the descriptor of the one above is closed, unless this raises."""
+    descriptor = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+    os.close(above)
+    return descriptor
+
+
+def _make(above: int, name: str, mode: int) -> bool:
+    """Whether the folder was missing."""
+    try:
+        os.mkdir(name, mode, dir_fd=above)
+    except FileExistsError:
+        return False
+    return True
