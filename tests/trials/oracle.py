@@ -72,17 +72,23 @@ class Consumer(threading.Thread):
         self.taken: dict[str, str] = {}
         self.doubled: list[str] = []
         self._ending = threading.Event()
+        self._one = threading.Lock()
         self.folder.mkdir(parents=True)
 
     def run(self) -> None:
         while not self._ending.wait(0.005):
-            self._take()
-        self._take()
+            self.look()
 
     def stop(self) -> None:
         """Take what there is, and end."""
         self._ending.set()
         self.join()
+        self.look()
+
+    def look(self) -> None:
+        """Take what there is."""
+        with self._one:
+            self._take()
 
     def _take(self) -> None:
         for path in list(self.output.iterdir()) if self.output.is_dir() else ():
@@ -129,7 +135,7 @@ def account(
     consumer: Consumer | None = None,
     undisturbed: Mapping[str, bytes] | None = None,
 ) -> Account:
-    """Ask the folders what became of each input. No daemon may run meanwhile; the consumer must have stopped.
+    """Ask the folders what became of each input. No daemon may run meanwhile, nor the consumer take anything.
 
     `undisturbed` are the outputs of a run of the same inputs that nothing disturbed; without them only what an output
     says of itself is judged.

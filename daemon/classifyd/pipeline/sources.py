@@ -2,11 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from classifyd import readers
 from classifyd.api import Reader, Source, UnreadableFile
 from classifyd.errors import ClassifydError, DiskFault
+from classifyd.jobs import Split
+from classifyd.readers import spool
 from classifyd.values import ReadOptions
+
+
+@contextmanager
+def opened_split(split: Split, reading: ReadOptions) -> Iterator[Source]:
+    """A split's source: the input, or the spool of one that cannot be cut. Raises what `opened` raises."""
+    if split.reader != spool.NAME:
+        with opened(split.path, split.name, reading) as source:
+            yield source
+        return
+    # Ours, whatever the input is called: never decompressed again, and held to no limit of inputs.
+    try:
+        with Path(split.path).open("rb") as file:
+            yield Source(file, split.name, reading.text_field, reading.limits)
+    except OSError as error:
+        raise DiskFault(f"{split.path}: {error.strerror or error}; it will be read again later") from error
 
 
 @contextmanager
@@ -22,6 +40,8 @@ def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
     except FileNotFoundError as error:
         raise UnreadableFile(f"{name}: vanished while it was being processed") from error
     except OSError as error:
+        if error.errno is None:  # no system call failed: the reader raised it by itself
+            raise UnreadableFile(f"{name}: its reader failed: {type(error).__name__}: {error}") from error
         raise DiskFault(f"{name}: {error.strerror or error}; it will be read again later") from error
     except Exception as error:  # a reader may be foreign code: what it raises concerns the input it was given
         raise UnreadableFile(f"{name}: its reader failed: {type(error).__name__}: {error}") from error
