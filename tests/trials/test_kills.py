@@ -3,6 +3,7 @@
 A failure is repeated with the seed that it prints: `SEED=… pytest -m trial tests/trials/test_kills.py`.
 """
 
+import json
 import os
 import random
 import re
@@ -52,6 +53,25 @@ def tried(place, tmp_path, kills):
     assert found.faults == []
     assert found.published == {one.name for one in dropped}
     assert recovered > kills / 10, "hardly a kill came at a moment of work"
+
+
+@pytest.mark.trial
+@pytest.mark.timeout(1800)
+def test_a_record_that_takes_the_daemon_down_each_time_costs_only_itself_in_the_end(place):
+    here = place()
+    texts = ["hello"] * 8
+    texts[5] = "please TAKE ALL"
+    here.drop("rows.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
+    here.drop("other.txt", "HELLO")
+    ends = 0
+    while (code := here.once()) == -signal.SIGKILL:
+        ends += 1
+        assert ends < 20, here.log()
+
+    assert code == 0
+    assert ends >= 10, "a few kills from outside would have been blamed on the record"
+    assert [r["index"] for r in here.records("rows.jsonl.jsonl") if r["errors"]] == [5]
+    assert [r["errors"] for r in here.records("other.txt.jsonl")] == [{}]
 
 
 class Trial:
