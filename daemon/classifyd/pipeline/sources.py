@@ -1,5 +1,6 @@
 """Opening an input, with the disk's errors told apart: the input's own fault, or one that will pass."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,10 @@ def opened(path: str, name: str, reading: ReadOptions) -> Iterator[Source]:
     except ClassifydError:
         raise
     except PermissionError as error:
+        if os.access(path, os.R_OK):
+            raise DiskFault(
+                f"{name}: {error.strerror}, though its mode allows it; it will be read again later"
+            ) from error
         raise UnreadableFile(f"{name}: may not be read ({error.strerror}); change its mode or owner") from error
     except FileNotFoundError as error:
         raise UnreadableFile(f"{name}: vanished while it was being processed") from error

@@ -6,6 +6,7 @@ not; a published input that still lies in the claim folder is retired then.
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -168,6 +169,8 @@ class Publisher:
                 Path(work.claim.path).unlink()
             else:
                 move(work.claim.path, done_folder(work.inbox.done, total), work.claim.name)
+        if look(work.claim.path, work.claim.name) is not None:  # it was the folder that was taken away meanwhile
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), work.inbox.done)
         self._claims[work.inbox.name].forget(work.claim)
 
     def _clean(self, work: Work) -> None:
