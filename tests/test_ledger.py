@@ -60,9 +60,44 @@ def test_a_full_disk_is_a_fault_of_the_disk(ledger):
         for number in range(2000):
             ledger.claimed(entry(str(number)))
 
-    ledger._db.execute("PRAGMA max_page_count = 100000")
-    claimed(ledger, entry())
+    claimed(ledger, entry())  # over a connection of its own, which has no such limit
     assert 1 == len(ledger.open_entries())
+
+
+def test_after_a_fault_a_new_log_is_begun_and_nothing_of_before_is_lost(path, ledger):
+    log = path.with_name(f"{path.name}-wal")
+    claimed(ledger, entry("before"))
+    before = log.stat().st_ino
+    log.with_name("held").hardlink_to(log)  # so that its number is not given to the new one
+
+    with pytest.raises(DiskFault), ledger.commit():
+        ledger.claimed(entry("refused"))
+        raise sqlite3.OperationalError("disk I/O error")
+    claimed(ledger, entry("after"))
+
+    assert before != log.stat().st_ino
+    assert ["after", "before"] == [one.claim.id for one in ledger.open_entries()]
+
+
+def test_a_question_that_the_disk_refuses_is_a_fault_of_the_disk_and_passes(ledger):
+    claimed(ledger, entry())
+    ledger._db.execute("ALTER TABLE inputs RENAME TO gone")
+    with pytest.raises(DiskFault, match="cannot be read"):
+        ledger.open_entries()
+    ledger._db.execute("ALTER TABLE gone RENAME TO inputs")
+
+    assert 1 == len(ledger.open_entries())
+
+
+@pytest.mark.parametrize("content", [b"no ledger at all, but long enough to be one" * 100, None])
+def test_what_cannot_be_opened_as_a_ledger_is_named(path, content):
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(UnavailableError, match=path.name):
+        Ledger(path)
 
 
 def test_what_is_finished_is_no_longer_open_and_leaves_no_work_behind(ledger):

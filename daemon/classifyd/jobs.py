@@ -42,6 +42,7 @@ class Suspect:
 
     They are predicted in two halves, apart from the rest, so that the next crash names the half. A single record is
     tried once more alone; if the worker dies again it is `convicted`: not predicted any more, and given an error.
+    `deaths` counts the workers that died on exactly these records, `ends` the daemons whose whole life ended with it.
     """
 
     task: str
@@ -49,6 +50,8 @@ class Suspect:
     end: int
     reason: str = ""
     convicted: bool = False
+    deaths: int = 1
+    ends: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Whole runs of the real daemon: what goes in comes out, once, labelled, and sorted as asked."""
 
+import gzip
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -84,6 +86,17 @@ def test_a_large_file_is_cut_and_comes_out_in_order(place):
     assert [(n, n, f"in/rows.jsonl.jsonl#{n}") for n in range(20_000)] == [
         (r["index"], r["meta"]["n"], r["id"]) for r in records
     ]
+
+
+def test_a_large_compressed_file_is_spooled_and_comes_out_in_order(place):
+    here = place(split_seconds=0.05)
+    texts = [random.Random(number).randbytes(40).hex() for number in range(400)]
+    here.drop("rows.jsonl.gz", gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in texts).encode()))
+
+    assert 0 == here.once()
+
+    assert '"reader": "spool"' in here.log()
+    assert texts == [record["text"] for record in here.records("rows.jsonl.gz.jsonl")]
 
 
 def test_inputs_are_left_in_place_where_asked_and_never_labelled_twice(place):

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifyd.jobs import Split, Suspect
-from classifyd.pipeline.breadcrumb import Range
+from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
 from classifyd.planning import Waiting
-from classifyd.service.blame import halves, narrowed
+from classifyd.service.aftermath import Aftermath
+from classifyd.service.blame import DEATHS, ENDS, halves, narrowed, narrowed_by_end
 
 
 @given(st.integers(1, 5000), st.data())
@@ -42,3 +43,39 @@ def test_a_failed_job_is_parted_until_each_split_goes_alone():
 
     assert [2, 3] == [len(group) for group in halves(items)]
     assert halves(items[:1])[0][0].alone
+
+
+def test_many_ends_of_the_daemon_convict_the_record_that_was_predicted_alone():
+    suspects: tuple[Suspect, ...] = ()
+    for count in range(1, ENDS + 1):
+        suspects = narrowed_by_end(suspects, "spam", Range("c", 0, 5, 6))
+        assert (count >= ENDS) == suspects[0].convicted
+
+
+def test_ends_of_the_daemon_convict_no_record_that_never_stood_alone():
+    suspects: tuple[Suspect, ...] = ()
+    for _ in range(5 * ENDS):
+        suspects = narrowed_by_end(suspects, "spam", Range("c", 0, 4, 6))
+
+    assert not suspects[0].convicted
+
+
+def test_an_end_of_the_daemon_is_no_evidence_in_a_trial_for_the_death_of_a_worker():
+    suspects = narrowed_by_end((), "spam", Range("c", 0, 5, 6))
+    for count in range(1, DEATHS + 1):
+        suspects = narrowed(suspects, "spam", Range("c", 0, 5, 6), "died")
+        assert (count >= DEATHS) == suspects[0].convicted
+
+
+def test_what_workers_were_predicting_when_the_daemon_ended_is_suspect_once(tmp_path):
+    for name, deed in (("0-0", "predicting"), ("0-1", "reading")):
+        Trail(str(tmp_path / name)).drop(Crumb(deed, "spam", (Range("c", 2, 0, 8),)))
+    (tmp_path / "0-2").write_text("torn")
+
+    found = Aftermath(tmp_path).suspects("c", {1: (Suspect("spam", 4, 5),)})
+
+    assert {1: (Suspect("spam", 4, 5),)} == Aftermath(tmp_path).suspects("c", {1: (Suspect("spam", 4, 5),)})
+    assert [(1, 4, 5, 1, 0), (2, 0, 8, 0, 1)] == [
+        (number, s.start, s.end, s.deaths, s.ends) for number, many in found.items() for s in many
+    ]
+    assert {} == Aftermath(tmp_path).suspects("another", {})

@@ -56,8 +56,22 @@ def fsync_folder(folder: str | Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError:
+        _change(Path(folder))
+        raise
     finally:
         os.close(descriptor)
+
+
+def _change(folder: Path) -> None:
+    """Change a folder to and fro after its fsync failed.
+
+    The kernel may hold its entries for written now; changed once more, they are written anew by the next fsync.
+    """
+    with contextlib.suppress(OSError):
+        passing = folder / f".{secrets.token_hex(8)}.tmp"
+        passing.mkdir()
+        passing.rmdir()
 
 
 def make_folders(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Quarantine: an input that could not be processed, with a file beside it that says why."""
 
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -60,7 +61,16 @@ def _room_for_reason(name: str) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a file that is whole as soon as it has its name. What a killed one left is written over by the next."""
+    draft = path.with_name(f".{path.name}")
+    draft.unlink(missing_ok=True)
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise

@@ -1,5 +1,6 @@
 """The daemon's own connection to the ledger."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -8,24 +9,31 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from classifyd.errors import DiskFault
+from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
 from classifyd.ledger.rows import OPEN, Entry, Plan, connect, dump_plan, dump_report, entry_of, migrate
 from classifyd.values import Fault
 
 
 class Ledger:
-    """The daemon's own connection. Methods that change something are to be called inside `with ledger.commit():`."""
+    """The daemon's own connection. Methods that change something are to be called inside `with ledger.commit():`.
+
+    UnavailableError if it cannot be opened at all; DiskFault from whatever the disk refuses later.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = connect(path)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        migrate(self._db, path)
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        try:
+            _ = self._db
+        except sqlite3.Error as error:
+            raise UnavailableError(f"{path}: no ledger can be kept there: {error}; mend the disk or folder") from error
 
     def close(self) -> None:
         """Close the connection; what was committed is on the disk."""
-        self._db.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     @contextmanager
     def commit(self) -> Iterator[None]:
@@ -35,15 +43,29 @@ class Ledger:
             yield
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            self._roll_back()
+            self._abandon()
             raise DiskFault(f"the ledger cannot be written: {error}; free the disk or mend the folder") from error
         except BaseException:
-            self._roll_back()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
 
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The connection, opened anew after a fault."""
+        if self._connection is None:
+            self._connection = _opened(self._path)
+        return self._connection
+
+    def _abandon(self) -> None:
+        """Close the connection after a fault; an open transaction is rolled back by that.
+
+        A log whose fsync failed is not fsynced again and believed: the kernel may have dropped what it held. Closing
+        has SQLite copy what was committed before into the ledger's main file, and remove the log.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self.close()
+        self._connection = None
 
     # ------------------------------------------------------------------ transitions
 
@@ -155,33 +177,52 @@ class Ledger:
 
     def entry(self, claim: str) -> Entry | None:
         """An input by its claim; None if the ledger does not know it."""
-        row = self._db.execute("SELECT * FROM inputs WHERE claim = ?", (claim,)).fetchone()
-        return entry_of(row) if row else None
+        rows = self._rows("SELECT * FROM inputs WHERE claim = ?", claim)
+        return entry_of(rows[0]) if rows else None
 
     def open_entries(self) -> list[Entry]:
         """Every input that is not finished, oldest claim first."""
         marks = ", ".join("?" * len(OPEN))
         query = f"SELECT * FROM inputs WHERE state IN ({marks}) ORDER BY claimed_at, claim"  # noqa: S608  # marks only
-        return [entry_of(row) for row in self._db.execute(query, OPEN)]
+        return [entry_of(row) for row in self._rows(query, *OPEN)]
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
         query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
-        return self._db.execute(query, (inbox, identity)).fetchone() is not None
+        return bool(self._rows(query, inbox, identity))
 
     def parts(self, claim: str) -> list[PartReport]:
         """The finished parts of an input."""
-        rows = self._db.execute("SELECT report FROM parts WHERE claim = ? ORDER BY number", (claim,))
+        rows = self._rows("SELECT report FROM parts WHERE claim = ? ORDER BY number", claim)
         return [PartReport(**json.loads(row["report"])) for row in rows]
 
     def attempts(self, claim: str) -> dict[int, int]:
         """How often each split of an input was given to a worker."""
-        rows = self._db.execute("SELECT number, count FROM attempts WHERE claim = ?", (claim,))
+        rows = self._rows("SELECT number, count FROM attempts WHERE claim = ?", claim)
         return {row["number"]: row["count"] for row in rows}
 
     def suspects(self, claim: str) -> dict[int, tuple[Suspect, ...]]:
         """The suspect records of each split of an input."""
         found: dict[int, tuple[Suspect, ...]] = {}
-        for row in self._db.execute("SELECT number, suspect FROM suspects WHERE claim = ?", (claim,)):
+        for row in self._rows("SELECT number, suspect FROM suspects WHERE claim = ?", claim):
             found[row["number"]] = (*found.get(row["number"], ()), Suspect(**json.loads(row["suspect"])))
         return found
+
+    def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            self._abandon()
+            raise DiskFault(f"the ledger cannot be read: {error}; mend the disk or the folder") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = connect(path)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        migrate(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -54,7 +54,9 @@ class Pipeline:
         except ClassifydError as error:
             report = JobReport(fault=Fault.of(error))
         except OSError as error:
-            report = JobReport(fault=Fault(DiskFault.__name__, f"{error.filename}: {error.strerror}"))
+            report = JobReport(
+                fault=Fault(DiskFault.__name__, f"{error.filename or 'the worker'}: {error.strerror or error}")
+            )
         except Exception as error:  # noqa: BLE001  # a writer is foreign code: its inbox waits, and says why
             report = JobReport(fault=Fault(type(error).__name__, f"{type(error).__name__}: {error}"))
         return replace(

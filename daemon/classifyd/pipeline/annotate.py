@@ -17,7 +17,7 @@ from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
 from classifyd.pipeline.loading import Loaded
 from classifyd.pipeline.parts import write_whole
 from classifyd.pipeline.predicting import failure, predict
-from classifyd.pipeline.sources import opened, pick_reader
+from classifyd.pipeline.sources import opened_split, pick_reader
 from classifyd.values import AnnotatedRecord, Annotation, Fault, Record, WriteOptions
 
 CHUNK_RECORDS = 1024
@@ -98,7 +98,7 @@ class Annotating:
                 yield _Item(split, None, error)
 
     def _read(self, split: Split) -> Iterator[Record]:
-        with opened(split.path, split.name, self.job.reading, split.below) as source:
+        with opened_split(split, self.job.reading) as source:
             yield from pick_reader(self.readers, split.reader, source).read(source, split.cut)
 
     # ------------------------------------------------------------------ predicting

@@ -20,7 +20,7 @@ def cut_up(job: CutUp, known: Sequence[Reader]) -> JobReport:
         if isinstance(reader, CuttingReader) and readers.can_cut(reader, source):
             return JobReport(cuts=tuple(reader.cut(source, job.size)), reader=reader.name)
         cuts = _spool(job, reader, source)
-        return JobReport(cuts=cuts, reader="spool", spooled=True)
+        return JobReport(cuts=cuts, reader=spool.NAME, spooled=True)
 
 
 def _spool(job: CutUp, reader: Reader, source: Source) -> tuple[Cut, ...]:

@@ -1,12 +1,31 @@
 """Opening an input, with the disk's errors told apart: the input's own fault, or one that will pass."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from classifyd import readers
 from classifyd.api import Reader, Source, UnreadableFile
 from classifyd.errors import ClassifydError, DiskFault
+from classifyd.jobs import Split
+from classifyd.readers import spool
 from classifyd.values import ReadOptions
+
+
+@contextmanager
+def opened_split(split: Split, reading: ReadOptions) -> Iterator[Source]:
+    """A split's source: the input, or the spool of one that cannot be cut. Raises what `opened` raises."""
+    if split.reader != spool.NAME:
+        with opened(split.path, split.name, reading, split.below) as source:
+            yield source
+        return
+    # Ours, whatever the input is called: never decompressed again, and held to no limit of inputs.
+    try:
+        with Path(split.path).open("rb") as file:
+            yield Source(file, split.name, reading.text_field, reading.limits)
+    except OSError as error:
+        raise DiskFault(f"{split.path}: {error.strerror or error}; it will be read again later") from error
 
 
 @contextmanager
@@ -21,10 +40,16 @@ def opened(path: str, name: str, reading: ReadOptions, below: str = "") -> Itera
     except ClassifydError:
         raise
     except PermissionError as error:
+        if os.access(path, os.R_OK):
+            raise DiskFault(
+                f"{name}: {error.strerror}, though its mode allows it; it will be read again later"
+            ) from error
         raise UnreadableFile(f"{name}: may not be read ({error.strerror}); change its mode or owner") from error
     except FileNotFoundError as error:
         raise UnreadableFile(f"{name}: vanished while it was being processed") from error
     except OSError as error:
+        if error.errno is None:  # no system call failed: the reader raised it by itself
+            raise UnreadableFile(f"{name}: its reader failed: {type(error).__name__}: {error}") from error
         raise DiskFault(f"{name}: {error.strerror or error}; it will be read again later") from error
     except Exception as error:  # a reader may be foreign code: what it raises concerns the input it was given
         raise UnreadableFile(f"{name}: its reader failed: {type(error).__name__}: {error}") from error

@@ -7,12 +7,14 @@ from typing import Any, BinaryIO
 
 from classifyd.api import Cut, Fault, Record, Source, UnreadableFile
 
+NAME = "spool"
+
 
 @dataclass(frozen=True, slots=True)
 class SpoolReader:
     """Reads what `write` wrote."""
 
-    name: str = "spool"
+    name: str = NAME
     suffixes: tuple[str, ...] = (".spool",)
 
     def read(self, source: Source, cut: Cut | None) -> Iterator[Record]:

@@ -10,7 +10,7 @@ import structlog
 
 from classifyd import logs
 from classifyd.config import Config
-from classifyd.errors import ClassifydError
+from classifyd.errors import ClassifydError, DiskFault, UnavailableError
 from classifyd.service.daemon import Daemon
 from classifyd.service.tasks import Versions
 
@@ -76,9 +76,15 @@ def _begun(
     inherited: Versions | None = None,
 ) -> Daemon:
     logs.configure(config.daemon.log_format, config.daemon.log_level)
-    daemon = Daemon(config, once=once, reread=reread, inherited=inherited)
-    signals.concern(daemon)
-    daemon.begin()
+    try:
+        daemon = Daemon(config, once=once, reread=reread, inherited=inherited)
+        signals.concern(daemon)
+        daemon.begin()
+    except OSError as error:
+        where = error.filename or config.daemon.state
+        raise UnavailableError(f"{where}: {error.strerror or error}; mend it and start again") from error
+    except DiskFault as error:
+        raise UnavailableError(str(error)) from error
     return daemon
 
 

@@ -7,16 +7,33 @@ from classifyd.jobs import Suspect
 from classifyd.pipeline.breadcrumb import Range
 from classifyd.planning import Waiting
 
+DEATHS = 2
+"""So many workers must have died on a single record that was predicted alone."""
+ENDS = 10
+"""So many daemons must have ended with it: they may have been killed, which is not to be laid at a record's door."""
+
 
 def narrowed(suspects: Sequence[Suspect], task: str, found: Range, reason: str) -> tuple[Suspect, ...]:
     """The split's suspects after one more death in a range: the range replaces the wider one that it lies in.
 
     A single record that was tried alone and died again is convicted.
     """
-    others = [s for s in suspects if not (s.task == task and s.start <= found.start and found.end <= s.end)]
-    alone = found.end - found.start == 1
-    before = any(s.task == task and (s.start, s.end) == (found.start, found.end) for s in suspects)
-    return (*others, Suspect(task, found.start, found.end, reason, convicted=alone and before))
+    return _narrowed(suspects, Suspect(task, found.start, found.end, reason))
+
+
+def narrowed_by_end(suspects: Sequence[Suspect], task: str, found: Range) -> tuple[Suspect, ...]:
+    """The same after the daemon and all its workers ended, which takes far more to convict a record."""
+    reason = f"classifyd ended {ENDS} times while this record was predicted"
+    return _narrowed(suspects, Suspect(task, found.start, found.end, reason, deaths=0, ends=1))
+
+
+def _narrowed(suspects: Sequence[Suspect], now: Suspect) -> tuple[Suspect, ...]:
+    others = [s for s in suspects if not (s.task == now.task and s.start <= now.start and now.end <= s.end)]
+    for before in suspects:
+        if (before.task, before.start, before.end) == (now.task, now.start, now.end):
+            now = replace(now, deaths=now.deaths + before.deaths, ends=now.ends + before.ends)
+    guilty = now.end - now.start == 1 and (now.deaths >= DEATHS or now.ends >= ENDS)
+    return (*others, replace(now, convicted=guilty))
 
 
 def halves(items: Sequence[Waiting]) -> tuple[tuple[Waiting, ...], ...]:

@@ -136,7 +136,9 @@ class Daemon:
         self._dispatcher.observed = any("file_done" in plugin.hooks for plugin in offers.plugins)
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
-        intended = [Path(entry.part) for entry in self._ledger.open_entries() if entry.part]
+        entries = self._ledger.open_entries()
+        self._folders.remove_parts({entry.claim.id for entry in entries})
+        intended = [Path(entry.part) for entry in entries if entry.part]
         for intake in self._intakes.values():
             intake.remove_leftovers([*intended, *(work.result for work in self._remains.works(intake))])
         if self._config.daemon.events and not self._once:

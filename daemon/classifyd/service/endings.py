@@ -56,8 +56,7 @@ class Endings:
         due = {end.work.inbox.name for end in self.pending.values()}
         for inbox in [name for name in due if not self._holds.held(name)]:
             tried = [end.work for end in self.pending.values() if end.work.inbox.name == inbox]
-            entries = [(work, self._ledger.entry(work.claim.id)) for work in tried]
-            ended = [self._try(inbox, self._resume, work, entry) for work, entry in entries]
+            ended = [self._try(inbox, self._go_on, work) for work in tried]
             if all(ended):
                 self._holds.release(inbox)
 
@@ -72,6 +71,9 @@ class Endings:
         self._dispatcher.drop(claim)
         self.pending[claim] = end
         return True
+
+    def _go_on(self, work: Work) -> None:
+        self._resume(work, self._ledger.entry(work.claim.id))
 
     def _resume(self, work: Work, entry: Entry | None) -> None:
         if entry is not None and self._publisher.resume(work, entry):

@@ -14,6 +14,7 @@ from classifyd.inbox.moves import free_names, reachable, shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
 from classifyd.ledger import Entry, Ledger
+from classifyd.service.aftermath import Aftermath
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.holds import Holds
 from classifyd.service.intake import Intake, has_room
@@ -46,6 +47,7 @@ class Entrance:
         self._dispatcher = dispatcher
         self._folders = folders
         self._holds = holds
+        self._aftermath = Aftermath(folders.breadcrumbs)
         self._reserved: set[Path] = set()
         self._unrecorded: list[tuple[Entry, Work]] = []
 
@@ -176,12 +178,21 @@ class Entrance:
             self.again(work, work.claim)  # the inbox's format was changed
             return
         work.plan = entry.plan if entry.plan and _spool_is_there(entry) else None
-        work.suspects = self._ledger.suspects(work.claim.id)
+        self._suspect(work)
         for report in self._ledger.parts(work.claim.id):
             part = work.result if work.plan is None else work.part(report.number)
             if part.is_file() and part.stat().st_size == report.size and (work.plan is None) == (not work.large):
                 work.reports[report.number] = report
         self._dispatcher.add(work)
+
+    def _suspect(self, work: Work) -> None:
+        """Know the input's suspects, also those for which the daemon's end speaks."""
+        known = self._ledger.suspects(work.claim.id)
+        work.suspects = self._aftermath.suspects(work.claim.id, known)
+        if work.suspects != known:
+            with self._ledger.commit():
+                for number, suspects in work.suspects.items():
+                    self._ledger.suspected(work.claim.id, number, suspects)
 
     # ------------------------------------------------------------------ helpers
 

@@ -6,6 +6,7 @@ not; a published input that still lies in the claim folder is retired then.
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -169,6 +170,8 @@ class Publisher:
             else:
                 folder = done_folder(work.inbox.done, total)
                 move(work.claim.path, folder, work.claim.name, below=_below(work))
+        if look(work.claim.path, work.claim.name) is not None:  # it was the folder that was taken away meanwhile
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), work.inbox.done)
         self._claims[work.inbox.name].forget(work.claim)
 
     def _clean(self, work: Work) -> None:

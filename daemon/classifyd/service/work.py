@@ -1,6 +1,7 @@
 """One input on its way through the daemon, from its claim to its retirement."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -172,6 +173,12 @@ class Folders:
     def parts(self, claim: str) -> Path:
         """The parts of one large input."""
         return self.state / "parts" / claim
+
+    def remove_parts(self, kept: Collection[str]) -> None:
+        """Remove the parts of all inputs but these: a crash came before they could be removed."""
+        for folder in self.parts("").glob("*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def breadcrumbs(self) -> Path:

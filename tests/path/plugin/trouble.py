@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -69,6 +70,9 @@ def obey(text):
         time.sleep(3600)
     if "EXIT" in text:
         os._exit(3)
+    if "TAKE ALL" in text:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)  # the worker ends with its daemon
     if "CRASH" in text:
         ctypes.string_at(0)
 

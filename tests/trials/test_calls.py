@@ -1,0 +1,117 @@
+"""Killed at, or failed by, every single call that changes the disk: the next start, or the same one, puts it right.
+
+The long form tries every call; `EVERY=7` every seventh, and `ERRORS=EIO,ENOSPC` only some of the errors.
+"""
+
+import errno
+import os
+import shutil
+from collections import Counter
+
+import pytest
+from calls import Course, Site, traceable, tried
+from oracle import Scene
+
+EVERY = int(os.environ.get("EVERY", "1"))
+ERRORS = os.environ.get("ERRORS", "ENOSPC,EIO,EDQUOT,EMFILE,EACCES,EROFS,EINTR").split(",")
+SHORT = 4
+COSMETIC = ("state/status.", "state/breadcrumbs/", "log")
+"""Files whose loss nobody has to be told of: what the daemon shows, what a worker does, and the log itself."""
+
+pytestmark = [
+    pytest.mark.skipif(not traceable(), reason="strace is not installed, or may not trace here"),
+    pytest.mark.timeout(24 * 3600),
+]
+
+
+@pytest.fixture(scope="module", params=["daemon", "worker"])
+def course(request, tmp_path_factory):
+    """What nothing disturbed: the outputs, and the calls by which the daemon or the worker came to them."""
+    root = tmp_path_factory.mktemp("calls")
+    course = Course(root / "undisturbed")
+    assert course.run(request.param) == 0, course.place.log()
+    sites = course.sites(request.param)
+    kinds = {site.call for site in sites}
+    assert {"write", "pwrite64", "fsync", "rename", "mkdir", "openat"} <= kinds
+    return root, sites, Scene(course.place.root).outputs()
+
+
+def test_killed_at_some_calls_nothing_is_lost(course):
+    root, sites, expected = course
+    killed(root, sample(deadly(sites)), expected)
+
+
+@pytest.mark.trial
+def test_killed_at_every_call_nothing_is_lost(course):
+    root, sites, expected = course
+    killed(root, deadly(sites)[::EVERY], expected)
+
+
+def test_some_calls_that_fail_lose_nothing(course):
+    root, sites, expected = course
+    failed(root, sample(sites), ["EIO", "ENOSPC"], expected)
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_call_that_fails_once_loses_nothing(course, error):
+    root, sites, expected = course
+    failed(root, sites[::EVERY], [error], expected)
+
+
+def sample(sites: list[Site]) -> list[Site]:
+    """A few sites that do different things, far from one another."""
+    kinds = list({site.kind: site for site in sites if not site.path.startswith(COSMETIC)}.values())
+    return kinds[:: len(kinds) // SHORT][:SHORT]
+
+
+def deadly(sites: list[Site]) -> list[Site]:
+    """The sites at which a kill can leave something else on the disk than at the one before."""
+    return [site for site in sites if site.changes and site.path != "log"]
+
+
+def killed(root, sites, expected):
+    tally = Tally("kills")
+    for site in sites:
+        wrong, course, code = tried(root / "one", site, "signal=KILL", expected)
+        if site.who == "daemon" and code != -9:
+            wrong.append(f"missed: the daemon ended with {code}")
+        tally.add(site, wrong, course)
+    tally.judge(len(sites))
+
+
+def failed(root, sites, errors, expected):
+    tally = Tally(", ".join(errors))
+    for place, site in enumerate(sites):
+        error = errors[place % len(errors)]
+        wrong, course, code = tried(root / "one", site, f"error={error}", expected)
+        tally.ends[code] += 1
+        said = os.strerror(getattr(errno, error)) in course.place.log() or "error" in course.place.log()
+        if not said and error != "EINTR" and not site.path.startswith(COSMETIC) and site.call != "rmdir":
+            wrong.append("no line in the log says so")
+        tally.add(site, wrong, course)
+    tally.judge(len(sites))
+
+
+class Tally:
+    """What was tried, and what went wrong."""
+
+    def __init__(self, what):
+        self.what = what
+        self.wrong = {}
+        self.missed = 0
+        self.ends = Counter()
+
+    def add(self, site, wrong, course):
+        course.place.end()
+        missed = [line for line in wrong if line.startswith("missed")]
+        self.missed += bool(missed)
+        if len(wrong) > len(missed):
+            self.wrong[str(site)] = [line for line in wrong if line not in missed]
+            print(f"{self.what}: {site}: {self.wrong[str(site)]}\n{course.place.log()}", flush=True)
+        shutil.rmtree(course.place.root)
+
+    def judge(self, tried):
+        print(f"{self.what}: {tried} calls, {self.missed} missed, exits {dict(self.ends)}, {len(self.wrong)} wrong")
+        assert self.wrong == {}
+        assert self.missed <= tried / 20 + 1, "hardly a call came where it was awaited"

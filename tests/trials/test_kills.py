@@ -1,0 +1,139 @@
+"""kill -9 at random moments, under a load of mixed files: nothing is lost, torn, doubled or different.
+
+A failure is repeated with the seed that it prints: `SEED=… pytest -m trial tests/trials/test_kills.py`.
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import undisturbed
+from daemons import descendants, wait_until
+from oracle import Consumer, Producer, Scene, account
+from shapes import drawn
+
+KILLS = int(os.environ.get("KILLS", "1000"))
+KILLS_IN_SHORT = 30
+SEED = int(os.environ.get("SEED", "20261126"))
+OPTIONS = {"tasks": ("slow",), "workers": 2, "split_seconds": 0.05, "more": 'format = "same"'}
+ENVIRONMENT = {"SLOW_SECONDS": "0.001"}
+
+
+@pytest.mark.timeout(1200)
+def test_thirty_kills_lose_tear_double_and_change_nothing(place, tmp_path):
+    tried(place, tmp_path, KILLS_IN_SHORT)
+
+
+@pytest.mark.trial
+@pytest.mark.timeout(20 * KILLS + 300)
+def test_a_thousand_kills_lose_tear_double_and_change_nothing(place, tmp_path):
+    tried(place, tmp_path, KILLS)
+
+
+def tried(place, tmp_path, kills):
+    here = place(**OPTIONS)
+    trial = Trial(here, Producer(here.root / "in", tmp_path / "oracle"), random.Random(SEED))
+    consumer = Consumer(here.root / "out", tmp_path / "oracle")
+    consumer.start()
+    for _ in range(kills):
+        trial.kill_once()
+    trial.rest()
+    consumer.stop()
+
+    dropped = trial.producer.dropped()
+    expected = undisturbed.outputs(tmp_path / "undisturbed", trial.producer, **OPTIONS)
+    found = account(Scene(here.root), dropped, consumer, expected)
+    recovered = sum(map(int, re.findall(r'"recovered": (\d+)', here.log())))
+    print(f"seed {SEED}: {kills} kills {trial.killed}, {len(dropped)} inputs, {recovered} taken up after a kill")
+    assert found.faults == []
+    assert found.published == {one.name for one in dropped}
+    assert recovered > kills / 10, "hardly a kill came at a moment of work"
+
+
+@pytest.mark.trial
+@pytest.mark.timeout(1800)
+def test_a_record_that_takes_the_daemon_down_each_time_costs_only_itself_in_the_end(place):
+    here = place()
+    texts = ["hello"] * 8
+    texts[5] = "please TAKE ALL"
+    here.drop("rows.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in texts))
+    here.drop("other.txt", "HELLO")
+    ends = 0
+    while (code := here.once()) == -signal.SIGKILL:
+        ends += 1
+        assert ends < 20, here.log()
+
+    assert code == 0
+    assert ends >= 10, "a few kills from outside would have been blamed on the record"
+    assert [r["index"] for r in here.records("rows.jsonl.jsonl") if r["errors"]] == [5]
+    assert [r["errors"] for r in here.records("other.txt.jsonl")] == [{}]
+
+
+class Trial:
+    """A daemon under load that is killed, and started again where it did not survive."""
+
+    def __init__(self, here, producer, dice):
+        self.here = here
+        self.producer = producer
+        self.dice = dice
+        self.daemon = None
+        self.killed = {"everything": 0, "worker": 0, "daemon": 0}
+
+    def kill_once(self):
+        """Drop some files, and kill something at some moment."""
+        for _ in range(self.dice.randint(1, 10)):
+            self.producer.drop(drawn(len(self.producer.dropped()), self.dice, largest=800))
+        if self.daemon is None:
+            self._start()
+        time.sleep(self.dice.uniform(0, 0.8))
+        what = self.dice.choice([*self.killed])
+        getattr(self, f"_kill_{what}")()
+        self.killed[what] += 1
+
+    def rest(self):
+        """Let what is left be finished."""
+        if self.daemon is not None:
+            assert self.here.stop(self.daemon) == 0, self.here.log()
+        assert self.here.once(more=ENVIRONMENT, timeout=1200) == 0, self.here.log()
+
+    def _start(self):
+        starts = self.here.starts()
+        self.daemon = self.here.start(more=ENVIRONMENT)
+        if self.dice.random() < 0.8:  # else it is killed while it is starting
+            wait_until(lambda: self.here.starts() > starts, place=self.here)
+
+    def _kill_everything(self):
+        self.here.kill_everything(self.daemon)
+        self.daemon = None
+
+    def _kill_worker(self):
+        below = descendants(self.daemon.pid)
+        if below:
+            kill(self.dice.choice(below))
+
+    def _kill_daemon(self):
+        """The daemon alone: its workers have to notice, and end."""
+        below = descendants(self.daemon.pid)
+        self.daemon.kill()
+        self.daemon.wait()
+        self.daemon = None
+        wait_until(lambda: not any(alive(pid) for pid in below), seconds=20)
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
