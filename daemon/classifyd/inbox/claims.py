@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from classifyd.inbox.moves import make_folders
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
@@ -30,7 +31,7 @@ class ClaimFolder:
 
     def hold(self) -> None:
         """Make the folder and lock it for as long as this process lives. Timeout if another process holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folders(self.folder)
         self._lock.acquire(timeout=0)
 
     def release(self) -> None:
@@ -80,6 +81,16 @@ class ClaimFolder:
                 with contextlib.suppress(OSError):
                     other.rmdir()
         return adopted
+
+    def made_for(self, claim: Claim) -> list[Path]:
+        """The folders whose entries a claim consists of, outermost first; to be fsynced in this order.
+
+        Were the rename safe before the folder that it led into, a power cut could leave the input nowhere.
+        """
+        inner = Path(claim.path).parent
+        above = [folder for folder in inner.parents if folder.is_relative_to(self.folder)]
+        source = (self.root / claim.name).parent
+        return [*reversed(above), inner, *([source] if source.is_dir() else [])]
 
     def forget(self, claim: Claim) -> None:
         """Remove the claim's folders once its file has moved on."""

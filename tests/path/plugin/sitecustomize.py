@@ -1,6 +1,7 @@
 """Lets a test kill the daemon right before or after one step: DIE="before ledger.intend"; and hinder its workers.
 
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
+HOLD_SECONDS=0.2 has what is held back tried again that soon.
 """
 
 import os
@@ -51,6 +52,11 @@ def hinder():
 # Only the daemon itself is armed, not its workers.
 if "DIE" in os.environ and "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv):
     arm(*os.environ["DIE"].split())
+
+if "HOLD_SECONDS" in os.environ and "run" in sys.argv:
+    from classifyd.service import holds
+
+    holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
 
 # Only its workers are hindered.
 if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
