@@ -1,6 +1,6 @@
 """Starts of the daemon by the thousand: each in a process forked from one that has its modules loaded already.
 
-What runs is what `classifyd run --once` runs; only its workers are forked, too, instead of spawned.
+What runs is what `classifyd run` runs; only its workers are forked, too, instead of spawned.
 """
 
 import multiprocessing
@@ -32,9 +32,20 @@ class Restarts:
 
     def once(self, root: Path) -> int:
         """Run the daemon of a folder until its inboxes are drained, its log in the file `log`; the exit code."""
+        return self.wait(self._ask(f"once {root}"))
+
+    def start(self, root: Path) -> int:
+        """Start the daemon of a folder; its process."""
+        return self._ask(f"run {root}")
+
+    def wait(self, process: int) -> int:
+        """Wait for a daemon's end; the exit code."""
+        return self._ask(f"wait {process}")
+
+    def _ask(self, what: str) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{root}\n")
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
@@ -46,14 +57,15 @@ def main() -> None:
 
     pipeline._own()
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            os._exit(_daemon(Path(line.strip()), load_config, serve))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        what, _, argument = line.strip().partition(" ")
+        if what == "wait":
+            answer = os.waitstatus_to_exitcode(os.waitpid(int(argument), 0)[1])
+        elif (answer := os.fork()) == 0:
+            os._exit(_daemon(Path(argument), load_config, lambda config: serve(config, once=what == "once")))  # noqa: B023  # at once
+        print(answer, flush=True)
 
 
-def _daemon(root: Path, load_config, serve) -> int:
+def _daemon(root: Path, load_config, run) -> int:
     log = os.open(root / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -61,7 +73,7 @@ def _daemon(root: Path, load_config, serve) -> int:
     fork = multiprocessing.get_context("fork")
     multiprocessing.get_context = lambda _=None: fork
     try:
-        return serve(load_config(root / "config.toml"), once=True)
+        return run(load_config(root / "config.toml"))
     except Exception as error:  # noqa: BLE001  # whatever ends a daemon is for the judge to see
         print(repr(error), file=sys.stderr, flush=True)
         return 99
