@@ -24,7 +24,7 @@ CLASSIFYD = Path(sys.executable).with_name("classifyd")
 
 sys.path.insert(0, str(ROOT / "docs"))
 import reference  # noqa: E402  # scripts beside the pages, not packages
-import trials  # noqa: E402
+import tally  # noqa: E402
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -157,14 +157,14 @@ def test_what_the_trials_found_is_entered_and_earlier_results_stay(tmp_path: Pat
     earlier = {
         "tests.trials.test_soak.test_a": {"counts": {}, "result": "passed", "seconds": 9, "on": "x", "commit": "y"}
     }
-    known = earlier | trials.results(tmp_path / "trials.xml", "abc", "2026-01-01")
-    page = trials.entered(f"before\n{trials.BEGIN}old\n{trials.END}after\n", known)
-    assert page.startswith(f"before\n{trials.BEGIN}{trials.HEAD}")
-    assert page.endswith(f"{trials.END}after\n")
+    known = earlier | tally.results(tmp_path / "trials.xml", "abc", "2026-01-01")
+    page = tally.entered(f"before\n{tally.BEGIN}old\n{tally.END}after\n", known)
+    assert page.startswith(f"before\n{tally.BEGIN}{tally.HEAD}")
+    assert page.endswith(f"{tally.END}after\n")
     rows = page.splitlines()[4:-2]
     assert rows == [
         "| nothing is lost (7) | 1000 kills, 0 lost, 10 min | passed | 2026-01-01 | `abc` |",
         "| this goes wrong | 3 s | failed | 2026-01-01 | `abc` |",
         "| a | 9 s | passed | x | `y` |",
     ]
-    assert trials.entered(page, known) == page
+    assert tally.entered(page, known) == page

@@ -31,6 +31,13 @@ def test_a_claim_keeps_the_path_below_the_inbox(tmp_path, held):
     assert not (tmp_path / "sub/a.txt").exists()
 
 
+def test_a_claims_folders_are_safe_from_the_outermost_in_before_the_one_it_came_from(tmp_path, held):
+    claim = held.claim(drop(tmp_path, "sub/a.txt"))
+
+    inside = held.folder / claim.id
+    assert [held.folder, inside, inside / "sub", tmp_path / "sub"] == held.made_for(claim)
+
+
 def test_a_second_claim_of_the_same_file_gets_nothing(tmp_path, held):
     found = drop(tmp_path, "a.txt")
 

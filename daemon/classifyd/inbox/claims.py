@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from classifyd import beneath
 from classifyd.errors import DiskFault
-from classifyd.inbox.moves import Entry, free_names, rename_entry
+from classifyd.inbox.moves import Entry, free_names, fsync_folder, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
@@ -41,6 +41,8 @@ class ClaimFolder:
         DiskFault if it cannot be made, or is not this user's own: whoever made it could swap what is held there.
         """
         with self._made(""):
+            for folder in (self.root, self.folder.parent):
+                fsync_folder(folder)  # whoever made what lies in them, perhaps right before the power was cut
             self._lock.acquire(timeout=0)
 
     def release(self) -> None:
@@ -93,6 +95,16 @@ class ClaimFolder:
                 with contextlib.suppress(OSError):
                     other.rmdir()
         return adopted
+
+    def made_for(self, claim: Claim) -> list[Path]:
+        """The folders whose entries a claim consists of, outermost first; to be fsynced in this order.
+
+        Were the rename safe before the folder that it led into, a power cut could leave the input nowhere.
+        """
+        inner = Path(claim.path).parent
+        above = [folder for folder in inner.parents if folder.is_relative_to(self.folder)]
+        source = (self.root / claim.name).parent
+        return [*reversed(above), inner, *([source] if source.is_dir() else [])]
 
     def forget(self, claim: Claim) -> None:
         """Remove the claim's folders once its file has moved on."""

@@ -121,8 +121,8 @@ class Dispatcher:
             try:
                 self._receive(order, outcome, results)
             except DiskFault as error:
-                # The ledger could not be told, so it never happened: the job is done again.
-                self._lines.put_back(order)
+                # The ledger could not be told, so it never happened: the job is done again, the attempt does not count.
+                self._lines.give_back(order)
                 self._holds.hold_for(LEDGER, error, "nothing is taken")
         results.ready.extend(self._done)
         self._done.clear()

@@ -75,10 +75,9 @@ class Entrance:
     def _take(self, intake: Intake, held: list[Work]) -> None:
         inbox = intake.inbox
         intake.prepare()
-        if not has_room(inbox.output, self._config.daemon.min_free_bytes):
-            raise DiskFault(
-                f"{inbox.output}: less than {self._config.daemon.min_free_bytes:,} bytes are free; free some"
-            )
+        for folder in (inbox.output, self._folders.state):
+            if not has_room(folder, self._config.daemon.min_free_bytes):
+                raise DiskFault(f"{folder}: less than {self._config.daemon.min_free_bytes:,} bytes are free; free some")
         if self._holds.release(inbox.name):
             log.info("inbox_usable_again", inbox=inbox.name)
         files = min(CLAIMS_PER_TURN, inbox.max_claimed_files - len(held))

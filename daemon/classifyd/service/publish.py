@@ -65,7 +65,7 @@ class Publisher:
         if not endings:
             return
         # The claims' own renames too: a power cut that undid one after publishing would have the input done twice.
-        for folder in {folder for ending in endings for folder in _renamed_in(ending)}:
+        for folder in dict.fromkeys(folder for ending in endings for folder in self._renamed_in(ending)):
             fsync_folder(folder)
         with self._ledger.commit():
             for ending in endings:
@@ -239,6 +239,12 @@ class Publisher:
                 return False
         return True
 
+    def _renamed_in(self, ending: Ending) -> list[Path]:
+        """The folders whose entries must be on the disk before the output may appear, in this order."""
+        if ending.work.in_place:
+            return [ending.part.parent]
+        return [*self._claims[ending.work.inbox.name].made_for(ending.claim), ending.part.parent]
+
     def _log_published(self, ending: Ending) -> None:
         work, total = ending.work, ending.total
         log.info(
@@ -250,15 +256,6 @@ class Publisher:
             review=total.reviews,
             seconds=round(time.time() - work.claim.claimed_at, 3),
         )
-
-
-def _renamed_in(ending: Ending) -> tuple[Path, ...]:
-    """The folders whose entries must be on the disk before the output may appear."""
-    claimed = Path(ending.claim.path).parent
-    if ending.work.in_place:
-        return (ending.part.parent,)
-    source = (ending.work.inbox.path / ending.claim.name).parent
-    return (ending.part.parent, claimed, *((source,) if source.is_dir() else ()))
 
 
 def _below(work: Work) -> Path | None:

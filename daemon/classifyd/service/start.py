@@ -1,6 +1,7 @@
 """What happens before the first input is taken: one daemon per state folder, plugins known, models loaded."""
 
 import contextlib
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from classifyd.config import Config, check_formats, check_tasks
 from classifyd.errors import ConfigError, UnavailableError
-from classifyd.inbox.moves import make_folders
+from classifyd.inbox.moves import fsync_folder, make_folders
 from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
 from classifyd.workers import LocalWorkers, Outcome
 
@@ -35,7 +36,11 @@ def daemon_id(state: Path) -> str:
         known = path.read_text(encoding="ascii").strip()
         if known:
             return known
-    path.write_text(secrets.token_hex(6), encoding="ascii")
+    with path.open("w", encoding="ascii") as file:
+        file.write(secrets.token_hex(6))
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_folder(state)  # under another name after a power cut it would not know its own folders
     return daemon_id(state)
 
 

@@ -2,12 +2,15 @@
 
 HEARD=file has every process tell there what it unpickles, starts and connects to.
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
+LINGER="publish.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the thread
+that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
 """
 
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 WHERE = {
     "ledger.claimed": ("classifyd.ledger", "Ledger", "claimed"),
@@ -16,14 +19,19 @@ WHERE = {
     "publish.published": ("classifyd.ledger", "Ledger", "published"),
     "moves.rename_exclusive": ("classifyd.service.publish", None, "rename_exclusive"),
     "publish.move": ("classifyd.service.publish", None, "move"),
+    "entrance.recover": ("classifyd.service.entrance", "Entrance", "recover"),
 }
 
 
-def arm(when, step):
+def found(step):
     module, owner, name = WHERE[step]
     __import__(module)
     place = getattr(sys.modules[module], owner) if owner else sys.modules[module]
-    real = getattr(place, name)
+    return place, name, getattr(place, name)
+
+
+def arm(when, step):
+    place, name, real = found(step)
 
     def deadly(*arguments, **options):
         if when == "before":
@@ -33,6 +41,29 @@ def arm(when, step):
         return result
 
     setattr(place, name, deadly)
+
+
+def linger(step):
+    place, name, real = found(step)
+
+    def slow(*arguments, **options):
+        Path("lingering").touch()
+        end = time.monotonic() + 1
+        while time.monotonic() < end:  # a signal cuts a sleep short
+            time.sleep(0.05)
+        return real(*arguments, **options)
+
+    setattr(place, name, slow)
+
+
+def deafen():
+    from watchdog.observers.inotify import InotifyEmitter
+
+    def die(*_):
+        Path("deaf").touch()
+        raise SystemExit
+
+    InotifyEmitter.queue_events = die
 
 
 def hinder():
@@ -66,8 +97,17 @@ if "HEARD" in os.environ:
     listen(os.environ["HEARD"])
 
 # Only the daemon itself is armed, not its workers.
-if "DIE" in os.environ and "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv):
+DAEMON = "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv)
+if "DIE" in os.environ and DAEMON:
     arm(*os.environ["DIE"].split())
+if "LINGER" in os.environ and DAEMON:
+    linger(os.environ["LINGER"])
+if "DEAF" in os.environ and DAEMON:
+    deafen()
+if "HOLD_SECONDS" in os.environ and DAEMON:
+    from classifyd.service import holds
+
+    holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
 
 # Only its workers are hindered.
 if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):

@@ -1,4 +1,4 @@
-"""Enters what `make trials` found into docs/reliability.md: python docs/trials.py trials.xml.
+"""Enters what `make trials` found into docs/reliability.md: python docs/tally.py trials.xml.
 
 `trials.xml` is pytest's own report. A trial tells its counts with `record_property("kills", 1000)`. Results are kept in
 trials.json, so that a run of some trials leaves those of the others as they were.
