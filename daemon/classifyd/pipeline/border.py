@@ -8,6 +8,7 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TypeVar
@@ -40,8 +41,8 @@ class Escaped(Exception):  # it says what happened, as the errors of `errors` do
 class Border:
     """A context for calls of foreign code. `worker` says whether this process may be ended for what they do.
 
-    A process that was forked in a call and comes back ends in silence: it is nobody's worker. The file mode mask is
-    put back: outputs get their modes by it.
+    A process that was forked in a call and comes back ends in silence: it is nobody's worker. The recursion limit and
+    the file mode mask are put back: outputs get their modes by it.
     """
 
     def __init__(self, *, worker: bool = False) -> None:
@@ -50,6 +51,7 @@ class Border:
         self._own: dict[int, tuple[int, int]] = {}
         self._umask = os.umask(0)
         os.umask(self._umask)
+        self._recursion = sys.getrecursionlimit()
 
     def keep(self, descriptors: Iterable[int]) -> None:
         """These are the worker's own; a call that closes one ends it."""
@@ -72,6 +74,7 @@ class Border:
         if os.getpid() != self._pid:
             os._exit(FORKED)
         os.umask(self._umask)
+        sys.setrecursionlimit(self._recursion)
         if not self._worker:
             return
         if isinstance(error, MemoryError):
@@ -100,12 +103,12 @@ class Border:
             yield item
 
 
-def how_it_ended(code: int | None) -> str:
+def how_it_ended(code: int) -> str:
     """A sentence on the exit code of a worker: a signal's name, or one of the codes above."""
-    if code is not None and code < 0:
+    if code < 0:
         with contextlib.suppress(ValueError):
             return f"its process was killed by {signal.Signals(-code).name}"
-    return _REASONS.get(code or 0, f"its process ended with exit code {code}")
+    return _REASONS.get(code, f"its process ended with exit code {code}")
 
 
 def lowest_free() -> int:

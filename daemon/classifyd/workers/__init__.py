@@ -17,12 +17,15 @@ import structlog
 from classifyd.jobs import Job, JobReport
 from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.breadcrumb import Crumb
-from classifyd.workers.process import Died, Process
+from classifyd.workers.process import START_SECONDS, Died, Process
 from classifyd.workers.worker import Terms
 
 __all__ = ["Engine", "LocalWorkers", "Outcome", "Pins", "Terms"]
 
 log = structlog.get_logger()
+
+STUCK_SECONDS = 60.0
+"""A worker that still has its job so long after the deadline cannot be ended: ending one takes some seconds."""
 
 PAUSE_SECONDS = 1.0
 """Before a job whose worker was gone before it began is given back: what keeps workers from starting may last."""
@@ -84,6 +87,12 @@ class LocalWorkers:
         """How many workers have a job."""
         return sum(worker.busy for worker in self._workers)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether a worker has a job that should long have been ended."""
+        now = time.monotonic()
+        return any(worker.busy and now >= worker.deadline + STUCK_SECONDS for worker in self._workers)
+
     def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
         """Give a job to a free worker, sooner to one that is warm; there must be one."""
         self._give(sorted(self._workers, key=lambda worker: worker.cold), number, make, deadline_seconds)
@@ -119,6 +128,7 @@ class _Worker:
         self.crumb_path = crumb_path
         self.cold = True
         self.busy = False
+        self.deadline = 0.0
         self._done = done
         self._terms = terms
         self._process: Process | None = None
@@ -130,13 +140,16 @@ class _Worker:
         with contextlib.suppress(OSError):  # on a full disk an old crumb stays, of a job that was done
             Path(self.crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
         self.busy = True
-        problem = self._begin()
-        arguments = (number, job, time.monotonic() + deadline_seconds, problem)
+        self.deadline = time.monotonic() + deadline_seconds + (START_SECONDS if self.cold else 0)
+        arguments = (number, job, deadline_seconds, self._begin())
         self._thread = threading.Thread(target=self._wait, args=arguments, name="waits-for-a-worker", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        if not self.busy and self._process is not None and (self._replaced or not self._process.alive):
+        if self.busy or self._process is None:
+            return
+        # One that ended before its first job would do so again: it is replaced when there is one.
+        if self._replaced or not (self.cold or self._process.alive):
             self._begin()
 
     def stop(self) -> None:
@@ -147,6 +160,7 @@ class _Worker:
             self._thread.join()
         if self._process is not None:
             self._process.close()
+            self._process = None
         with contextlib.suppress(OSError):
             Path(self.crumb_path).unlink()
 
@@ -166,9 +180,9 @@ class _Worker:
             return f"no worker can be started: {error.strerror}"
         return ""
 
-    def _wait(self, number: int, job: Job, deadline: float, problem: str) -> None:
+    def _wait(self, number: int, job: Job, seconds: float, problem: str) -> None:
         """The thread of one job: however it ends, `done` is told and the worker is free again."""
-        outcome = self._outcome(number, job, deadline, problem)
+        outcome = self._outcome(number, job, seconds, problem)
         report = outcome.report
         self.cold = report is None
         self._replaced = outcome.death if report is None else report.worn
@@ -177,12 +191,12 @@ class _Worker:
         self.busy = False
         self._done(outcome)
 
-    def _outcome(self, number: int, job: Job, deadline: float, problem: str) -> Outcome:
+    def _outcome(self, number: int, job: Job, seconds: float, problem: str) -> Outcome:
         process = self._process
         if process is None:
             return Outcome(number, job, death=problem, lost=True)
         try:
-            return Outcome(number, job, process.run(number, job, deadline))
+            return Outcome(number, job, process.run(number, job, seconds))
         except Died as death:
             why = str(death)
         except Exception as error:  # noqa: BLE001  # whatever it is, the job must not be waited for without end

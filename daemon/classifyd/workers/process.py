@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from classifyd.jobs import Job, JobReport
 from classifyd.pipeline.border import how_it_ended
 from classifyd.workers.line import Garbled, Incoming, framed, read_some, unpickled
-from classifyd.workers.worker import Terms, memory_bytes, work
+from classifyd.workers.worker import READY, Terms, memory_bytes, work
 
 LOOK_SECONDS = 0.25
 """How often a busy worker's deadline and memory are looked at."""
 KEPT = ("RssAnon", "RssShmem")
 """The memory that a worker alone needs. RLIMIT_DATA ends one that takes too much sooner; this is for what it misses."""
+START_SECONDS = 120.0
+"""So long may a process take to begin and to load its plugins, before its first job counts the time."""
 END_SECONDS = 5.0
 """A killed process is gone at once, unless the kernel is in the middle of something for it."""
 
@@ -45,6 +47,7 @@ class Process:
         self.pid = self._process.pid
         self._pidfd = os.pidfd_open(self.pid)
         self._incoming = Incoming()
+        self._ready = False
         self._ended = False
 
     @property
@@ -52,15 +55,17 @@ class Process:
         """Whether the process still runs."""
         return self._process.exitcode is None
 
-    def run(self, number: int, job: Job, deadline: float) -> JobReport:
-        """Have a job done before a monotonic time; its report. Died if the worker did, or had to be killed."""
+    def run(self, number: int, job: Job, seconds: float) -> JobReport:
+        """Have a job done within so many seconds; its report. Died if the worker did, or had to be killed."""
         conversation = _Conversation(self._line, self._pidfd, framed(pickle.dumps((number, job))), self._incoming)
+        deadline = time.monotonic() + (seconds if self._ready else START_SECONDS)
         try:
             while not conversation.ended(LOOK_SECONDS):
-                for message in conversation.messages():
-                    report = self._report(number, message)
-                    if report is not None:
+                for told, report in map(self._told, conversation.messages()):
+                    if report is not None and told == number:
                         return report
+                    if told == READY:
+                        self._ready, deadline = True, time.monotonic() + seconds
                 self._watch(deadline)
         except Garbled as error:
             raise Died(f"its report cannot be read: {error}") from error
@@ -84,11 +89,11 @@ class Process:
         with contextlib.suppress(ValueError):  # it has not gone yet
             self._process.close()
 
-    def _report(self, number: int, message: bytes) -> JobReport | None:
-        """The report of this job by this process; None for another's, such as a forked child's that went on."""
+    def _told(self, message: bytes) -> tuple[int | None, JobReport | None]:
+        """What a message says, and of which job; nothing if it is another process's: a child's that it forked."""
         match unpickled(message):
-            case (int(told), int(pid), JobReport() as report):
-                return report if (told, pid) == (number, self.pid) else None
+            case (int(told), int(pid), JobReport() | None as report):
+                return (told, report) if pid == self.pid else (None, None)
         raise Garbled("it is no report")
 
     def _watch(self, deadline: float) -> None:
@@ -100,7 +105,8 @@ class Process:
 
     def _how(self) -> str:
         self._process.join(END_SECONDS)
-        return how_it_ended(self._process.exitcode)
+        code = self._process.exitcode
+        return "its line to the daemon was closed" if code is None else how_it_ended(code)
 
 
 class _Conversation:

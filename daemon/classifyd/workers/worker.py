@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from classifyd import logs, pipeline, plugins
-from classifyd.jobs import Job, JobReport
+from classifyd.jobs import JobReport
 from classifyd.pipeline.border import LOST_REPORT, OUT_OF_MEMORY, Border, lowest_free
 from classifyd.pipeline.breadcrumb import Crumb, Trail
 from classifyd.workers.line import MAX_MESSAGE_BYTES, framed, receive
@@ -21,8 +21,10 @@ from classifyd.workers.line import MAX_MESSAGE_BYTES, framed, receive
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
-_MORE_LIKELY = "500"
-"""When the machine is out of memory the kernel takes a worker, which is expendable, before the daemon."""
+READY = 0
+"""The number, which no job has, under which a worker says that its plugins are loaded."""
+OOM_SCORE = 500
+"""So much a worker's oom_score_adj (proc(5)) is above the daemon's, out of a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,24 @@ class Terms:
 
 
 def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> None:
-    """Do jobs as they come over the line, until it ends; end when the process `daemon` does."""
+    """Load the plugins and say so, then do jobs as they come over the line, until it or the process `daemon` ends."""
     _settle(daemon, terms)
     logs.configure(terms.log_format, terms.log_level)
+    trail = Trail(crumb_path)
+    border = Border(worker=True)
+    border.keep((0, 1, 2, line.fileno(), trail.descriptor))
+    line.set_inheritable(False)  # nor is it for programs that plugins start
+    try:
+        jobs = pipeline.Pipeline(plugins.load(), border, trail)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    line.sendall(framed(pickle.dumps((READY, os.getpid(), None))))
     wear = _Wear(terms)
-    worker = _Worker(line, Trail(crumb_path))
     while (message := receive(line)) is not None:
         number, job = pickle.loads(message)  # noqa: S301  # the daemon's own
-        report = worker.report(job)
+        with contextlib.suppress(OSError):  # on a full disk there is no crumb, and nobody to blame
+            trail.drop(Crumb("beginning"))
+        report = jobs.run(job)
         line.sendall(framed(_packed(number, replace(report, worn=wear.found()))))
 
 
@@ -58,32 +70,17 @@ def _settle(daemon: int, terms: Terms) -> None:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is the daemon's affair
     os.dup2(2, 1)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY, encoding="ascii")
+    _offer_to_die_first()
     if terms.memory_bytes is not None and not terms.reserving:
         # Private writable memory, since Linux 4.7. (RLIMIT_AS would also count what is only mapped: models, libraries.)
         resource.setrlimit(resource.RLIMIT_DATA, (terms.memory_bytes, terms.memory_bytes))
 
 
-class _Worker:
-    """Runs jobs with the plugins, which are loaded for the first one."""
-
-    def __init__(self, line: socket.socket, trail: Trail) -> None:
-        self._border = Border(worker=True)
-        self._border.keep((0, 1, 2, line.fileno(), trail.descriptor))
-        self._trail = trail
-        self._pipeline: pipeline.Pipeline | None = None
-
-    def report(self, job: Job) -> JobReport:
-        """What came of a job; it has begun once there is a crumb."""
-        with contextlib.suppress(OSError):  # on a full disk there is no crumb, and nobody to blame
-            self._trail.drop(Crumb("beginning"))
-        try:
-            if self._pipeline is None:
-                self._pipeline = pipeline.Pipeline(plugins.load(), self._border, self._trail)
-            return self._pipeline.run(job)
-        except MemoryError:
-            os._exit(OUT_OF_MEMORY)
+def _offer_to_die_first() -> None:
+    """Where memory is short the kernel is to end a worker, which can be replaced, and not the daemon."""
+    score = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):  # a sandbox may show no /proc; to raise the score needs no privilege
+        score.write_text(str(min(1000, int(score.read_text()) + OOM_SCORE)), encoding="ascii")
 
 
 class _Wear:
