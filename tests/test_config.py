@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from classifyd import config
+from classifyd.config.memory import memory_share
 from classifyd.config.schema import DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection
 from classifyd.errors import ConfigError
 from classifyd.jobs import Offer, Offers
@@ -48,7 +49,9 @@ def test_three_settings_make_an_inbox_and_the_rest_is_filled_in(file: Path) -> N
     assert inbox == config.InboxConfig(
         "mail", base / "in", ("spam", "topic"), base / "in-labelled", str(base / "in-done"), base / "in-quarantine"
     )
-    assert found.daemon == config.DaemonConfig(base / "state", workers=config.cores())
+    cores = config.cores()
+    memory = memory_share(cores)
+    assert found.daemon == config.DaemonConfig(base / "state", workers=cores, worker_memory_bytes=memory)
     assert found.models == base / "models"
     assert found.task("spam") == config.TaskConfig()
 

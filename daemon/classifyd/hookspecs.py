@@ -26,9 +26,16 @@ def register_writers() -> Sequence[Writer]:  # type: ignore[empty-body]  # a spe
 
 @hookspec
 def job_done(report: JobReport) -> None:
-    """Called in a worker after a job, with its counts; what it raises is logged and otherwise ignored."""
+    """Called in a worker of the daemon some time after a job, with its counts: at most once for each.
+
+    What an observer raises is logged and otherwise ignored. One that ends its worker, or takes longer than a minute
+    for what it is told, is not told that again.
+    """
 
 
 @hookspec
 def file_done(report: FileReport) -> None:
-    """Called in a worker after an input was published or quarantined; at least once for each, across restarts."""
+    """Called in a worker of the daemon some time after an input was published or quarantined: at most once for each.
+
+    A daemon that is killed in between does not tell it later: who must know of every input looks at the outputs.
+    """

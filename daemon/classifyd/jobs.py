@@ -164,7 +164,9 @@ class JobReport:
     """What a worker hands back: the parts, the time it took, its memory, and faults that are not an input's own.
 
     `unloadable` names tasks that could not be loaded: no part was then written. `sick` names tasks that failed on
-    every record they were given: the parts say so record by record. `fault` is one of the disk or the worker itself.
+    every record they were given: the parts say so record by record; `answered` those that did answer some. `fault` is
+    one of the disk or the worker itself. `worn` is why the worker should be replaced after this job, empty if it may
+    go on.
     """
 
     parts: tuple[PartReport, ...] = ()
@@ -174,11 +176,13 @@ class JobReport:
     pid: int = 0
     unloadable: Mapping[str, Fault] = EMPTY
     sick: Mapping[str, Fault] = EMPTY
+    answered: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
     reader: str = ""
     spooled: bool = False
     offers: "Offers | None" = None
     fault: Fault | None = None
+    worn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

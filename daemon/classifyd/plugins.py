@@ -72,7 +72,7 @@ class _Loading:
         offer = Offer(point.name, distribution, point.dist.version if point.dist else "?")
         try:
             self.offers.append(self._load(point, offer))
-        except Exception as error:  # noqa: BLE001  # a plugin is foreign code: whatever it raises is its own problem
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin is foreign code: what it raises is its own
             problem = f"{distribution}: entry point {point.name} = {point.value}: {type(error).__name__}: {error}"
             self.offers.append(replace(offer, problem=problem))
 
@@ -84,7 +84,7 @@ class _Loading:
             tasks = _call(plugin, "register_tasks", Task, self._check_task)
             readers = _call(plugin, "register_readers", Reader, lambda _: None)
             writers = _call(plugin, "register_writers", Writer, self._check_writer)
-        except Exception:
+        except (Exception, SystemExit):
             self.manager.unregister(plugin)
             raise
         self.tasks.update({task.name: task for task in tasks})

@@ -14,7 +14,7 @@ COMMANDS = [
     *(["config", "check"], ["config", "show"]),
 ]
 HEAVY = {
-    *("pydantic", "numpy", "pebble", "structlog", "pluggy", "watchdog", "sqlite3", "onnxruntime", "tokenizers"),
+    *("pydantic", "numpy", "structlog", "pluggy", "watchdog", "sqlite3", "onnxruntime", "tokenizers"),
     *("torch", "transformers", "pyarrow", "charset_normalizer", "selectolax", "classifyd_bert"),
     *("classifyd.config", "classifyd.plugins", "classifyd.service", "classifyd.values"),
 }

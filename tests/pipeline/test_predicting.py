@@ -3,8 +3,10 @@ import math
 import pytest
 
 from classifyd.jobs import TaskSpec
+from classifyd.pipeline import predicting
+from classifyd.pipeline.border import Border
 from classifyd.pipeline.loading import Loaded
-from classifyd.pipeline.predicting import FAILURES_IN_A_ROW, predict
+from classifyd.pipeline.predicting import FAILURES_IN_A_ROW
 from classifyd.values import Annotation, Label, Record, Span
 
 
@@ -27,6 +29,10 @@ class Says:
 
     def predict(self, records):
         return [self.answer for _ in records]
+
+
+def predict(task, given):
+    return predicting.predict(task, given, Border())
 
 
 def loaded(predictor, review_below=0.0):

@@ -1,3 +1,4 @@
+from classifyd.pipeline.breadcrumb import Range
 from classifyd.service import holds as module
 from classifyd.service.holds import Breakers, Holds
 
@@ -36,3 +37,28 @@ def test_an_answer_in_between_keeps_the_breaker_from_tripping():
         assert not breakers.failed("spam", "why")
         assert not breakers.failed("spam", "why")
         breakers.worked("spam")
+
+
+def test_a_task_that_ends_workers_over_ranges_that_have_nothing_in_common_is_held():
+    breakers = Breakers()
+
+    assert not breakers.died("spam", [Range("a", 0, 0, 100)], "crash")
+    assert not breakers.died("spam", [Range("a", 0, 0, 50)], "crash")
+    assert not breakers.died("spam", [Range("a", 0, 50, 100)], "crash")
+    assert breakers.died("spam", [Range("b", 0, 0, 1)], "crash")
+    assert breakers.tripped("spam")
+
+
+def test_however_long_one_record_is_sought_its_task_is_not_held():
+    breakers = Breakers()
+
+    assert not any(breakers.died("spam", [Range("a", 0, 0, 2**n)], "crash") for n in range(20, -1, -1))
+
+
+def test_an_answer_clears_a_task_of_the_workers_it_ended():
+    breakers = Breakers()
+    for start in range(2):
+        breakers.died("spam", [Range("a", 0, start, start + 1)], "crash")
+    breakers.worked("spam")
+
+    assert not breakers.died("spam", [Range("a", 0, 9, 10)], "crash")

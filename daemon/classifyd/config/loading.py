@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from classifyd.config.environment import override
 from classifyd.config.folders import folder_faults
+from classifyd.config.memory import memory_share
 from classifyd.config.offers import CheckRecipe, format_faults, recipe_faults, task_faults
 from classifyd.config.schema import (
     SECTIONS,
@@ -226,7 +227,9 @@ def _validated(model: type[_M], raw: Mapping[str, Any]) -> _M | None:
 def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
     values = section.model_dump(exclude={"state", "workers"})
     values |= {name: int(value) for name, value in values.items() if name.endswith("_bytes")}
-    return DaemonConfig(state=state, workers=section.workers or cores(), **values)
+    workers = section.workers or cores()
+    values["worker_memory_bytes"] = values["worker_memory_bytes"] or memory_share(workers)
+    return DaemonConfig(state=state, workers=workers, **values)
 
 
 def _inbox_faults(section: InboxSection) -> Iterator[str]:

@@ -35,7 +35,7 @@ class Section(BaseModel):
 
 
 class DaemonSection(Section):
-    """The table [daemon]. `workers = 0` asks for one per core."""
+    """The table [daemon]. 0 asks for one worker per core, and for a share of the memory that there is for each."""
 
     state: PathText = "state"
     scan_seconds: Seconds = _default(DaemonConfig, "scan_seconds")
@@ -43,6 +43,7 @@ class DaemonSection(Section):
         DaemonConfig, "settle_seconds"
     )
     workers: Annotated[int, Field(ge=0, le=1024)] = 0
+    worker_memory_bytes: Annotated[ByteSize, BeforeValidator(_no_truth), Field(ge=0)] = ByteSize(0)
     threads: Annotated[int, Field(ge=1, le=1024)] = _default(DaemonConfig, "threads")
     device: Literal["cpu", "cuda"] = _default(DaemonConfig, "device")
     drain_seconds: Seconds = _default(DaemonConfig, "drain_seconds")

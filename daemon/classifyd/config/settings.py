@@ -42,12 +42,13 @@ class InboxConfig:
 
 @dataclass(frozen=True, slots=True)
 class DaemonConfig:
-    """How the daemon itself works; `workers` is resolved to a number of processes."""
+    """How the daemon itself works; `workers` and `worker_memory_bytes` (0 in the file) are resolved to numbers."""
 
     state: Path
     scan_seconds: float = 5.0
     settle_seconds: float = 1.0
     workers: int = 1
+    worker_memory_bytes: int = 4 * 2**30
     threads: int = 1
     device: str = "cpu"
     drain_seconds: float = 30.0

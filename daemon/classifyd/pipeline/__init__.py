@@ -5,8 +5,8 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 
@@ -14,34 +14,29 @@ from classifyd import plugins
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, Inspect, Job, JobReport, Observe, PartReport
 from classifyd.pipeline.annotate import Annotating
+from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import Crumb, Trail
 from classifyd.pipeline.cutting import cut_up, open_all
 from classifyd.pipeline.loading import Predictors
 from classifyd.pipeline.parts import write_whole
 from classifyd.values import Fault
 
-__all__ = ["Pipeline", "run"]
+__all__ = ["Pipeline"]
 
 log = structlog.get_logger()
 
 
-def run(job: Job) -> JobReport:
-    """Run one job with this process's own pipeline, made at the first call; faults are in the report, not raised."""
-    return _own().run(job)
-
-
-@cache
-def _own() -> "Pipeline":
-    return Pipeline(plugins.load())
-
-
 class Pipeline:
-    """Runs jobs with the plugins of one registry, keeping loaded predictors from job to job."""
+    """Runs jobs with the plugins of one registry, keeping loaded predictors from job to job.
 
-    def __init__(self, registry: plugins.Registry) -> None:
+    `border` and `trail` are the worker's own; without them nothing that plugins do ends this process.
+    """
+
+    def __init__(self, registry: plugins.Registry, border: Border | None = None, trail: Trail | None = None) -> None:
         self.registry = registry
-        self.predictors = Predictors(registry)
-        self._trails: dict[str, Trail] = {}
+        self.border = border or Border()
+        self.predictors = Predictors(registry, self.border)
+        self._trails = {trail.path: trail} if trail else {}
 
     def run(self, job: Job, seen: Callable[[PartReport], None] | None = None) -> JobReport:
         """Run one job and measure it. `seen` is told of each part as it is finished, for progress bars.
@@ -58,6 +53,7 @@ class Pipeline:
                 fault=Fault(DiskFault.__name__, f"{error.filename or 'the worker'}: {error.strerror or error}")
             )
         except Exception as error:  # noqa: BLE001  # a writer is foreign code: its inbox waits, and says why
+            self.border.look(error)
             report = JobReport(fault=Fault(type(error).__name__, f"{type(error).__name__}: {error}"))
         return replace(
             report,
@@ -72,7 +68,7 @@ class Pipeline:
             case Annotate():
                 return self._annotate(job, seen)
             case CutUp():
-                return cut_up(job, self.registry.readers)
+                return cut_up(job, self.registry.readers, self.border)
             case Assemble():
                 return self._assemble(job)
             case Inspect():
@@ -95,7 +91,7 @@ class Pipeline:
             return JobReport(unloadable=unloadable)
         loaded = [self.predictors.get(spec, job.device, job.threads) for spec in job.tasks]
         writer = self.registry.writer(job.format)
-        annotating = Annotating(job, loaded, self.registry.readers, writer, trail)
+        annotating = Annotating(job, loaded, self.registry.readers, writer, trail, self.border)
         parts = []
         for part in annotating.parts():
             parts.append(part)
@@ -106,16 +102,22 @@ class Pipeline:
             if tally.fault is not None and tally.failed == tally.given
         }
         trail.drop(Crumb("resting"))
-        report = JobReport(tuple(parts), sick=sick)
-        self._tell("job_done", report)
-        return report
+        answered = tuple(task for task, tally in annotating.tallies.items() if tally.answered)
+        return JobReport(tuple(parts), sick=sick, answered=answered)
 
     def _assemble(self, job: Assemble) -> JobReport:
         writer = self.registry.writer(job.format)
-        written = write_whole(Path(job.output), lambda stream: writer.assemble(open_all(job.parts), stream))
+
+        def assemble(stream: BinaryIO) -> None:
+            with self.border:
+                writer.assemble(open_all(job.parts), stream)
+
+        written = write_whole(Path(job.output), assemble)
         return JobReport((PartReport(job.claim, 0, size=written.size, digest=written.digest),))
 
     def _observe(self, job: Observe) -> JobReport:
+        for report in job.jobs:
+            self._tell("job_done", report)
         for file in job.files:
             self._tell("file_done", file)
         return JobReport()
@@ -123,7 +125,8 @@ class Pipeline:
     def _tell(self, hook: str, report: object) -> None:
         for implementation in getattr(self.registry.hook, hook).get_hookimpls():
             try:
-                implementation.function(report)
+                with self.border:
+                    implementation.function(report)
             except Exception as error:  # noqa: BLE001  # an observer is foreign code and must not sink the job
                 log.warning("observer_failed", plugin=implementation.plugin_name, hook=hook, error=repr(error))
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from classifyd.api import Reader, UnreadableFile, Writer
 from classifyd.jobs import Annotate, PartReport, Split, Suspect
+from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
 from classifyd.pipeline.loading import Loaded
 from classifyd.pipeline.parts import write_whole
@@ -41,6 +42,10 @@ class Tally:
     failed: int = 0
     fault: Fault | None = None
 
+    @property
+    def answered(self) -> int:
+        return self.given - self.failed
+
     def add(self, annotations: Iterable[Annotation]) -> None:
         for annotation in annotations:
             self.given += 1
@@ -58,6 +63,7 @@ class Annotating:
     readers: Sequence[Reader]
     writer: Writer
     trail: Trail
+    border: Border
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     def parts(self) -> Iterator[PartReport]:
@@ -77,7 +83,8 @@ class Annotating:
         return count.report(written.size, written.digest)
 
     def _write(self, split: Split, flow: "_Flow", count: "_Count", stream: BinaryIO) -> None:
-        self.writer.write(map(count.see, flow.of(split)), stream, self._writing())
+        with self.border:
+            self.writer.write(map(count.see, flow.of(split)), stream, self._writing())
 
     def _writing(self) -> WriteOptions:
         """The job's options, with the tasks that mark spans where all of them are known: columns are the same then."""
@@ -99,7 +106,10 @@ class Annotating:
 
     def _read(self, split: Split) -> Iterator[Record]:
         with opened_split(split, self.job.reading) as source:
-            yield from pick_reader(self.readers, split.reader, source).read(source, split.cut)
+            reader = pick_reader(self.readers, split.reader, source)
+            with self.border:
+                records = iter(reader.read(source, split.cut))
+            yield from self.border.each(records)
 
     # ------------------------------------------------------------------ predicting
 
@@ -122,8 +132,8 @@ class Annotating:
         answers: dict[int, Annotation] = {}
         tally = self.tallies.setdefault(loaded.spec.name, Tally())
         for group in _groups(loaded.spec.name, chunk):
-            self.trail.drop(Crumb("predicting", loaded.spec.name, _ranges(group, chunk)))
-            annotations = predict(loaded, [_record(chunk[place]) for place in group])
+            self.trail.drop(Crumb("predicting", loaded.spec.name, _ranges(group, chunk), tally.answered))
+            annotations = predict(loaded, [_record(chunk[place]) for place in group], self.border)
             tally.add(annotations)
             answers.update(zip(group, annotations, strict=True))
         for place, item in enumerate(chunk):

@@ -19,39 +19,37 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Crumb:
-    """A worker's last deed: `loading` a task, `predicting` ranges with it, or no task's: `reading`, `writing`."""
+    """A worker's last deed: `loading` a task, `predicting` ranges with it, or no task's: `reading`, `writing`.
+
+    `answered` is how many records of the job the task had answered before.
+    """
 
     deed: str
     task: str = ""
     ranges: tuple[Range, ...] = ()
+    answered: int = 0
 
 
 class Trail:
     """Writes crumbs to one small file of a worker's own; a plain write survives the death of the process."""
 
     def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.path = path
+        self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def drop(self, crumb: Crumb) -> None:
         """Replace the last crumb."""
         ranges = [[r.claim, r.number, r.start, r.end] for r in crumb.ranges]
-        line = json.dumps({"pid": os.getpid(), "deed": crumb.deed, "task": crumb.task, "ranges": ranges}).encode()
-        os.pwrite(self._file, line, 0)
-        os.ftruncate(self._file, len(line))
+        found = {"deed": crumb.deed, "task": crumb.task, "ranges": ranges, "answered": crumb.answered}
+        line = json.dumps(found).encode()
+        os.pwrite(self.descriptor, line, 0)
+        os.ftruncate(self.descriptor, len(line))
 
 
 def read(path: str) -> Crumb | None:
     """The crumb a dead worker left; None if there is none or it was torn."""
     try:
         found: dict[str, Any] = json.loads(Path(path).read_bytes())
-        return Crumb(found["deed"], found["task"], tuple(Range(*r) for r in found["ranges"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def read_pid(path: str) -> int | None:
-    """The process that left the crumb; None if there is none."""
-    try:
-        return int(json.loads(Path(path).read_bytes())["pid"])
+        return Crumb(found["deed"], found["task"], tuple(Range(*r) for r in found["ranges"]), found["answered"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,6 +8,7 @@ from typing import Any
 from classifyd import bundles
 from classifyd.api import Bundle, ClassifydError, Predictor, Setup
 from classifyd.jobs import TaskSpec
+from classifyd.pipeline.border import Border
 from classifyd.plugins import Registry
 from classifyd.values import EMPTY, Annotation, Fault
 
@@ -49,8 +50,9 @@ class Loaded:
 class Predictors:
     """The worker's loaded tasks. A task's second-newest version stays, for inputs that were claimed under it."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, border: Border) -> None:
         self._registry = registry
+        self._border = border
         self._loaded: dict[str, Loaded] = {}
 
     def get(self, spec: TaskSpec, device: str, threads: int) -> Loaded:
@@ -76,7 +78,8 @@ class Predictors:
     def _load(self, spec: TaskSpec, device: str, threads: int) -> Loaded:
         bundle = _opened(spec)
         task = self._registry.task(spec.name)
-        predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
+        with self._border:
+            predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
         return Loaded(
             spec,
             predictor,
@@ -91,7 +94,8 @@ class Predictors:
         for key in keys[: len(keys) - KEPT_VERSIONS + 1]:
             close = getattr(self._loaded.pop(key).predictor, "close", None)
             if close is not None:
-                close()
+                with self._border:
+                    close()
 
 
 def _opened(spec: TaskSpec) -> Bundle | None:

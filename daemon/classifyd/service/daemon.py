@@ -10,7 +10,7 @@ import structlog
 from classifyd import notify
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Claim, FileReport, Observe
+from classifyd.jobs import Claim, FileReport
 from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
@@ -28,7 +28,7 @@ from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks, Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders, Work
-from classifyd.workers import LocalWorkers, Outcome
+from classifyd.workers import LocalWorkers, Outcome, Terms
 
 log = structlog.get_logger()
 
@@ -133,7 +133,7 @@ class Daemon:
         workers = self._shifts.prepare(self._tasks.serving)
         offers = start.Warming(self._config, workers, self._messages, lambda: self._stop_by is not None).run(specs)
         self._shifts.relieve()
-        self._dispatcher.observed = any("file_done" in plugin.hooks for plugin in offers.plugins)
+        self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
         entries = self._ledger.open_entries()
@@ -168,7 +168,9 @@ class Daemon:
     def _new_workers(self, number: int) -> LocalWorkers:
         daemon = self._config.daemon
         crumbs = self._folders.breadcrumbs / str(number)
-        return LocalWorkers(daemon.workers, crumbs, self._messages.put, daemon.log_format, daemon.log_level)
+        # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
+        terms = Terms(daemon.log_format, daemon.log_level, daemon.worker_memory_bytes, daemon.device != "cpu")
+        return LocalWorkers(daemon.workers, crumbs, self._messages.put, terms)
 
     # ------------------------------------------------------------------ the loop
 
@@ -259,7 +261,7 @@ class Daemon:
         self._endings.finished(work)
         self._entrance.forget(work)
         self._quarantined += report.state == "quarantined"
-        self._dispatcher.tell(Observe(files=(report,)))
+        self._dispatcher.tell(report)
 
     def _troubles(self) -> dict[str, str]:
         return troubles(self._holds, self._breakers)

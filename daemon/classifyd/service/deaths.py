@@ -48,10 +48,20 @@ class Deaths:
             self._breakers.trip(crumb.task, f"a worker died while loading it: {outcome.death}")
             self._lines.give_back(order)
         elif crumb is not None and crumb.deed == "predicting":
-            return self._suspect(order, crumb, outcome.death, works)
+            if not self._sick(crumb, outcome.death):
+                return self._suspect(order, crumb, outcome.death, works)
+            self._lines.give_back(order)
         else:
             return self._retry(order, outcome.death) if order.items else self._retry_chore(order, outcome.death)
         return []
+
+    def _sick(self, crumb: Crumb, death: str) -> bool:
+        """Whether it is the task that is at fault, and no record: it ends its worker whatever it is given."""
+        if crumb.answered:
+            if self._breakers.worked(crumb.task):
+                log.info("task_recovered", task=crumb.task)
+            return False
+        return self._breakers.died(crumb.task, crumb.ranges, f"workers died over whatever it was given: {death}")
 
     def _suspect(self, order: Order, crumb: Crumb, death: str, works: Mapping[str, Work]) -> list[tuple[Work, Fault]]:
         """Somebody's records made a task kill its worker: one split's are narrowed down, several splits are parted."""
@@ -84,7 +94,8 @@ class Deaths:
 
     def _retry_chore(self, order: Order, death: str) -> list[tuple[Work, Fault]]:
         if not order.works:
-            return []  # observers were being told: their fault, and nobody's input
+            self._lines.rest_observers(death)
+            return []
         work = order.works[0]
         work.attempts[CHORE] = work.attempts.get(CHORE, 0) + 1
         if work.attempts[CHORE] >= ATTEMPTS_PER_SPLIT:

@@ -2,18 +2,18 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Annotate, Assemble, CutUp, JobReport, Observe, PartReport
+from classifyd.jobs import Annotate, Assemble, CutUp, FileReport, JobReport, Observe, PartReport
 from classifyd.ledger import Ledger, Plan
 from classifyd.planning import Rate
 from classifyd.service.deaths import Deaths
-from classifyd.service.holds import LEDGER, Breakers, Holds
+from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
 from classifyd.service.work import Work
@@ -33,12 +33,15 @@ class Results:
 
 
 class Dispatcher:
-    """Keeps the workers busy: inputs come in by `add` and leave in what `receive` returns."""
+    """Keeps the workers busy: inputs come in by `add` and leave in what `receive` returns.
+
+    `observed` are the hooks that some plugin observes by.
+    """
 
     def __init__(self, config: DaemonConfig, ledger: Ledger, engine: Engine, holds: Holds, breakers: Breakers) -> None:
         self.rate = Rate()
         self.works: dict[str, Work] = {}
-        self.observed = False
+        self.observed: Collection[str] = ()
         self._ledger = ledger
         self._engine = engine
         self._holds = holds
@@ -71,10 +74,10 @@ class Dispatcher:
         """Forget an input; what a worker still says of it will be ignored."""
         self.works.pop(claim, None)
 
-    def tell(self, job: Observe) -> None:
-        """Have observing plugins told, if there are any."""
-        if self.observed:
-            self._lines.add_telling(job)
+    def tell(self, report: JobReport | FileReport) -> None:
+        """Have observing plugins told, if there are any for it."""
+        if ("file_done" if isinstance(report, FileReport) else "job_done") in self.observed:
+            self._lines.add_telling(report)
 
     # ------------------------------------------------------------------ out to workers
 
@@ -132,7 +135,7 @@ class Dispatcher:
         if outcome.report is None:
             results.condemned.extend(self._deaths.judge(order, outcome, self.works))
         elif isinstance(outcome.job, Observe):
-            return
+            self._holds.release(OBSERVERS)
         elif outcome.report.fault is not None:
             self._refused(order, outcome, outcome.report.fault, results)
         elif outcome.report.unloadable:
@@ -168,6 +171,7 @@ class Dispatcher:
             self._lines.give_back(order)
             return
         self._holds.release(order.works[0].inbox.name)
+        self.tell(report)
         self.rate.learn(sum(item.size for item in order.items), report.seconds)
         parts = self._wanted(order, report)
         with self._ledger.commit():
@@ -196,7 +200,7 @@ class Dispatcher:
             fault = report.sick.get(spec.name)
             if fault is not None:
                 useless |= self._breakers.failed(spec.name, fault.message)
-            elif self._breakers.worked(spec.name):
+            elif spec.name in report.answered and self._breakers.worked(spec.name):
                 log.info("task_recovered", task=spec.name)
         return useless
 

@@ -1,19 +1,26 @@
 """What is held back for a while, and why: tasks that fail on everything, folders that cannot be used."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+
+from classifyd.pipeline.breadcrumb import Range
 
 log = structlog.get_logger()
 
 LEDGER = "the ledger"
 """The hold on everything while the ledger cannot be written; no inbox can have this name."""
 
+OBSERVERS = "the observers"
+"""The hold on telling plugins what was done, while telling them ends workers."""
+
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
 SICK_JOBS = 3
-"""So many jobs in a row in which a task failed on every record trip its breaker."""
+"""So many jobs in a row in which a task failed on every record trip its breaker; or so many ranges of records, none
+within another, on which it ended its worker without having answered a single one."""
 
 
 @dataclass(slots=True)
@@ -64,11 +71,25 @@ class Breakers:
     def __init__(self) -> None:
         self.holds = Holds()
         self._sick: dict[str, int] = {}
+        self._deadly: dict[str, list[Sequence[Range]]] = {}
 
     def failed(self, task: str, reason: str) -> bool:
         """The task failed on everything in a job; True if its inputs have to wait, now that it did so too often."""
         self._sick[task] = self._sick.get(task, 0) + 1
         if self._sick[task] < SICK_JOBS:
+            return False
+        self.trip(task, reason)
+        return True
+
+    def died(self, task: str, ranges: Sequence[Range], reason: str) -> bool:
+        """The task ended its worker over some records, before it had answered any.
+
+        True if its inputs have to wait, now that it did so on too many others; then no record is to blame.
+        """
+        # While one record is sought, each range lies in the one before: all of them are one death.
+        others = [before for before in self._deadly.get(task, ()) if not _meet(before, ranges)]
+        self._deadly[task] = [*others[-SICK_JOBS:], ranges]
+        if len(self._deadly[task]) < SICK_JOBS:
             return False
         self.trip(task, reason)
         return True
@@ -81,8 +102,18 @@ class Breakers:
     def worked(self, task: str) -> bool:
         """The task answered; True if its breaker had tripped."""
         self._sick.pop(task, None)
+        self._deadly.pop(task, None)
         return self.holds.release(task)
 
     def tripped(self, task: str) -> bool:
         """Whether the task's inputs have to wait now."""
         return self.holds.held(task)
+
+
+def _meet(some: Sequence[Range], others: Sequence[Range]) -> bool:
+    """Whether any record is in both."""
+    return any(
+        (one.claim, one.number) == (other.claim, other.number) and one.start < other.end and other.start < one.end
+        for one in some
+        for other in others
+    )

@@ -1,15 +1,22 @@
 """What waits for a worker: splits in their queue, batches that came back, and chores; and what is next."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
 from classifyd.config import DaemonConfig
-from classifyd.jobs import Observe
+from classifyd.errors import ClassifydError
+from classifyd.jobs import FileReport, JobReport, Observe
 from classifyd.planning import Batch, Key, Queue, Waiting
 from classifyd.service import orders
-from classifyd.service.holds import Breakers, Holds
+from classifyd.service.holds import OBSERVERS, Breakers, Holds
 from classifyd.service.orders import Order
 from classifyd.service.work import Work
+
+TOLD_TOGETHER = 100
+"""So many reports are told in one job, and this many have to wait for it before it goes first."""
+UNTOLD = 10_000
+"""So many reports are kept while observers cannot be told; the oldest are forgotten then."""
 
 
 class Lines:
@@ -22,9 +29,11 @@ class Lines:
         self._queue = Queue(config.job_bytes, config.job_files)
         self._again: list[Batch] = []
         self._chores: list[Order] = []
+        self._untold: deque[JobReport | FileReport] = deque(maxlen=UNTOLD)
 
     def __len__(self) -> int:
-        return len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in self._again)
+        telling = bool(self._untold) and not self._holds.held(OBSERVERS)
+        return telling + len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in self._again)
 
     def add_cut(self, work: Work) -> None:
         """The input is to be cut up."""
@@ -34,9 +43,13 @@ class Lines:
         """The input's parts are to be put together."""
         self._chores.append(orders.assemble(work, self._config))
 
-    def add_telling(self, job: Observe) -> None:
+    def add_telling(self, report: JobReport | FileReport) -> None:
         """Observing plugins are to be told something."""
-        self._chores.append(orders.observe(job, self._config))
+        self._untold.append(report)
+
+    def rest_observers(self, death: str) -> None:
+        """Telling them ended its worker: what it was told is not told again, and the next has to wait a while."""
+        self._holds.hold_for(OBSERVERS, ClassifydError(death), "what was told is not told again; no input is concerned")
 
     def add_splits(self, work: Work) -> None:
         """The input's splits that have no part yet are to be annotated."""
@@ -63,6 +76,8 @@ class Lines:
 
     def next(self, works: Mapping[str, Work], chores_under_way: int) -> Order | None:
         """The next job for a free worker; splits of inputs that are through, or begun anew, are passed over."""
+        if len(self._untold) >= TOLD_TOGETHER and (telling := self._next_telling(chores_under_way)) is not None:
+            return telling
         while (batch := self._next_batch()) is not None:
             # Small inputs go before the cutting of giants, which takes a while; ranges of large ones go after it.
             if batch.items[0].split.cut is not None and (chore := self._next_chore(chores_under_way)) is not None:
@@ -86,7 +101,15 @@ class Lines:
         for place, chore in enumerate(self._chores):
             if not chore.works or not self._blocked(chore.works[0].key):
                 return self._chores.pop(place)
-        return None
+        return self._next_telling(under_way)
+
+    def _next_telling(self, under_way: int) -> Order | None:
+        if not self._untold or self._holds.held(OBSERVERS) or under_way >= max(1, self._config.workers - 1):
+            return None
+        reports = [self._untold.popleft() for _ in range(min(len(self._untold), TOLD_TOGETHER))]
+        jobs = tuple(report for report in reports if isinstance(report, JobReport))
+        files = tuple(report for report in reports if isinstance(report, FileReport))
+        return orders.observe(Observe(jobs, files), self._config)
 
     def _blocked(self, key: Key) -> bool:
         """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""

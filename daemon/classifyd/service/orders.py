@@ -12,6 +12,9 @@ from classifyd.workers import Pins
 SECONDS_PER_MIB_AND_TASK = 120.0
 """A generous bound: the slowest machine that anyone would use. A worker past it hangs."""
 
+OBSERVERS_SECONDS = 60.0
+"""A worker that has just begun loads its plugins first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -61,8 +64,8 @@ def assemble(work: Work, config: DaemonConfig) -> Order:
 
 
 def observe(job: Observe, config: DaemonConfig) -> Order:
-    """Tell observing plugins what was done."""
-    return Order((), lambda _: job, config.load_seconds)
+    """Tell observing plugins what was done. Their deadline is short: a worker that waits for one is missed."""
+    return Order((), lambda _: job, min(OBSERVERS_SECONDS, config.load_seconds))
 
 
 def _reading_seconds(work: Work) -> float:

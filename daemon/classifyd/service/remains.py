@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
-from classifyd.service.holds import LEDGER, Breakers, Holds
+from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.intake import Intake
 from classifyd.service.work import Work
 
@@ -46,6 +46,7 @@ class Remains:
 
 
 def troubles(holds: Holds, breakers: Breakers) -> dict[str, str]:
-    """What is held back and why: `inbox <name>`, `task <name>` or the ledger."""
-    inboxes = {name if name == LEDGER else f"inbox {name}": why for name, why in holds.reasons().items()}
+    """What is held back and why: `inbox <name>`, `task <name>`, the ledger or the observers."""
+    own = (LEDGER, OBSERVERS)
+    inboxes = {name if name in own else f"inbox {name}": why for name, why in holds.reasons().items()}
     return inboxes | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}

@@ -1,0 +1,206 @@
+"""The workers: local processes that run jobs, each killed on a deadline and replaced with its children.
+
+A busy worker has a thread that waits for it. It alone decides how the job ended, by what came over the line, by the
+process and by the monotonic clock; nothing that a worker does or leaves undone can keep the main loop.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from classifyd.jobs import Job, JobReport
+from classifyd.pipeline import breadcrumb
+from classifyd.pipeline.breadcrumb import Crumb
+from classifyd.workers.process import START_SECONDS, Died, Process
+from classifyd.workers.worker import Terms
+
+__all__ = ["Engine", "LocalWorkers", "Outcome", "Pins", "Terms"]
+
+log = structlog.get_logger()
+
+STUCK_SECONDS = 60.0
+"""A worker that still has its job so long after the deadline cannot be ended: ending one takes some seconds."""
+
+PAUSE_SECONDS = 1.0
+"""Before a job whose worker was gone before it began is given back: what keeps workers from starting may last."""
+
+Pins = Sequence[tuple[str, int | None]]
+"""Tasks, each with the version of its bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: its report, or why the worker died and what it was doing then.
+
+    `lost` means that the worker was gone before it began: nothing can be blamed for that.
+    """
+
+    number: int
+    job: Job
+    report: JobReport | None = None
+    death: str = ""
+    crumb: Crumb | None = None
+    lost: bool = False
+
+
+class Engine(Protocol):
+    """What runs jobs."""
+
+    def free(self) -> int:
+        """How many jobs it can take right now."""
+        ...
+
+    def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float, pins: Pins = ()) -> None:
+        """Run a job. `make` is given the breadcrumb file that its worker will use.
+
+        `pins` are the versions that the job's tasks are pinned to; none for a job without tasks.
+        """
+        ...
+
+    def check(self) -> None:
+        """Replace workers that are gone or worn; called every so often."""
+        ...
+
+    def stop(self) -> None:
+        """End every worker."""
+        ...
+
+
+class LocalWorkers:
+    """Worker processes on this machine. `done` is called from another thread with each outcome.
+
+    `crumbs` is what the names of their breadcrumb files begin with.
+    """
+
+    def __init__(self, count: int, crumbs: Path, done: Callable[[Outcome], None], terms: Terms) -> None:
+        crumbs.parent.mkdir(parents=True, exist_ok=True)
+        self._workers = [_Worker(f"{crumbs}-{place}", done, terms) for place in range(count)]
+
+    @property
+    def busy(self) -> int:
+        """How many workers have a job."""
+        return sum(worker.busy for worker in self._workers)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a worker has a job that should long have been ended."""
+        now = time.monotonic()
+        return any(worker.busy and now >= worker.deadline + STUCK_SECONDS for worker in self._workers)
+
+    def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
+        """Give a job to a free worker, sooner to one that is warm; there must be one."""
+        self._give(sorted(self._workers, key=lambda worker: worker.cold), number, make, deadline_seconds)
+
+    def warm(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
+        """The same, sooner to one that is cold: as many such jobs as there are workers reach each of them."""
+        self._give(sorted(self._workers, key=lambda worker: not worker.cold), number, make, deadline_seconds)
+
+    def check(self) -> None:
+        """Replace workers that died or are worn, so that the next job finds one that has begun."""
+        for worker in self._workers:
+            worker.check()
+
+    def stop(self) -> None:
+        """End every worker, whatever it is doing."""
+        for worker in self._workers:
+            worker.stop()
+
+    def _give(
+        self, workers: Sequence["_Worker"], number: int, make: Callable[[str], Job], deadline_seconds: float
+    ) -> None:
+        worker = next(worker for worker in workers if not worker.busy)
+        worker.start(number, make(worker.crumb_path), deadline_seconds)
+
+
+class _Worker:
+    """A process, replaced when it dies, and the job it has. It is `cold` until its process has done a job.
+
+    `busy` is given up by the waiting thread last of all: while it is False, everything belongs to the main loop.
+    """
+
+    def __init__(self, crumb_path: str, done: Callable[[Outcome], None], terms: Terms) -> None:
+        self.crumb_path = crumb_path
+        self.cold = True
+        self.busy = False
+        self.deadline = 0.0
+        self._done = done
+        self._terms = terms
+        self._process: Process | None = None
+        self._thread: threading.Thread | None = None
+        self._replaced = ""
+        self._stopped = False
+
+    def start(self, number: int, job: Job, deadline_seconds: float) -> None:
+        with contextlib.suppress(OSError):  # on a full disk an old crumb stays, of a job that was done
+            Path(self.crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
+        self.busy = True
+        self.deadline = time.monotonic() + deadline_seconds + (START_SECONDS if self.cold else 0)
+        arguments = (number, job, deadline_seconds, self._begin())
+        self._thread = threading.Thread(target=self._wait, args=arguments, name="waits-for-a-worker", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        if self.busy or self._process is None:
+            return
+        # One that ended before its first job would do so again: it is replaced when there is one.
+        if self._replaced or not (self.cold or self._process.alive):
+            self._begin()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._process is not None:
+            self._process.end()
+        if self._thread is not None:
+            self._thread.join()
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+        with contextlib.suppress(OSError):
+            Path(self.crumb_path).unlink()
+
+    def _begin(self) -> str:
+        """Have a process that lives; why there is none."""
+        if self._process is not None and not self._replaced and self._process.alive:
+            return ""
+        if self._process is not None:
+            self._process.end()
+            self._process.close()
+            self._process = None
+            log.info("worker_replaced", why=self._replaced or "it ended while it had nothing to do")
+        self.cold, self._replaced = True, ""
+        try:
+            self._process = Process(self._terms, self.crumb_path)
+        except OSError as error:
+            return f"no worker can be started: {error.strerror}"
+        return ""
+
+    def _wait(self, number: int, job: Job, seconds: float, problem: str) -> None:
+        """The thread of one job: however it ends, `done` is told and the worker is free again."""
+        outcome = self._outcome(number, job, seconds, problem)
+        report = outcome.report
+        self.cold = report is None
+        self._replaced = outcome.death if report is None else report.worn
+        if outcome.lost and not self._stopped:
+            time.sleep(PAUSE_SECONDS)
+        self.busy = False
+        self._done(outcome)
+
+    def _outcome(self, number: int, job: Job, seconds: float, problem: str) -> Outcome:
+        process = self._process
+        if process is None:
+            return Outcome(number, job, death=problem, lost=True)
+        try:
+            return Outcome(number, job, process.run(number, job, seconds))
+        except Died as death:
+            why = str(death)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the job must not be waited for without end
+            why = f"{type(error).__name__}: {error}"
+        process.end()
+        crumb = breadcrumb.read(self.crumb_path)
+        return Outcome(number, job, death=why, crumb=crumb, lost=crumb is None)
