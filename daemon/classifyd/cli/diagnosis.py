@@ -14,6 +14,7 @@ from classifyd.config.folders import fixed_part, folder_faults
 from classifyd.config.offers import format_faults, task_faults
 from classifyd.errors import BundleError
 from classifyd.jobs import TaskSpec
+from classifyd.pipeline.border import Border
 from classifyd.pipeline.loading import Predictors
 from classifyd.processor import INT8_FEATURES, features
 
@@ -218,7 +219,7 @@ def _model(task: str, store: Store, config: Config, registry: plugins.Registry) 
         return Finding("good", "models", f"{task}@{version} is whole; no plugin to try it with")
     settings = config.task(task)
     spec = TaskSpec(task, version, store.folder(task, version), settings.options, settings.review_below)
-    faults = Predictors(registry).try_all([spec], config.daemon.device, config.daemon.threads)
+    faults = Predictors(registry, Border()).try_all([spec], config.daemon.device, config.daemon.threads)
     if faults:
         return Finding("bad", "models", faults[task].message, f"classifyd models rollback {task}")
     return Finding("good", "models", f"{task}@{version} is whole and gives its {answers} known answers here")
