@@ -1,6 +1,7 @@
 """One inbox's intake: scan, let files settle, claim them, and stop while enough is held."""
 
 import contextlib
+import errno
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import Found, Settling, discover, look
 from classifyd.jobs import Claim
 from classifyd.ledger import Ledger
+from classifyd.pipeline.parts import DISK_FAULTS
 from classifyd.service.work import Folders
 from classifyd.values import Fault
 
@@ -111,7 +113,8 @@ class Intake:
         try:
             return self.claims.claim(found)
         except OSError as error:
-            if not os.access(self.inbox.path, os.W_OK | os.X_OK):
+            of_the_disk = error.errno in DISK_FAULTS and error.errno != errno.EACCES
+            if of_the_disk or not os.access(self.inbox.path, os.W_OK | os.X_OK):
                 raise
             self._left.add(found.name)
             log.error(
