@@ -35,6 +35,19 @@ def test_without_kernel_support_a_link_stands_in_and_never_overwrites(tmp_path, 
     assert ["b", "c"] == sorted(path.name for path in tmp_path.iterdir())
 
 
+def test_a_folder_whose_fsync_failed_is_changed_so_that_the_next_one_writes_it_anew(tmp_path, monkeypatch):
+    def refused(_):
+        raise OSError(errno.EIO, "refused")
+
+    os.utime(tmp_path, ns=(0, 0))
+    with monkeypatch.context() as kernel, pytest.raises(OSError, match="refused"):
+        kernel.setattr(os, "fsync", refused)
+        moves.fsync_folder(tmp_path)
+
+    assert tmp_path.stat().st_mtime_ns > 0
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_a_move_to_a_taken_name_takes_the_next_free_one(tmp_path):
     for number in range(3):
         (tmp_path / "a.eml").write_text(str(number))

@@ -35,3 +35,13 @@ def test_two_files_of_one_name_both_keep_their_reasons(tmp_path):
     for name, why in (("a.txt", "first"), ("a.1.txt", "second")):
         assert why == (tmp_path / "q" / name).read_text()
         assert why == json.loads((tmp_path / "q" / f"{name}.reason.json").read_text())["reason"]
+
+
+def test_a_reason_appears_whole_and_takes_the_place_of_what_a_killed_attempt_left(tmp_path):
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q/.a.txt.reason.json").write_text("{ to")
+    (tmp_path / "a.txt").write_text("x")
+
+    quarantine(str(tmp_path / "a.txt"), tmp_path / "q", "a.txt", "mail", Fault("UnreadableFile", "why"))
+
+    assert {"a.txt", "a.txt.reason.json"} == {path.name for path in (tmp_path / "q").iterdir()}

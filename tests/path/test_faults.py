@@ -229,6 +229,15 @@ def test_an_output_folder_that_cannot_be_written_makes_its_inbox_wait(place):
     assert 0 == here.stop(process)
 
 
+def test_a_state_folder_that_cannot_be_used_ends_the_start_with_a_sentence(place):
+    here = place()
+    (here.root / "state").write_text("a file where the folder should be")
+
+    assert 69 == here.once()
+    assert "state" in here.log()
+    assert "Traceback" not in here.log()
+
+
 def test_once_says_what_still_waits(place):
     here = place()
     here.drop("a.txt", "hello")
@@ -279,7 +288,7 @@ def test_a_name_that_is_not_utf8_passes_in_place_too(place):
     assert 1 == len(here.files("out"))
 
 
-@pytest.mark.parametrize("deed", ["raise", "exit"])
+@pytest.mark.parametrize("deed", ["raise", "refuse", "exit"])
 @pytest.mark.parametrize("lines", [3, 30_000])
 def test_a_reader_that_fails_costs_its_input_and_nothing_else(place, deed, lines):
     here = place(split_seconds=0.1)

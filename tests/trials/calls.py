@@ -87,7 +87,7 @@ class Course:
         end = time.monotonic() + 240
         while daemon.poll() is None and not self.ended() and time.monotonic() < end:
             time.sleep(0.05)
-        return self.place.stop(daemon) if daemon.poll() is None else daemon.returncode
+        return self.place.stop(daemon, timeout=240) if daemon.poll() is None else daemon.returncode
 
     def ended(self) -> bool:
         """Whether every input has reached its end."""
@@ -114,7 +114,7 @@ def tried(root: Path, site: Site, inject: str, expected: dict[str, bytes]) -> tu
     code = course.run(site.who, "-e", f"inject={site.call}:{inject}:when={site.number}")
     wrong = [] if course.injected(site) else ["missed: the call did not come"]
     if not course.ended() or code != 0 or _judged(course, consumer, expected).faults:
-        again = course.place.once()
+        again = course.place.once(timeout=240)
         wrong += [] if again in {0, 1} else [f"the next start ended with {again}"]
     consumer.stop()
     found = _judged(course, consumer, expected)

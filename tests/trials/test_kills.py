@@ -98,14 +98,14 @@ class Trial:
     def rest(self):
         """Let what is left be finished."""
         if self.daemon is not None:
-            assert self.here.stop(self.daemon) == 0, self.here.log()
+            assert self.here.stop(self.daemon, timeout=240) == 0, self.here.log()
         assert self.here.once(more=ENVIRONMENT, timeout=1200) == 0, self.here.log()
 
     def _start(self):
         starts = self.here.starts()
         self.daemon = self.here.start(more=ENVIRONMENT)
         if self.dice.random() < 0.8:  # else it is killed while it is starting
-            wait_until(lambda: self.here.starts() > starts, place=self.here)
+            wait_until(lambda: self.here.starts() > starts, seconds=240, place=self.here)
 
     def _kill_everything(self):
         self.here.kill_everything(self.daemon)
@@ -122,7 +122,7 @@ class Trial:
         self.daemon.kill()
         self.daemon.wait()
         self.daemon = None
-        wait_until(lambda: not any(alive(pid) for pid in below), seconds=20)
+        wait_until(lambda: not any(alive(pid) for pid in below), seconds=60)
 
 
 def kill(pid):

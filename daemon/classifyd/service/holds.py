@@ -47,7 +47,7 @@ class Holds:
 
     def hold_for(self, name: str, error: Exception, consequence: str) -> None:
         """Hold a thing back for an error, and log it if that is news."""
-        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
         if self.hold(name, what):
             log.warning("held", what=name, error=what, consequence=consequence)
 

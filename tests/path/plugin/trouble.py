@@ -97,6 +97,8 @@ class TroubledReader:
     def fail(self, deed):
         if deed == b"exit":
             os._exit(4)
+        if deed == b"refuse":
+            raise OSError("by itself, not by the disk")
         raise KeyError("trouble")
 
 
