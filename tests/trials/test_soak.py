@@ -74,7 +74,7 @@ class Soak:
         began = time.monotonic()
         due, fault = began, began + FAULT_SECONDS
         while (now := time.monotonic()) < began + seconds:
-            if len(self.here.files("in")) < 10:
+            if len(listed(str(self.here.root / "in"))) < 10:
                 self.drop()
             if now >= fault:
                 self.spoil()
@@ -83,7 +83,7 @@ class Soak:
                 self.samples.append((now - began, sample(self.here, self.process)))
                 due += SAMPLE_SECONDS
             time.sleep(0.1)
-        wait_until(lambda: not self.here.files("in") and not self.here.claimed(), place=self.here)
+        wait_until(lambda: self.good == len(listed(str(self.here.root / "done"))), place=self.here)
 
     def drop(self) -> None:
         self.good += 1
