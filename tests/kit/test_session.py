@@ -46,6 +46,13 @@ def test_logits_have_a_row_per_window_or_per_token() -> None:
     assert Session(tiny.model("token", 5), 1).run(IDS, IDS).shape == (2, 16, 5)
 
 
+def test_the_arena_and_the_patterns_that_would_keep_the_largest_batchs_memory_are_off() -> None:
+    options = Session(tiny.model("sequence", 2), 1)._session.get_session_options()
+
+    assert not options.enable_cpu_mem_arena
+    assert not options.enable_mem_pattern
+
+
 def test_a_logit_that_is_no_number_fails_the_prediction() -> None:
     with pytest.raises(PredictionFailed, match="no finite numbers"):
         Session(graph("input_ids", "attention_mask", factor=float("nan")), 1).run(IDS, IDS)

@@ -144,14 +144,12 @@ class Place:
     def files(self, folder: str) -> set[str]:
         """The files below a folder, our own hidden ones left out."""
         root = self.root / folder
-        found = (path.relative_to(root) for path in root.rglob("*") if path.is_file() or path.is_symlink())
+        found = (path.relative_to(root) for path in walked(root) if path.is_file() or path.is_symlink())
         return {str(path) for path in found if not path.parts[0].startswith(".")}
 
     def claimed(self, inbox: str = "in") -> list[Path]:
         """What lies in the claim folder."""
-        return [
-            path for path in (self.root / inbox / ".classifyd").rglob("*") if path.is_file() and path.suffix != ".lock"
-        ]
+        return [path for path in walked(self.root / inbox / ".classifyd") if path.is_file() and path.suffix != ".lock"]
 
     def reason(self, name: str) -> dict:
         """Why a file is in quarantine."""
@@ -176,6 +174,11 @@ def wait_until(holds: Callable[[], object], seconds: float = 60, place: Place | 
             why = "the daemon has ended" if dead else f"did not come true in {seconds} s"
             raise AssertionError(f"{why}\n{place.log() if place else ''}")
         time.sleep(0.02)
+
+
+def walked(root: Path) -> list[Path]:
+    """Everything below a folder but folders; what disappears meanwhile, as claims do, is passed over."""
+    return [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
 
 
 def descendants(pid: int) -> list[int]:

@@ -6,12 +6,11 @@ CLASSIFYD_FILLINGS says how often the long form fills each disk.
 import contextlib
 import json
 import os
-import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
-from daemons import descendants, wait_until
+from daemons import wait_until
 
 FILLINGS = int(os.environ.get("CLASSIFYD_FILLINGS", "100"))
 FEW = 2
@@ -111,27 +110,3 @@ def test_a_disk_filled_and_freed_loses_nothing(disk, place):
 @pytest.mark.parametrize("disk", ["in", "out", "state"], indirect=True)
 def test_a_disk_filled_and_freed_a_hundred_times_loses_nothing(disk, place):
     fill_and_free(disk, place(tasks=("slow",), daemon=ROOM, split_seconds=0.3), FILLINGS)
-
-
-@pytest.mark.parametrize("disk", ["out"], indirect=True)
-def test_attempts_that_a_full_disk_spoilt_do_not_count_when_a_worker_dies(disk, place):
-    here = place(tasks=("slow",), daemon="min_free_bytes = 0")
-    process = here.start(more=SOON | {"SLOW_SECONDS": "0.3"})
-    wait_until(lambda: '"event": "started"' in here.log(), place=here)
-    here.drop("a.txt", "hello")
-    wait_until(here.claimed, place=here)
-    disk.fill()
-    wait_until(lambda: attempts(here) >= 4, place=here)
-    disk.free()
-    for pid in descendants(process.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 9)
-    wait_until(lambda: {"a.txt"} == here.files("done"), place=here)
-
-    assert [{}] == [record["errors"] for record in here.records("a.txt.jsonl")]
-    assert 0 == here.stop(process)
-
-
-def attempts(here) -> int:
-    with contextlib.closing(sqlite3.connect(here.root / "state/ledger.sqlite")) as ledger:
-        return ledger.execute("SELECT coalesce(max(count), 0) FROM attempts").fetchone()[0]

@@ -23,7 +23,7 @@ SETTINGS = {"done": "done/{shouting}", "more": "recursive = true", "split_second
 KINDS = {
     "moved": SETTINGS,
     "deleted": SETTINGS | {"done": "delete"},
-    "left": SETTINGS | {"done": None, "more": 'take = "leave"'},
+    "left": SETTINGS | {"done": None, "more": 'take = "leave"\nrecursive = true'},
 }
 NOT_RECORDED = ("config.toml", "log", "models", "recorded", "state/breadcrumbs", "state/status")
 """What no start of the daemon reads: it would only make more states of it."""

@@ -4,6 +4,7 @@ HEARD=file has every process tell there what it unpickles, starts and connects t
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
 LINGER="publish.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the thread
 that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
+CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
 
 import os
@@ -95,6 +96,10 @@ def listen(told):
 
 if "HEARD" in os.environ:
     listen(os.environ["HEARD"])
+
+if "CLOCK" in os.environ:
+    right = time.time
+    time.time = lambda: right() + float(Path(os.environ["CLOCK"]).read_text())
 
 # Only the daemon itself is armed, not its workers.
 DAEMON = "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv)
