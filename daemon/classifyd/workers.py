@@ -26,6 +26,10 @@ from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.breadcrumb import Crumb
 
 _PR_SET_PDEATHSIG = 1
+OOM_SCORE = 500
+"""So much a worker's oom_score_adj (proc(5)) is above the daemon's, out of a thousand."""
+STUCK_SECONDS = 60.0
+"""A worker that still has its job so long after the deadline cannot be ended: ending one takes some seconds."""
 
 Pins = Sequence[tuple[str, int | None]]
 """Tasks, each with the version of its bundle."""
@@ -85,6 +89,12 @@ class LocalWorkers:
     def busy(self) -> int:
         """How many workers have a job."""
         return sum(worker.busy for worker in self._workers)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a worker has a job that should long have been ended."""
+        now = time.monotonic()
+        return any(worker.busy and now >= worker.deadline + STUCK_SECONDS for worker in self._workers)
 
     def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float) -> None:
         """Give a job to a free worker, sooner to one that is warm; there must be one."""
@@ -205,7 +215,15 @@ def begin_worker(parent: int, log_format: logs.Format, log_level: str) -> None:
         os._exit(1)  # the daemon died before the signal was asked for
     os.setpgid(0, 0)
     os.dup2(2, 1)
+    _offer_to_die_first()
     logs.configure(log_format, log_level)
+
+
+def _offer_to_die_first() -> None:
+    """Where memory is short the kernel is to end a worker, which can be replaced, and not the daemon."""
+    score = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):  # a sandbox may show no /proc; to raise the score needs no privilege
+        score.write_text(str(min(1000, int(score.read_text()) + OOM_SCORE)), encoding="ascii")
 
 
 def _how(code: int | None) -> str:
