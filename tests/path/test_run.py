@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -213,23 +212,6 @@ def test_the_running_daemon_has_loaded_no_runtime_and_stays_small(place):
     (peak,) = (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak < 80 * 1024, f"{peak} KiB"
     assert 0 == here.stop(process)
-
-
-def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(place, tmp_path):
-    here = place()
-    address = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
-        link.bind(address)
-        link.settimeout(30)
-        process = here.start(more={"NOTIFY_SOCKET": address})
-        messages = [link.recv(4096).decode()]
-        while not messages[-1].startswith("WATCHDOG=1"):
-            messages.append(link.recv(4096).decode())
-        assert 0 == here.stop(process)
-        while messages[-1] != "STOPPING=1":
-            messages.append(link.recv(4096).decode())
-
-    assert "READY=1" == messages[0]
 
 
 def test_names_with_newlines_and_broken_bytes_and_of_full_length_pass(place):

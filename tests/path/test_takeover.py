@@ -354,6 +354,33 @@ def test_a_refused_version_does_not_end_a_daemon_that_is_told_to_reload(place, s
     assert 0 == here.stop(process)
 
 
+def test_a_version_that_is_not_fit_at_the_start_gives_way_to_the_one_before_it(place, store):
+    here = place(tasks=("spam",))
+    versions(store, 1)
+    unfit_known_answer(store)
+    process = here.start()
+    wait_until(lambda: here.starts() == 1, seconds=IN_USE_SECONDS, place=here)
+
+    assert "spam@1" == answered_by(here, "a.txt")
+    (event,) = events(here, "promotion_refused")
+    assert ("spam", 2) == (event["task"], event["version"])
+    assert "expected ham 0.000, spam 0.000; found ham 0." in event["error"]
+    assert daemon_status(here)["refused"]["spam"]["version"] == 2
+    time.sleep(3)
+    assert 1 == len(events(here, "promotion_refused")), "it is not tried again"
+    assert 0 == here.stop(process)
+
+
+def test_a_version_that_is_not_fit_at_the_start_with_none_before_it_takes_no_file(place, store):
+    here = place(tasks=("spam",))
+    unfit_known_answer(store)
+    here.drop("a.txt", "hello")
+
+    assert 78 == here.start().wait(120)
+    assert {"a.txt"} == here.files("in")
+    assert "spam@1: example 0 of the manifest has another answer" in here.log()
+
+
 def test_inputs_that_wait_for_a_version_that_broke_later_go_on_when_it_is_rolled_back(place, store):
     here = place(tasks=("spam",))
     versions(store, 1, 2)

@@ -211,3 +211,26 @@ def test_a_daemon_that_goes_on_after_another_inherits_what_serves(tmp_path):
     play.store.promote("spam", 2)
     heir = Tasks(play.tasks._config, play.serving)
     assert [("spam", 1), ("topic", 1)] == [(spec.name, spec.version) for spec in heir.begin()]
+
+
+def test_at_the_start_versions_give_way_until_one_is_fit_and_the_promoted_one_is_told(play):
+    for version in (2, 3):
+        play.store.promote("spam", version)
+    play.tasks.begin()
+    assert play.serving == {"spam": 3, "topic": 1}
+
+    assert play.succession.fall_back({"spam": "three is unfit"})
+    assert play.succession.fall_back({"spam": "two is unfit"})
+    assert play.serving == {"spam": 1, "topic": 1}
+    assert play.refused() == {"spam": (3, "three is unfit")}
+    play.look()
+    assert play.shifts.given == [], "what was refused is not tried again"
+
+
+def test_at_the_start_nothing_gives_way_where_a_task_has_no_version_before(play):
+    play.store.promote("spam", 2)
+    play.tasks.begin()
+
+    assert not play.succession.fall_back({"spam": "unfit", "topic": "unfit"})
+    assert play.serving == {"spam": 2, "topic": 1}
+    assert play.refused() == {}

@@ -94,10 +94,13 @@ class Store:
         with alone(self.path / task):
             return self._put_in_service(task, version, back=False)
 
-    def before(self, task: str) -> int | None:
-        """The version that a rollback would go to: that which served before; None if there is none."""
-        current = self.current(task)
-        return None if current is None else history.before(self._served(task), current, self.versions(task))
+    def before(self, task: str, version: int | None = None) -> int | None:
+        """The version that served before the one in service, or before `version`; None if there is none.
+
+        A rollback goes there.
+        """
+        above = self.current(task) if version is None else version
+        return None if above is None else history.before(self._served(task), above, self.versions(task))
 
     def roll_back(self, task: str) -> Bundle | None:
         """Put the version back in service that served before; None if there is none. BundleError changes nothing."""

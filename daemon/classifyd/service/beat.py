@@ -28,6 +28,7 @@ class Beat:
         troubles: Callable[[], Mapping[str, str]],
         intakes: Mapping[str, Intake],
         notifier: Notifier,
+        stuck: Callable[[], bool],
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -35,6 +36,7 @@ class Beat:
         self._troubles = troubles
         self._intakes = intakes
         self._notifier = notifier
+        self._stuck = stuck
         self._started_at = time.time()
         self._next = 0.0
 
@@ -49,14 +51,26 @@ class Beat:
         with contextlib.suppress(OSError):
             draft.write_text(json.dumps(document), encoding="ascii")
             draft.replace(self._path)
-        held = ", ".join(self._troubles())
-        trouble = f"; held: {held}" if held else ""
-        self._notifier.alive(f"{len(self._dispatcher.works)} inputs in work, {self._dispatcher.busy} jobs{trouble}")
+        # A worker that could not be ended blocks its input for good; only a new daemon helps, which systemd starts once
+        # it was not told for a while that this one is alive.
+        if not self._stuck():
+            self._notifier.alive()
+        self._notifier.status(self._line())
 
     def end(self) -> None:
         """Say that the daemon no longer runs."""
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+    def _line(self) -> str:
+        waiting = sum(intake.waiting for intake in self._intakes.values())
+        serving = ", ".join(f"{task}@{version}" for task, version in self._succession.serving.items() if version)
+        parts = [f"{waiting} files wait, {len(self._dispatcher.works)} inputs in work, {self._dispatcher.busy} jobs"]
+        parts += [f"serving {serving}"] if serving else []
+        parts += [f"refused: {', '.join(self._succession.refused)}"] if self._succession.refused else []
+        parts += [f"held: {', '.join(self._troubles())}"] if self._troubles() else []
+        parts += ["a worker cannot be ended"] if self._stuck() else []
+        return "; ".join(parts)
 
     def _document(self) -> dict[str, object]:
         return {

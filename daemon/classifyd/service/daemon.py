@@ -7,10 +7,10 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
-from classifyd import notify
+from classifyd import notify, processor
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Claim, FileReport
+from classifyd.jobs import Claim, FileReport, Offers
 from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
@@ -57,6 +57,7 @@ class Daemon:
         self._once = once
         self._reread = reread
         self._hung_up = False
+        self._end_is_told = False
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._stop_by: float | None = None
         self._quarantined = 0
@@ -86,6 +87,7 @@ class Daemon:
             troubles=self._troubles,
             intakes=self._intakes,
             notifier=self._notifier,
+            stuck=lambda: self._shifts.stuck,
         )
         self._watch = Watch(self._messages.put)
 
@@ -122,6 +124,8 @@ class Daemon:
                 pass
             return self._verdict()
         finally:
+            if self.successor is None:
+                self._notifier.stopping(0.0)
             self._close()
 
     # ------------------------------------------------------------------ beginning and end
@@ -129,10 +133,7 @@ class Daemon:
     def _begin(self) -> None:
         for intake in self._intakes.values():
             intake.hold()
-        specs = self._tasks.begin()
-        workers = self._shifts.prepare(self._tasks.serving)
-        offers = start.Warming(self._config, workers, self._messages, lambda: self._stop_by is not None).run(specs)
-        self._shifts.relieve()
+        offers = self._load()
         self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
@@ -147,8 +148,30 @@ class Daemon:
         count = self._config.daemon.workers
         log.info("started", inboxes=len(self._intakes), workers=count, recovered=len(self._dispatcher.works))
 
+    def _load(self) -> Offers:
+        """Have the workers load and test what is to serve; a version that is not fit gives way to the one before it."""
+        specs = self._tasks.begin()
+        while True:
+            workers = self._shifts.prepare(self._tasks.serving)
+            warming = start.Warming(
+                self._config,
+                workers,
+                self._messages,
+                stopped=lambda: self._stop_by is not None,
+                waiting=self._notifier.loading,
+            )
+            try:
+                offers = warming.run(specs)
+            except start.Unfit as unfit:
+                if not self._succession.fall_back(unfit.reasons):
+                    raise
+                specs = self._tasks.specs(self._tasks.serving, self._tasks.serving)
+            else:
+                self._shifts.relieve()
+                log.info("models_tested", versions=dict(self._tasks.serving), processor=list(processor.features()))
+                return offers
+
     def _close(self) -> None:
-        self._notifier.stopping()
         self._watch.stop()
         self._shifts.stop()
         for intake in self._intakes.values():
@@ -192,8 +215,15 @@ class Daemon:
         self._shifts.check()
         self._beat.beat()
         if self._stop_by is not None:
+            self._tell_of_the_end()
             return self._dispatcher.busy == 0 or time.monotonic() > self._stop_by
         return self._once and self._rounds.begun and self._remains.drained(self._holds, self._breakers)
+
+    def _tell_of_the_end(self) -> None:
+        """Once, and not where another daemon goes on in this process: systemd ends a service that says it stops."""
+        if self.successor is None and not self._end_is_told:
+            self._end_is_told = True
+            self._notifier.stopping(self._config.daemon.drain_seconds)
 
     def _wait(self) -> list[Outcome]:
         """Sleep until a message comes or something is due; the outcomes among all the messages that are there."""
@@ -215,10 +245,12 @@ class Daemon:
         self._hung_up = False
         if self._reread is None:
             return
+        self._notifier.reloading()
         try:
             successor = self._reread()
         except ClassifydError as error:
             log.error("reload_failed", error=str(error), consequence="the old configuration stays")
+            self._notifier.ready()
             return
         if self._stop_by is None:  # else a signal to stop came while the file was read
             log.info("reloading")

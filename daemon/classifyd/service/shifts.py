@@ -50,6 +50,11 @@ class Shifts:
         """Run a job with the newest shift that has its versions loaded; the newest of all if none has."""
         self._for(pins).workers.submit(number, make, deadline_seconds)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether a worker has a job that should long have been ended."""
+        return any(shift.workers.stuck for shift in self._all())
+
     def check(self) -> None:
         """Kill workers that are past their job's deadline."""
         for shift in self._all():

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from classifyd.config import Config, check_formats, check_tasks
-from classifyd.errors import ConfigError, UnavailableError
+from classifyd.errors import BundleError, ConfigError, UnavailableError
 from classifyd.inbox.moves import fsync_folder, make_folders
 from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
 from classifyd.workers import LocalWorkers, Outcome
@@ -52,19 +52,37 @@ class Stopped(Exception):  # not an error: the daemon was asked to end before it
     """A signal came while models were loaded."""
 
 
+class Unfit(ConfigError):
+    """Bundles that cannot serve: damaged, or with other answers than the known ones; the reason of each by its task."""
+
+    def __init__(self, where: str, reasons: Mapping[str, str]) -> None:
+        super().__init__(sorted(f"{where}: {reason}" for reason in set(reasons.values())))
+        self.reasons = reasons
+
+
 class Warming:
     """Asks the workers what the plugins offer, then has each of them load every task in service."""
 
     def __init__(
-        self, config: Config, workers: LocalWorkers, messages: SimpleQueue[Any], stopped: Callable[[], bool]
+        self,
+        config: Config,
+        workers: LocalWorkers,
+        messages: SimpleQueue[Any],
+        *,
+        stopped: Callable[[], bool],
+        waiting: Callable[[], None],
     ) -> None:
         self._config = config
         self._workers = workers
         self._messages = messages
         self._stopped = stopped
+        self._waiting = waiting
 
     def run(self, tasks: Sequence[TaskSpec]) -> Offers:
-        """What is on offer. ConfigError names every task, format or bundle that cannot be used."""
+        """What is on offer, once every worker has loaded the tasks and tried each bundle on its known answers.
+
+        ConfigError names every task, format or bundle that cannot be used; Unfit if only bundles are at fault.
+        """
         offers = self._ask(Inspect(), 1)[0].offers or Offers()
         where = self._config.file.name if self._config.file else "configuration"
         problems = [f"{where}: plugin {plugin.problem}" for plugin in offers.plugins if plugin.problem]
@@ -75,9 +93,11 @@ class Warming:
             raise ConfigError((*error.faults, *problems)) from error
         daemon = self._config.daemon
         reports = self._ask(Inspect(tuple(tasks), "", daemon.threads, daemon.device), daemon.workers)
-        faults = {fault.message for report in reports for fault in report.unloadable.values()}
+        faults = {task: fault for report in reports for task, fault in report.unloadable.items()}
         if faults:
-            raise ConfigError(sorted(f"{where}: {fault}" for fault in faults))
+            reasons = {task: fault.message for task, fault in faults.items()}
+            only_bundles = all(fault.type == BundleError.__name__ for fault in faults.values())
+            raise Unfit(where, reasons) if only_bundles else ConfigError(Unfit(where, reasons).faults)
         return offers
 
     def _ask(self, job: Inspect, times: int) -> list[JobReport]:
@@ -102,9 +122,10 @@ class Warming:
         while True:
             if self._stopped():
                 raise Stopped
+            self._waiting()
             self._workers.check()  # the main loop, which does this otherwise, does not run yet
             try:
-                message = self._messages.get(timeout=0.2)
+                message = self._messages.get(timeout=1.0)
             except Empty:
                 continue
             if isinstance(message, Outcome):

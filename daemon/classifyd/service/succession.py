@@ -91,6 +91,18 @@ class Succession:
         """The versions that a second shift is loading, by task."""
         return {task: self._candidate.versions[task] for task in self._candidate.changed} if self._candidate else {}
 
+    def fall_back(self, reasons: Mapping[str, str]) -> bool:
+        """At the start: have the versions before serve where what serves is not fit; False if a task has none."""
+        before = {task: self._tasks.before(task) for task in reasons}
+        if not all(before.values()):
+            return False
+        unfit = self._tasks.serving
+        self._tasks.serving = {**unfit, **before}
+        for task, why in reasons.items():
+            if task not in self.refused:  # else it is the one before that is not fit either, which nobody promoted
+                self._refuse(task, Refusal(unfit[task], why, self._see([(task, unfit[task])])))
+        return True
+
     def look(self) -> None:
         """See, about once a second, whether other versions are promoted than those that serve, and act on it."""
         if time.monotonic() < self._next_look:

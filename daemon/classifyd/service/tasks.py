@@ -52,6 +52,10 @@ class Tasks:
                 faults[task] = str(error)
         return versions, faults
 
+    def before(self, task: str) -> int | None:
+        """The version that served a task before the one that serves; None if there is none."""
+        return self._store.before(task, self.serving[task])
+
     def stamp(self, task: str, version: int | None) -> Stamp:
         """What `current` and a version's folder look like, by which a change of either is seen."""
         folder = self._store.path / task
