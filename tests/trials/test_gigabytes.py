@@ -32,14 +32,14 @@ def test_a_line_of_a_gigabyte_takes_no_gigabyte(tmp_path):
     here = Place.make(tmp_path, daemon='min_free_bytes = "1 MiB"', done="delete")
     for name, start in (QUARANTINED | ANSWERED).items():
         write(here.root / "in" / name, start)
-    with gzip.open(here.root / "in" / "zeros.txt.gz", "wb", 1) as packed:
+    with gzip.open(here.root / "in" / "bomb.txt.gz", "wb", 1) as packed:
         for _ in range(int(GIGABYTES * 1024)):
-            packed.write(bytes(2**20))
+            packed.write(PIECE)
 
     assert 1 == here.once(timeout=3000)
 
     quarantined = {name for name in here.files("quarantine") if not name.endswith(".reason.json")}
-    assert {*QUARANTINED, "zeros.txt.gz"} == quarantined
+    assert {*QUARANTINED, "bomb.txt.gz"} == quarantined
     assert all("limits." in here.reason(name)["reason"] for name in quarantined)
     assert {f"{name}.jsonl" for name in ANSWERED} == here.files("out")
     for name in ANSWERED:
