@@ -157,7 +157,7 @@ class Place:
 
     def log(self) -> str:
         log = self.root / "log"
-        return log.read_text() if log.exists() else ""
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def starts(self) -> int:
         """How often a daemon has got ready here."""

@@ -5,6 +5,7 @@ the records: so the daemon lays it at their door as it does a crash.
 """
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -115,8 +116,8 @@ def lowest_free() -> int:
     """The number that the next descriptor would get: how many are in use, about. The limit if there is none free."""
     try:
         descriptor = os.open("/", os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    except OSError as error:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if error.errno == errno.EMFILE else 0  # not the process's
     os.close(descriptor)
     return descriptor
 
