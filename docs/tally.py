@@ -1,6 +1,6 @@
 """Enters what `make trials` found into docs/reliability.md: python docs/tally.py trials.xml.
 
-`trials.xml` is pytest's own report. A trial tells its counts with `record_property("kills", 1000)`. Results are kept in
+`trials.xml` is pytest's own report. The last line that a trial prints tells its counts. Results are kept in
 trials.json, so that a run of some trials leaves those of the others as they were.
 """
 
@@ -27,9 +27,9 @@ def results(report: Path, commit: str, day: str) -> Results:
         if case.find("skipped") is not None:
             continue
         failed = case.find("failure") is not None or case.find("error") is not None
-        counts = {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+        printed = (case.findtext("system-out") or "").strip().splitlines()
         found[f"{case.attrib['classname']}.{case.attrib['name']}"] = {
-            "counts": counts,
+            "counts": printed[-1] if printed else "",
             "result": "failed" if failed else "passed",
             "seconds": round(float(case.attrib["time"])),
             "on": day,
@@ -50,9 +50,14 @@ def entered(page: str, known: Results) -> str:
 
 
 def _row(name: str, one: dict[str, Any]) -> str:
-    counts = ", ".join(f"{value} {what}" for what, value in one["counts"].items())
     took = f"{one['seconds'] / 60:.0f} min" if one["seconds"] >= 90 else f"{one['seconds']} s"
-    cells = (_claim(name), ", ".join(filter(None, (counts, took))), one["result"], one["on"], f"`{one['commit']}`")
+    cells = (
+        _claim(name),
+        "; ".join(filter(None, (one["counts"], took))),
+        one["result"],
+        one["on"],
+        f"`{one['commit']}`",
+    )
     return f"| {' | '.join(cells)} |\n"
 
 

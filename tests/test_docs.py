@@ -146,7 +146,7 @@ def test_the_page_of_commands_is_what_the_commands_say_themselves() -> None:
 
 def test_what_the_trials_found_is_entered_and_earlier_results_stay(tmp_path: Path) -> None:
     case = '<testcase classname="tests.trials.test_kills" name="{}" time="{}">{}</testcase>'
-    counts = '<properties><property name="kills" value="1000"/><property name="lost" value="0"/></properties>'
+    counts = "<system-out>--- Captured Out ---\nseed 7\n1000 kills, 0 lost\n</system-out>"
     (tmp_path / "trials.xml").write_text(
         "<testsuites><testsuite>"
         + case.format("test_nothing_is_lost[7]", 600.4, counts)
@@ -155,7 +155,7 @@ def test_what_the_trials_found_is_entered_and_earlier_results_stay(tmp_path: Pat
         + "</testsuite></testsuites>"
     )
     earlier = {
-        "tests.trials.test_soak.test_a": {"counts": {}, "result": "passed", "seconds": 9, "on": "x", "commit": "y"}
+        "tests.trials.test_soak.test_a": {"counts": "", "result": "passed", "seconds": 9, "on": "x", "commit": "y"}
     }
     known = earlier | tally.results(tmp_path / "trials.xml", "abc", "2026-01-01")
     page = tally.entered(f"before\n{tally.BEGIN}old\n{tally.END}after\n", known)
@@ -163,7 +163,7 @@ def test_what_the_trials_found_is_entered_and_earlier_results_stay(tmp_path: Pat
     assert page.endswith(f"{tally.END}after\n")
     rows = page.splitlines()[4:-2]
     assert rows == [
-        "| nothing is lost (7) | 1000 kills, 0 lost, 10 min | passed | 2026-01-01 | `abc` |",
+        "| nothing is lost (7) | 1000 kills, 0 lost; 10 min | passed | 2026-01-01 | `abc` |",
         "| this goes wrong | 3 s | failed | 2026-01-01 | `abc` |",
         "| a | 9 s | passed | x | `y` |",
     ]
