@@ -70,3 +70,10 @@ def test_workers_leave_no_descriptor_behind(workers):
         ask(workers, number)
 
     assert before == len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_the_kernel_ends_a_worker_sooner_than_the_daemon(workers):
+    pid = ask(workers).report.pid
+
+    ours = int(Path("/proc/self/oom_score_adj").read_text())
+    assert min(1000, ours + 500) == int(Path(f"/proc/{pid}/oom_score_adj").read_text())
