@@ -51,11 +51,11 @@ class Restarts:
 
 
 def main() -> None:
-    from classifyd import pipeline
+    from classifyd import plugins
     from classifyd.cli.options import load_config
     from classifyd.service import serve
 
-    pipeline._own()
+    plugins.load()
     for line in sys.stdin:
         what, _, argument = line.strip().partition(" ")
         if what == "wait":

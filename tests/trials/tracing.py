@@ -49,6 +49,8 @@ class Tracing:
                 self._do(Sync(self._inode(name)))
             case "mkdir" if (name := self._ours(call.path(0))) is not None:
                 self._link(name, is_folder=True)
+            case "mkdirat" if (name := self._ours(call.path(1))) is not None:
+                self._link(name, is_folder=True)
             case "unlink" | "rmdir" if (name := self._ours(call.path(0))) is not None:
                 self._do(Unlink(*self._entry(name)))
             case "unlinkat" if (name := self._ours(call.path(1))) is not None:
