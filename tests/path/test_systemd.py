@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from daemons import wait_until
+from daemons import descendants, wait_until
 
 from classifyd import bundles
 
@@ -182,14 +182,16 @@ def test_the_watchdog_is_fed_through_a_long_job_within_its_deadline(place, syste
     assert 0 == here.stop(process)
 
 
-def test_the_watchdog_is_not_fed_while_a_worker_cannot_be_ended(place, systemd, frozen):
+def test_a_worker_that_cannot_be_ended_is_left_behind_and_the_watchdog_is_fed_on(place, systemd, frozen):
     here = place(load_seconds=10, daemon="record_seconds = 0.1")
     process = start(here, systemd)
     systemd.wait_for("READY")
     here.drop("a.txt", "HANG")
     crumbs = here.root / "state" / "breadcrumbs"
     wait_until(lambda: any(b"predicting" in path.read_bytes() for path in crumbs.iterdir()), place=here)
-    frozen(next(json.loads(path.read_bytes())["pid"] for path in crumbs.iterdir()))
+    frozen(next(pid for pid in descendants(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()))
 
-    wait_until(lambda: systemd.silent("WATCHDOG", SILENCE_SECONDS), seconds=120, place=here)
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), seconds=120, place=here)
+    systemd.heard.clear()
+    systemd.wait_for("WATCHDOG")
     here.kill_everything(process)
