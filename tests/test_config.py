@@ -146,7 +146,7 @@ def test_the_one_named_is_found_first_then_the_environments_then_the_one_here(
         (INBOX.replace('["spam", "topic"]', '"spam"'), 'inbox "mail": tasks must be a list'),
         (INBOX.replace('["spam", "topic"]', '["spam", "spam"]'), 'inbox "mail": tasks names "spam" twice'),
         (INBOX.replace('"in"', '"no"'), 'inbox "mail": the folder "'),
-        (INBOX.replace('"in"', '"config.toml"'), "config.toml\" is no folder; name the folder to watch"),
+        (INBOX.replace('"in"', '"config.toml"'), "is no folder; name the folder to watch"),
         (INBOX + INBOX.replace('"in"', '"in2"'), 'inbox "mail": an earlier inbox has the same name'),
         (INBOX + 'done = "d/{ner}"', "names {ner}, which is no task of this inbox. Known: spam, topic."),
         (INBOX + 'done = "d/{spam"', "braces hold the name of a task"),
