@@ -51,8 +51,8 @@ class Beat:
         with contextlib.suppress(OSError):
             draft.write_text(json.dumps(document), encoding="ascii")
             draft.replace(self._path)
-        # A worker that could not be ended blocks its input for good; only a new daemon helps, which systemd starts once
-        # it was not told for a while that this one is alive.
+        # A job so late that nobody waits for its worker any more keeps its input: only a new daemon helps, which
+        # systemd starts once it was not told for a while that this one is alive.
         if not self._stuck():
             self._notifier.alive()
         self._notifier.status(self._line())

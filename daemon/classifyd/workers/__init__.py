@@ -25,7 +25,7 @@ __all__ = ["Engine", "LocalWorkers", "Outcome", "Pins", "Terms"]
 log = structlog.get_logger()
 
 STUCK_SECONDS = 60.0
-"""A worker that still has its job so long after the deadline cannot be ended: ending one takes some seconds."""
+"""A job that has not ended so long after its deadline never will: a worker is ended, or left behind, in seconds."""
 
 PAUSE_SECONDS = 1.0
 """Before a job whose worker was gone before it began is given back: what keeps workers from starting may last."""
