@@ -107,8 +107,19 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
         averaged = _average(trainer, lesson, course)
     # Without the wrapper that accelerate puts around it for half precision: from here on it calculates in float32.
     tuned = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
-    trainer.accelerator.end_training()
+    _leave_group(trainer)
     return Outcome(tuned, trainer.state.global_step, trainer.state.best_global_step, averaged)
+
+
+def _leave_group(trainer: "_Trainer") -> None:
+    """End the group of the processes that trained together, if there are several.
+
+    Whoever drops the last reference to the group waits for its threads. Were that the wrapper around the model, it would
+    wait with the interpreter's lock in its hand, for a thread that needs this lock to let go of its last tensors.
+    """
+    trainer.model_wrapped = trainer.model
+    trainer.accelerator.free_memory()
+    trainer.accelerator.end_training()
 
 
 def _average(trainer: "_Trainer", lesson: Lesson, course: Course) -> int:

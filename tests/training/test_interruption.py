@@ -117,7 +117,6 @@ def test_a_disk_that_is_full_ends_the_training_and_the_checkpoint_before_serves(
     assert training.learnt(2)[0] == EPOCHS * STEPS_PER_EPOCH
 
 
-@pytest.mark.trial
 def test_two_processes_train_together_and_one_of_them_publishes(
     training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
