@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from classifyd.api import Example, Span
+from classifyd_bert import capitals
 from classifyd_bert.heads import OUTSIDE
 from classifyd_bert.tokens import Tokenizer, Window
 
@@ -48,7 +50,8 @@ def tag_windows(tokenizer: Tokenizer, examples: Sequence[Example], outputs: Sequ
 class Items(Dataset[Mapping[str, Any]]):
     """Windows as a torch dataset: token ids, or what a frozen encoder made of them, with labels.
 
-    `features` is (hidden) for each window, or (tokens, hidden). `shares` is how much each window counts.
+    `features` is (hidden) for each window, or (tokens, hidden). `shares` is how much each window counts. With `altered`
+    some windows come as if they were written in capitals, or in small letters, throughout.
     """
 
     def __init__(
@@ -56,10 +59,13 @@ class Items(Dataset[Mapping[str, Any]]):
         windows: Windows,
         features: Sequence[NDArray[np.float32]] | None = None,
         shares: Sequence[float] | None = None,
+        *,
+        altered: bool = False,
     ) -> None:
         self._windows = windows
         self._features = features
         self._shares = shares
+        self._altered = altered
 
     @property
     def owners(self) -> list[int]:
@@ -75,8 +81,13 @@ class Items(Dataset[Mapping[str, Any]]):
 
     def __getitem__(self, index: int) -> Mapping[str, Any]:
         item: dict[str, Any] = {"labels": self._windows.labels[index]}
+        window = self._windows.windows[index]
         if self._features is None:
-            item["input_ids"] = self._windows.windows[index].ids.tolist()
+            item["input_ids"] = window.ids.tolist()
+            if window.kinds is not None:
+                # By torch's chance, which checkpoints keep.
+                draw = torch.rand(()).item() if self._altered else 1.0
+                item["token_type_ids"] = capitals.altered(window.kinds, draw).tolist()
         else:
             item["features"] = self._features[index]
         if self._shares is not None:

@@ -47,7 +47,7 @@ class Exporter:
         self._folder = setup.folder / "export"
         self._outputs = kind.outputs(sets.labels)
         self._tokenizer_bytes = tokenizer
-        self._tokenizer = Tokenizer(tokenizer, recipe.max_length, recipe.stride)
+        self._tokenizer = Tokenizer(tokenizer, recipe.max_length, recipe.stride, capitals=recipe.capitals)
         self._texts = [example.text for example in sets.evaluation]
 
     def export(self, model: PreTrainedModel, tell: Callable[[str], None]) -> Exported:
@@ -100,6 +100,7 @@ class Exporter:
             "labels": self._outputs,
             "max_length": self._recipe.max_length,
             "stride": self._recipe.stride,
+            "capitals": self._recipe.capitals,
             "temperature": 1.0,
         }
         folder = self._folder / "drafts" / f"{number}-{attempt.method}"
@@ -127,6 +128,6 @@ class Exporter:
         rows = min(CALIBRATION_ROWS, len(windows))
         batches = []
         for start in range(0, len(windows) - rows + 1, rows):
-            ids, mask = pad(windows[start : start + rows], self._tokenizer.pad_id)
-            batches.append({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)})
+            inputs = pad(windows[start : start + rows], self._tokenizer.pad_id)
+            batches.append({"token_type_ids": np.zeros_like(inputs["input_ids"]), **inputs})
         return batches

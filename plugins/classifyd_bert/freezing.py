@@ -92,9 +92,10 @@ def remember(model: FrozenModel, windows: Sequence[Window], pad_id: int) -> list
     """The features of each window, calculated once: an encoder that does not change says the same in each epoch."""
     found: dict[int, NDArray[np.float32]] = {}
     for batch in plan([window.padded for window in windows]):
-        ids, mask = (torch.from_numpy(part).to(model.device) for part in pad([windows[i] for i in batch], pad_id))
+        inputs = pad([windows[place] for place in batch], pad_id)
         with torch.inference_mode():
-            rows = model.features(ids, mask).float().cpu().numpy()
+            tensors = {name: torch.from_numpy(value).to(model.device) for name, value in inputs.items()}
+            rows = model.features(**tensors).float().cpu().numpy()
         for place, row in zip(batch, rows, strict=True):
             # A copy: a view would keep the padding of the whole batch alive.
             found[place] = row.copy() if row.ndim == 1 else row[: len(windows[place].ids)].copy()

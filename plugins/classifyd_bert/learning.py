@@ -114,8 +114,8 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
 def _leave_group(trainer: "_Trainer") -> None:
     """End the group of the processes that trained together, if there are several.
 
-    Whoever drops the last reference to the group waits for its threads. Were that the wrapper around the model, it would
-    wait with the interpreter's lock in its hand, for a thread that needs this lock to let go of its last tensors.
+    Whoever drops the last reference to the group waits for its threads. Were that the wrapper around the model, it
+    would wait with the interpreter's lock in its hand, for a thread that needs this lock to let go of its tensors.
     """
     trainer.model_wrapped = trainer.model
     trainer.accelerator.free_memory()

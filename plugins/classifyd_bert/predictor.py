@@ -35,7 +35,7 @@ class Network:
         manifest = bundle.manifest
         max_length = _whole(manifest, "max_length", least=8)
         stride = _whole(manifest, "stride", least=0)
-        self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride)
+        self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride, capitals=_flag(manifest, "capitals"))
         self._session = Session(bundle.read(MODEL), setup.threads, setup.device)
         self._token_budget = _token_budget(setup)
 
@@ -49,8 +49,8 @@ class Network:
     def _run(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         logits: dict[int, NDArray[np.float32]] = {}
         for batch in plan([window.padded for window in windows], self._token_budget):
-            ids, mask = pad([windows[place] for place in batch], self._tokenizer.pad_id)
-            logits.update(zip(batch, self._session.run(ids, mask), strict=True))
+            inputs = pad([windows[place] for place in batch], self._tokenizer.pad_id)
+            logits.update(zip(batch, self._session.run(inputs), strict=True))
         return [logits[place] for place in range(len(windows))]
 
 
@@ -140,6 +140,13 @@ def _whole(manifest: Mapping[str, Any], key: str, *, least: int) -> int:
     value = manifest.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be a whole number, at least {least}')
+    return value
+
+
+def _flag(manifest: Mapping[str, Any], key: str) -> bool:
+    value = manifest.get(key, False)
+    if not isinstance(value, bool):
+        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be true or false')
     return value
 
 

@@ -31,7 +31,8 @@ class Recipe:
     `max_length` and `stride` are in tokens, markers included. `batch_size` counts texts (windows, where all are learnt
     from) for each pass through the model, on all devices together; a step takes `gradient_accumulation` of them;
     `eval_batch_size` None is twice as many. `freeze` is "none", "all" or the number of lowest layers that stay as they
-    are, the embeddings with them ("0": the embeddings alone). `warmup` is the share of steps during which the learning
+    are, the embeddings with them ("0": the embeddings alone). `capitals` tells the model how words are written, which
+    a tokenizer that reads everything in small letters does not. `warmup` is the share of steps in which the learning
     rate rises. `early_stopping` is how many epochs may pass without a better one, 0 for all of them. `average` is how
     many of the last epochs' weights are averaged, 0 for none; the mean is taken if the evaluation set likes it better
     than the best epoch. `quantize` is
@@ -49,6 +50,7 @@ class Recipe:
     max_length: int = 128
     stride: int = 32
     windows: str = "one"
+    capitals: bool = False
     freeze: str = "none"
     precision: str = "auto"
     weight_decay: float = 0.01
@@ -114,9 +116,12 @@ def _settled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
 def _crossed(settled: Mapping[str, Any]) -> list[str]:
     """What is wrong with settings taken together; each by itself is right."""
     longest = settled.get("max_length", DEFAULTS["max_length"]) // 2
+    faults = []
     if settled["stride"] > longest:
-        return [f"stride must be at most half of max_length, which is {longest}, not {settled['stride']}"]
-    return []
+        faults.append(f"stride must be at most half of max_length, which is {longest}, not {settled['stride']}")
+    if settled.get("capitals") and settled.get("freeze", DEFAULTS["freeze"]) != "none":
+        faults.append('capitals must be false where freeze is not "none": they are learnt by the embeddings')
+    return faults
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -172,6 +177,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "max_length": _whole(8),
         "stride": _whole(0),
         "windows": _one_of(WINDOWS),
+        "capitals": Rule("true or false", lambda value: isinstance(value, bool)),
         "freeze": Rule(
             "none, all or a number of layers",
             lambda value: isinstance(value, str) and (value in ("none", "all") or value.isdecimal()),

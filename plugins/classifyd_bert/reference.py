@@ -19,11 +19,9 @@ def read(model: PreTrainedModel, tokenizer: Tokenizer, texts: Sequence[str]) -> 
     windows = tokenizer.windows(texts)
     logits: dict[int, NDArray[Any]] = {}
     for batch in plan([window.padded for window in windows]):
-        ids, mask = pad([windows[place] for place in batch], tokenizer.pad_id)
+        inputs = pad([windows[place] for place in batch], tokenizer.pad_id)
         with torch.inference_mode():
-            output = model(
-                input_ids=torch.from_numpy(ids).to(model.device), attention_mask=torch.from_numpy(mask).to(model.device)
-            )
+            output = model(**{name: torch.from_numpy(value).to(model.device) for name, value in inputs.items()})
         logits.update(zip(batch, output.logits.float().cpu().numpy(), strict=True))
     return together(windows, [logits[place] for place in range(len(windows))], texts)
 

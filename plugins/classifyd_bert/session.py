@@ -40,13 +40,14 @@ class Session:
                 "and may take token_type_ids. Export it again."
             )
 
-    def run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+    def run(self, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """The logits of a batch, float32: (rows, labels), or (rows, tokens, labels) for a model that tags tokens.
 
-        `ids` and `mask` are int64 of shape (rows, tokens). PredictionFailed if the model cannot run, or if any logit
-        is not a finite number.
+        `inputs` are int64 of shape (rows, tokens); token types that are not given are all 0. PredictionFailed if the
+        model cannot run, or if any logit is not a finite number.
         """
-        feeds: Mapping[str, Any] = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        ids = inputs["input_ids"]
+        feeds: Mapping[str, Any] = {"token_type_ids": np.zeros_like(ids), **inputs}
         try:
             (logits,) = self._session.run([self._output], {name: feeds[name] for name in self._inputs})
         except Exception as error:  # as above

@@ -16,6 +16,7 @@ import tokenizers
 from numpy.typing import NDArray
 
 from classifyd.api import BundleError
+from classifyd_bert import capitals as capital
 
 PAD_MULTIPLE = 16
 PIECE_CHARS = 2**16
@@ -33,7 +34,8 @@ class Window:
     `text` is the place of its text among those given, `start` the place of its first real token among the text's
     tokens. `ids` is int64; `offsets` is int32 of shape (tokens, 2), code points of the text; `words` is int32, the
     word each token is a piece of, counted through the text; `own` is bool, true where this window is the one to ask.
-    Special tokens own nothing and have word -1 and offsets (0, 0).
+    Special tokens own nothing and have word -1 and offsets (0, 0). `kinds` is int8, how each token's word is written
+    (`capitals`), None where the model is not told.
     """
 
     text: int
@@ -43,6 +45,7 @@ class Window:
     words: NDArray[np.int32]
     own: NDArray[np.bool_]
     padded: int
+    kinds: NDArray[np.int8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +55,19 @@ class _Tokens:
     ids: NDArray[np.int64]
     offsets: NDArray[np.int32]
     words: NDArray[np.int32]
+    kinds: NDArray[np.int8] | None
 
 
 class Tokenizer:
     """A tokenizer from the bytes of its tokenizer.json, cutting texts into windows.
 
-    `max_length` counts special tokens; `stride` is how many tokens neighbouring windows share. BundleError if the
-    bytes are no tokenizer or the two numbers leave no room to move.
+    `max_length` counts special tokens; `stride` is how many tokens neighbouring windows share; with `capitals` windows
+    tell how words are written. BundleError if the bytes are no tokenizer or the two numbers leave no room to move.
     """
 
-    def __init__(self, data: bytes, max_length: int, stride: int, *, piece_chars: int = PIECE_CHARS) -> None:
+    def __init__(
+        self, data: bytes, max_length: int, stride: int, *, capitals: bool = False, piece_chars: int = PIECE_CHARS
+    ) -> None:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_buffer(data)
         except Exception as error:  # the library raises bare exceptions of its own
@@ -79,6 +85,7 @@ class Tokenizer:
                 "mend max_length or stride"
             )
         self._stride = stride
+        self._capitals = capitals
         self._piece_chars = piece_chars
         self.max_length = max_length
         self.pad_id = self._find_pad_id()
@@ -108,7 +115,9 @@ class Tokenizer:
             flat = itertools.chain.from_iterable(encoding.offsets)
             offsets = np.fromiter(flat, np.int32, 2 * count).reshape(count, 2)
             words = np.fromiter((-1 if word is None else word for word in encoding.word_ids), np.int32, count)
-            yield piece.place, _Tokens(np.array(encoding.ids, np.int64), offsets + np.int32(piece.start), words)
+            kinds = capital.kinds(piece.text, offsets, words) if self._capitals else None
+            ids = np.array(encoding.ids, np.int64)
+            yield piece.place, _Tokens(ids, offsets + np.int32(piece.start), words, kinds)
 
     # ------------------------------------------------------------------ tokens to windows
 
@@ -135,8 +144,12 @@ class Tokenizer:
         if end < len(tokens.ids):
             own[before + end - start - (self._stride - self._stride // 2) :] = False
         ids = np.concatenate((self._prefix, tokens.ids[start:end], self._suffix))
+        kinds = None
+        if tokens.kinds is not None:
+            kinds = np.zeros(length, np.int8)
+            kinds[inside] = tokens.kinds[start:end]
         padded = min(self.max_length, -(-length // PAD_MULTIPLE) * PAD_MULTIPLE)
-        return Window(place, start, ids, offsets, words, own, padded)
+        return Window(place, start, ids, offsets, words, own, padded, kinds)
 
     # ------------------------------------------------------------------ special tokens
 
@@ -155,14 +168,20 @@ class Tokenizer:
         return next((int(found) for found in ids if found is not None), 0)
 
 
-def pad(windows: Sequence[Window], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids and attention mask of windows that share a padded length: int64, (windows, padded length)."""
+def pad(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np.int64]]:
+    """The model's inputs for windows that share a padded length, by name: int64, (windows, padded length).
+
+    Token types are among them only where they tell how words are written; else they are all 0.
+    """
     ids = np.full((len(windows), windows[0].padded), pad_id, np.int64)
-    mask = np.zeros_like(ids)
+    mask, types = np.zeros_like(ids), np.zeros_like(ids)
     for row, window in enumerate(windows):
         ids[row, : len(window.ids)] = window.ids
         mask[row, : len(window.ids)] = 1
-    return ids, mask
+        if window.kinds is not None:
+            types[row, : len(window.ids)] = window.kinds
+    told = {} if windows[0].kinds is None else {"token_type_ids": types}
+    return {"input_ids": ids, "attention_mask": mask, **told}
 
 
 # ---------------------------------------------------------------------- pieces of huge texts
@@ -214,6 +233,7 @@ def _joined(parts: Sequence[_Tokens]) -> _Tokens:
     """One text's tokens from those of its pieces, words counted on from piece to piece."""
     if len(parts) == 1:
         return parts[0]
+    kinds = [part.kinds for part in parts if part.kinds is not None]
     counts = [int(part.words.max(initial=-1)) + 1 for part in parts]
     firsts = itertools.accumulate(counts, initial=0)
     words = [part.words + np.int32(first) for part, first in zip(parts, firsts, strict=False)]
@@ -221,4 +241,5 @@ def _joined(parts: Sequence[_Tokens]) -> _Tokens:
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.offsets for part in parts]),
         np.concatenate(words),
+        np.concatenate(kinds) if kinds else None,
     )

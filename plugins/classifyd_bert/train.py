@@ -80,7 +80,9 @@ class _Training:
         self._folder = setup.folder
         self._tuning = Tuning(kind, sets, setup, recipe, self._base)
         self._tokenizer_bytes = draft.plain_tokenizer(self._base.folder / "tokenizer.json")
-        self._tokenizer = Tokenizer(self._tokenizer_bytes, self._recipe.max_length, self._recipe.stride)
+        self._tokenizer = Tokenizer(
+            self._tokenizer_bytes, self._recipe.max_length, self._recipe.stride, capitals=self._recipe.capitals
+        )
         self._exporter = Exporter(kind, sets, setup, self._recipe, self._tokenizer_bytes)
 
     def run(self) -> TrainedModel | None:

@@ -23,6 +23,7 @@ from classifyd_bert.learning import Course, Lesson
 from classifyd_bert.loss import class_weights
 from classifyd_bert.recipe import Recipe
 from classifyd_bert.tokens import Tokenizer
+from classifyd_bert.widening import widen
 
 BEST = "f1"
 
@@ -149,11 +150,12 @@ class Tuning:
 
     def _lessons(self, train: Windows, seen: Sequence[NDArray[np.float32]] | None = None) -> Items | OneOfEach:
         """What an epoch consists of; for spans always every window, since each word belongs to one of them."""
+        altered = self._recipe.capitals
         if self._kind.name != "sequence":
-            return Items(train, seen)
+            return Items(train, seen, altered=altered)
         if self._recipe.windows == "all":
-            return Items(train, seen, features.shares(train))
-        return OneOfEach(Items(train, seen), self._setup.seed)
+            return Items(train, seen, features.shares(train), altered=altered)
+        return OneOfEach(Items(train, seen, altered=altered), self._setup.seed)
 
     def _measure(self, evaluation: Windows) -> Any:
         kind, outputs = self._kind, self._outputs
@@ -183,7 +185,10 @@ class Tuning:
     def _fresh_model(self) -> PreTrainedModel:
         """The base model under a new head."""
         arguments = {"config": self._config(), "use_safetensors": True, **self._hardware.attention}
-        return self._loaded(lambda: self._kind.auto_model.from_pretrained(self._base.folder, **arguments))
+        model = self._loaded(lambda: self._kind.auto_model.from_pretrained(self._base.folder, **arguments))
+        if self._recipe.capitals:
+            widen(model, self._base.name)
+        return model
 
     def _loaded(self, load: Any) -> Any:
         try:

@@ -94,7 +94,9 @@ def test_equal_texts_are_predicted_once(sequence: Bundle, monkeypatch: pytest.Mo
     loaded = load(sequence)
     rows: list[int] = []
     run = loaded._network._session.run
-    monkeypatch.setattr(loaded._network._session, "run", lambda ids, mask: (rows.append(len(ids)), run(ids, mask))[1])
+    monkeypatch.setattr(
+        loaded._network._session, "run", lambda inputs: (rows.append(len(inputs["input_ids"])), run(inputs))[1]
+    )
     one, two, three = loaded.predict([Record("win"), Record("now"), Record("win")])
     assert sum(rows) == 2
     assert one == three != two

@@ -12,6 +12,7 @@ from classifyd_bert.external import has_external_data
 from classifyd_bert.session import Session
 
 IDS = np.ones((2, 16), np.int64)
+INPUTS = {"input_ids": IDS, "attention_mask": IDS}
 
 
 def graph(*inputs: str, factor: float = 1.0, external: bool = False, outputs: tuple[str, ...] = ("logits",)) -> bytes:
@@ -38,12 +39,12 @@ def graph(*inputs: str, factor: float = 1.0, external: bool = False, outputs: tu
 
 @pytest.mark.parametrize("inputs", [("input_ids", "attention_mask"), ("input_ids", "attention_mask", "token_type_ids")])
 def test_the_graph_says_whether_token_types_are_wanted(inputs: tuple[str, ...]) -> None:
-    assert Session(graph(*inputs), 1).run(IDS, IDS).tolist() == IDS.tolist()
+    assert Session(graph(*inputs), 1).run(INPUTS).tolist() == IDS.tolist()
 
 
 def test_logits_have_a_row_per_window_or_per_token() -> None:
-    assert Session(tiny.model("sequence", 3), 1).run(IDS, IDS).shape == (2, 3)
-    assert Session(tiny.model("token", 5), 1).run(IDS, IDS).shape == (2, 16, 5)
+    assert Session(tiny.model("sequence", 3), 1).run(INPUTS).shape == (2, 3)
+    assert Session(tiny.model("token", 5), 1).run(INPUTS).shape == (2, 16, 5)
 
 
 def test_the_arena_and_the_patterns_that_would_keep_the_largest_batchs_memory_are_off() -> None:
@@ -55,12 +56,12 @@ def test_the_arena_and_the_patterns_that_would_keep_the_largest_batchs_memory_ar
 
 def test_a_logit_that_is_no_number_fails_the_prediction() -> None:
     with pytest.raises(PredictionFailed, match="no finite numbers"):
-        Session(graph("input_ids", "attention_mask", factor=float("nan")), 1).run(IDS, IDS)
+        Session(graph("input_ids", "attention_mask", factor=float("nan")), 1).run(INPUTS)
 
 
 def test_a_batch_that_the_model_cannot_take_fails_the_prediction() -> None:
     with pytest.raises(PredictionFailed, match=r"failed on a batch of shape \(2, 80\)"):
-        Session(tiny.model("sequence", 2), 1).run(np.ones((2, 80), np.int64), np.ones((2, 80), np.int64))
+        Session(tiny.model("sequence", 2), 1).run({name: np.ones((2, 80), np.int64) for name in INPUTS})
 
 
 @pytest.mark.parametrize("inputs", [("input_ids",), ("input_ids", "attention_mask", "pixels")])

@@ -112,7 +112,7 @@ def test_truncation_and_padding_left_on_in_the_file_change_nothing() -> None:
 
 def test_padding_fills_up_to_the_shared_length_and_masks_it() -> None:
     windows = tokenizer(32, 4).windows(["win", "win now"])
-    ids, mask = pad(windows, 0)
+    ids, mask = pad(windows, 0).values()
     assert ids.shape == mask.shape == (2, 16)
     assert mask.sum(axis=1).tolist() == [3, 4]
     assert not ids[mask == 0].any()

@@ -54,6 +54,15 @@ def train(
     max_length: Annotated[int | None, _recipe("N", "Tokens per window. 128")] = None,
     stride: Annotated[int | None, _recipe("N", "Tokens that neighbouring windows share. 32")] = None,
     windows: Annotated[str | None, _recipe("one|all", "Windows of a long text in each epoch. one")] = None,
+    capitals: Annotated[
+        bool | None,
+        typer.Option(
+            "--capitals/--no-capitals",
+            help="Tell the model which words are written with capitals, if its tokenizer does not. "
+            "[dim]default: no[/dim]",
+            rich_help_panel=RECIPE,
+        ),
+    ] = None,
     freeze: Annotated[
         str | None,
         _recipe("none|all|N", "Leave all layers, or the lowest N with the embeddings, as they are. none"),
@@ -137,6 +146,7 @@ def train(
         "max_length": max_length,
         "stride": stride,
         "windows": windows,
+        "capitals": capitals,
         "freeze": freeze,
         "precision": precision,
         "weight_decay": weight_decay,
