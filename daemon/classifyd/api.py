@@ -16,6 +16,7 @@ from classifyd.errors import (
     UnreadableFile,
 )
 from classifyd.jobs import FileReport, JobReport
+from classifyd.processor import exact_int8
 from classifyd.processor import features as cpu_features
 from classifyd.values import (
     AnnotatedRecord,
@@ -81,6 +82,7 @@ __all__ = [
     "WriteOptions",
     "Writer",
     "cpu_features",
+    "exact_int8",
     "hookimpl",
 ]
 

@@ -8,6 +8,11 @@ INT8_FEATURES = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 MODEL_FEATURES = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "amx_bf16", "avx512_bf16")
 
 
+def exact_int8() -> bool:
+    """Whether products of eight bits are added up without overflow: x86 needs VNNI or AMX for that."""
+    return bool(INT8_FEATURES.intersection(features()))
+
+
 def features(file: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
     """Those of MODEL_FEATURES that the CPU has, in that order; none where the kernel does not say."""
     try:

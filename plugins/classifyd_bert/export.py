@@ -1,21 +1,15 @@
 """A tuned model to ONNX, and from there to eight bits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 from optimum.exporters.onnx import onnx_export_from_model
 from transformers import PreTrainedModel
 
-METHODS = {
-    "minmax": CalibrationMethod.MinMax,
-    "percentile": CalibrationMethod.Percentile,
-    "entropy": CalibrationMethod.Entropy,
-}
+from classifyd_bert import eightbit, firsttoken
+from classifyd_bert.eightbit import Batch
 
 EMBEDDINGS = ("word_embeddings", "position_embeddings")
 
@@ -23,54 +17,41 @@ EMBEDDINGS = ("word_embeddings", "position_embeddings")
 def to_onnx(model: PreTrainedModel, task: str, folder: Path) -> Path:
     """The model in float32, as optimum exports it; `task` is optimum's word for what it does.
 
-    Nothing is fused, for the quantizer cannot see into a fused node.
+    Nothing is fused: what comes after works on plain nodes, and the run time fuses what is left.
     """
     onnx_export_from_model(model, output=folder, task=task, do_validation=False, no_post_process=True, device="cpu")
     return folder / "model.onnx"
 
 
-def quantize(
-    source: Path,
-    target: Path,
-    batches: Sequence[Mapping[str, np.ndarray]],
-    method: str = "minmax",
-    in_float: Sequence[str] = (),
-) -> None:
-    """Static int8 of every product with constant weights, except the nodes named in `in_float`.
+def first_token_alone(source: Path, batch: Batch) -> bool:
+    """Have the model calculate in its last layer what its answer needs, if that is the first token; whether it was."""
+    model = onnx.load(source)
+    found = firsttoken.alone(model, batch)
+    if found:
+        onnx.save(model, source)
+    return found
 
-    U8 activations with one scale per tensor, S8 weights with one per channel (Jacob et al. 2018; Krishnamoorthi 2018).
-    The scales are fixed beforehand from `batches`, so that a text's answer does not depend on its neighbours.
-    """
-    quantize_static(
-        source,
-        target,
-        _Batches(batches, {value.name for value in onnx.load(source, load_external_data=False).graph.input}),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["MatMul", "Gemm"],
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=METHODS[method],
-        nodes_to_exclude=list(in_float),
-        extra_options={"MatMulConstBOnly": True, "WeightSymmetric": True, "ActivationSymmetric": False},
-    )
-    graph = onnx.load(target)
-    shrink(graph, in_float)
-    onnx.save(graph, target)
+
+def quantize(
+    source: Path, target: Path, ranges: Mapping[str, tuple[float, float]], in_float: Sequence[str] = ()
+) -> None:
+    """Every product with constant weights in eight bits, except the nodes named in `in_float`; see `eightbit`."""
+    model = onnx.load(source)
+    eightbit.write(model, ranges, in_float)
+    shrink(model, in_float)
+    onnx.save(model, target)
 
 
 def narrow_weights(source: Path, target: Path) -> None:
     """All weights stored in eight bits and every product in floating point: small, exact, and no faster."""
-    graph = onnx.load(source)
-    shrink(graph, products(source))
-    onnx.save(graph, target)
+    model = onnx.load(source)
+    shrink(model, [node.name for node in eightbit.products(model)])
+    onnx.save(model, target)
 
 
 def products(source: Path) -> list[str]:
     """The names of the nodes that multiply by constant weights, from the input to the output."""
-    graph = onnx.load(source, load_external_data=False).graph
-    constants = {tensor.name for tensor in graph.initializer}
-    return [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and node.input[1] in constants]
+    return [node.name for node in eightbit.products(onnx.load(source, load_external_data=False))]
 
 
 def shrink(model: onnx.ModelProto, in_float: Sequence[str]) -> None:
@@ -117,14 +98,10 @@ def _shrink_product(graph: onnx.GraphProto, node: onnx.NodeProto, weights: onnx.
 
 def _narrowed(graph: onnx.GraphProto, tensor: onnx.TensorProto, axis: int) -> tuple[str, str]:
     """Replace a tensor by its int8 form and scales; `axis` is the one that shares a scale. Returns their names."""
-    weights = numpy_helper.to_array(tensor)
-    scales = np.maximum(np.abs(weights).max(axis=axis, keepdims=True), 1e-12).astype(np.float32) / 127
-    small = np.clip(np.rint(weights / scales), -127, 127).astype(np.int8)
+    small, scales = eightbit.narrow(numpy_helper.to_array(tensor), axis)
     names = f"{tensor.name}_int8", f"{tensor.name}_scale"
     graph.initializer.remove(tensor)
-    graph.initializer.extend(
-        [numpy_helper.from_array(small, names[0]), numpy_helper.from_array(np.asarray(scales), names[1])]
-    )
+    graph.initializer.extend([numpy_helper.from_array(small, names[0]), numpy_helper.from_array(scales, names[1])])
     return names
 
 
@@ -133,15 +110,3 @@ def _insert_for(graph: onnx.GraphProto, node: onnx.NodeProto, *nodes: onnx.NodeP
     place = list(graph.node).index(node)
     for number, new in enumerate(nodes):
         graph.node.insert(place + number, new)
-
-
-class _Batches(CalibrationDataReader):
-    """Calibration batches as ONNX Runtime asks for them, with the inputs that the graph has."""
-
-    def __init__(self, batches: Sequence[Mapping[str, np.ndarray]], inputs: set[str]) -> None:
-        self._left: Iterator[dict[str, Any]] = iter(
-            [{name: value for name, value in batch.items() if name in inputs} for batch in batches]
-        )
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._left, None)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from classifyd.api import TrainingSets, TrainSetup
-from classifyd_bert import draft, export, figures, parity, reference, sensitivity
+from classifyd_bert import draft, eightbit, export, figures, parity, reference, sensitivity
 from classifyd_bert.draft import Draft
+from classifyd_bert.eightbit import Batch
 from classifyd_bert.kinds import Answer, Kind
 from classifyd_bert.parity import Attempt, Form, Parity
 from classifyd_bert.predictor import Reading
@@ -23,8 +23,6 @@ from classifyd_bert.tokens import Tokenizer, pad
 
 CALIBRATION_ROWS = 8
 AS_EXPORTED = Attempt("none")
-
-Batch = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,13 @@ class Exporter:
         self._tokenizer_bytes = tokenizer
         self._tokenizer = Tokenizer(tokenizer, recipe.max_length, recipe.stride, capitals=recipe.capitals)
         self._texts = [example.text for example in sets.evaluation]
+        self._found_ranges: dict[str, dict[str, tuple[float, float]]] = {}
 
     def export(self, model: PreTrainedModel, tell: Callable[[str], None]) -> Exported:
         """The first form that passes the gate, each one's result told. TrainingError if none does."""
         shutil.rmtree(self._folder, ignore_errors=True)
         source = export.to_onnx(model, self._kind.export, self._folder / "fp32")
+        export.first_token_alone(source, self._batches()[0])
         started = time.monotonic()
         expected = self._answers(reference.read(model, self._tokenizer, self._texts))
         pytorch = Form(1.0, self._macro_f1(expected), 0, time.monotonic() - started)
@@ -116,8 +116,13 @@ class Exporter:
             export.narrow_weights(source, target)
         else:
             with contextlib.redirect_stdout(sys.stderr):  # the quantizer prints, and stdout is for results
-                export.quantize(source, target, self._batches(), attempt.method, attempt.in_float)
+                export.quantize(source, target, self._ranges(source, attempt.method), attempt.in_float)
         return target
+
+    def _ranges(self, source: Path, method: str) -> dict[str, tuple[float, float]]:
+        if method not in self._found_ranges:
+            self._found_ranges[method] = eightbit.ranges(source, self._batches(), method)
+        return self._found_ranges[method]
 
     def _batches(self) -> list[Batch]:
         """Windows of training texts, drawn evenly over the set; all of one shape, as the quantizer's histograms ask."""
@@ -126,7 +131,7 @@ class Exporter:
         windows = self._tokenizer.windows([self._sets.train[number].text for number in chosen])
         windows = [replace(window, padded=self._recipe.max_length) for window in windows[:: -(-len(windows) // count)]]
         rows = min(CALIBRATION_ROWS, len(windows))
-        batches = []
+        batches: list[Batch] = []
         for start in range(0, len(windows) - rows + 1, rows):
             inputs = pad(windows[start : start + rows], self._tokenizer.pad_id)
             batches.append({"token_type_ids": np.zeros_like(inputs["input_ids"]), **inputs})

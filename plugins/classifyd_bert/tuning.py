@@ -119,8 +119,7 @@ class Tuning:
         collator = self._kind.collator(AutoTokenizer.from_pretrained(self._base.folder))
         lesson = Lesson(self._lessons(train), Items(evaluation), collator, weights, self._measure(evaluation), BEST)
         outcome = learning.tune(model, lesson, course)
-        _restore_attention(model)
-        return outcome.model, outcome
+        return self._spelt_out(outcome.model), outcome
 
     def _tune_head(
         self,
@@ -190,6 +189,12 @@ class Tuning:
             widen(model, self._base.name)
         return model
 
+    def _spelt_out(self, model: Any) -> PreTrainedModel:
+        """The model with its attention in plain products, whatever it was tuned with: so it is exported."""
+        plain = self._kind.auto_model.from_config(model.config, attn_implementation="eager")
+        plain.load_state_dict(model.state_dict())
+        return plain.eval()
+
     def _loaded(self, load: Any) -> Any:
         try:
             return load()
@@ -198,12 +203,6 @@ class Tuning:
                 f"base model {self._base.name}: {self._base.folder} cannot be loaded: {str(error).splitlines()[0]}. "
                 "Fetch it again, or name another with --base-model"
             ) from error
-
-
-def _restore_attention(model: PreTrainedModel) -> None:
-    """Attention as the family has it by default: what training on a CPU prefers is no matter of the exported model."""
-    if model.config._attn_implementation == "eager" and getattr(model, "_supports_sdpa", False):  # noqa: SLF001 (the only way to ask)
-        model.set_attn_implementation("sdpa")
 
 
 def _plain(figures: Figures) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The whole way, with a tiny base model: data, training, bundle, answers."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,12 +8,15 @@ from typing import Any
 
 import pytest
 from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModel
 
 from classifyd import plugins
 from classifyd.api import Record, Setup, TrainingError, TrainingSets, TrainSetup
 from classifyd.bundles import Store
 from classifyd.training import Columns, TrainOptions, evaluate, train
 from classifyd.values import Bundle
+from classifyd_bert.recipe import recipe_faults
+from classifyd_bert.widening import widen
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch, transformers and optimum warn of themselves
 
@@ -119,6 +123,40 @@ def test_marked_texts_become_a_bundle_that_marks(
         ("acme", "ORG"),
         ("paris", "LOC"),
     ]
+
+
+def test_a_model_that_is_told_of_capitals_knows_names_by_them(
+    registry: plugins.Registry, base_model: Path, write_jsonl: Write, tmp_path: Path
+) -> None:
+    endings = ("now", "tomorrow", "at the office", "for a report", "with the team")
+    rows = []
+    for number, (name, other, ending) in enumerate(itertools.product(WORDS, WORDS, endings)):
+        large = number % 2 == 0  # nothing but the capital tells
+        text = f"{other} {name.title() if large else name} {ending}"
+        start = len(other) + 1
+        spans = [{"start": start, "end": start + len(name), "label": "LOC"}] if large else []
+        rows.append({"text": text, "spans": spans})
+    store = Store(tmp_path / "models")
+    recipe = {"epochs": 3, "capitals": True}
+    bundle = run(registry, "ner", write_jsonl("ner.jsonl", rows), base_model, store, recipe=recipe)
+    assert bundle.manifest["capitals"] is True
+    predictor = registry.task("ner").load(Setup("ner", bundle=bundle))
+    said = predictor.predict([Record("maria London now"), Record("maria london now")])
+    assert [[(span.start, span.end) for span in one.spans or ()] for one in said] == [[(6, 12)], []]
+
+
+@pytest.mark.parametrize("freeze", ["all", "1"])
+def test_capitals_cannot_be_learnt_by_embeddings_that_stand_still(freeze: str) -> None:
+    faults = recipe_faults({"capitals": True, "freeze": freeze})
+    assert faults == ['capitals must be false where freeze is not "none": they are learnt by the embeddings']
+
+
+def test_a_base_model_without_token_types_cannot_be_told_of_capitals(base_model: Path) -> None:
+    config = AutoConfig.from_pretrained(base_model, type_vocab_size=1)
+    with pytest.raises(
+        TrainingError, match=r"base model mine: a bert model has no token types .* leave out --capitals"
+    ):
+        widen(AutoModel.from_config(config), "mine")
 
 
 def test_a_promise_becomes_a_threshold_and_a_model_may_stay_in_floating_point(
