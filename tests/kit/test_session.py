@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from classifyd.api import BundleError, ConfigError, PredictionFailed
 from classifyd_bert.external import has_external_data
+from classifyd_bert.runtimes import RUNTIMES, OnnxRuntime
 from classifyd_bert.session import Session
 
 IDS = np.ones((2, 16), np.int64)
@@ -48,10 +49,46 @@ def test_logits_have_a_row_per_window_or_per_token() -> None:
 
 
 def test_the_arena_and_the_patterns_that_would_keep_the_largest_batchs_memory_are_off() -> None:
-    options = Session(tiny.model("sequence", 2), 1)._session.get_session_options()
-
+    runtime = Session(tiny.model("sequence", 2), 1).runtime
+    assert isinstance(runtime, OnnxRuntime)
+    options = runtime.session.get_session_options()
     assert not options.enable_cpu_mem_arena
     assert not options.enable_mem_pattern
+
+
+@pytest.mark.parametrize("kind", ["sequence", "token"])
+def test_every_runtime_says_the_same_of_the_same_model(kind: str) -> None:
+    chance = np.random.default_rng(2)
+    ids = chance.integers(5, 30, (4, 32))
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    said = {name: Session(tiny.model(kind, 3), 1, runtime=name).run(inputs) for name in RUNTIMES}
+    assert said["openvino"].shape == said["onnxruntime"].shape
+    assert said["openvino"] == pytest.approx(said["onnxruntime"], abs=1e-3)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_one_run_gave_outlives_the_next_and_does_not_depend_on_neighbours(runtime: str) -> None:
+    session = Session(tiny.model("sequence", 3), 1, runtime=runtime)
+    ids = np.arange(64).reshape(4, 16) % 25 + 5
+    together = session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    before = together.copy()
+    for row in range(4):
+        alone = session.run({"input_ids": ids[row : row + 1], "attention_mask": np.ones((1, 16), np.int64)})
+        assert np.array_equal(alone[0], together[row])
+    assert np.array_equal(before, together)
+
+
+def test_an_unknown_runtime_is_told_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="runtime is 'tensorrt'; it must be one of: onnxruntime, openvino"):
+        Session(tiny.model("sequence", 2), 1, runtime="tensorrt")
+
+
+def test_openvino_says_how_to_get_it_and_that_it_has_no_other_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="which runs on the CPU; device is 'cuda'"):
+        Session(tiny.model("sequence", 2), 1, "cuda", "openvino")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r'not installed: pip install "classifyd\[openvino\]"'):
+        Session(tiny.model("sequence", 2), 1, runtime="openvino")
 
 
 def test_a_logit_that_is_no_number_fails_the_prediction() -> None:
@@ -92,9 +129,10 @@ def test_weights_kept_elsewhere_are_found_inside_branches_and_constants() -> Non
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 40, b"not a model", tiny.model("sequence", 2)[:-100], b""])
-def test_bytes_that_are_no_model_are_refused(data: bytes) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_bytes_that_are_no_model_are_refused(data: bytes, runtime: str) -> None:
     with pytest.raises(BundleError, match=r"model\.onnx"):
-        Session(data, 1)
+        Session(data, 1, runtime=runtime)
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is here")
