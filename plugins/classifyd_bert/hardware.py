@@ -1,6 +1,5 @@
 """What a training runs on: the device, how it calculates there, and which of several processes this is."""
 
-import ctypes
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +7,6 @@ from typing import Any
 import torch
 
 from classifyd.api import TrainingError
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""mallopt(3)."""
-
-LARGEST_MMAP_THRESHOLD = 32 * 2**20
-"""More than that glibc refuses."""
-
-KEPT_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +46,6 @@ class Hardware:
         step of 32 windows of 128 tokens.
         """
         return {"attn_implementation": "eager"} if (self.device, self.precision) == ("cpu", "bf16") else {}
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep the memory that a step frees for the next step; nothing where there is no glibc.
-
-    Each step allocates and frees the same hundreds of megabytes. By default large blocks are mapped anew each time and
-    the kernel has to clear every page: a fifth of the time with short texts.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _precision(asked: str, device: str) -> str:

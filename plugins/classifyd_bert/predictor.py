@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Record, Setup
 from classifyd_bert import answers
+from classifyd_bert.allocation import SERVING_BYTES, keep_freed_memory
 from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, words
 from classifyd_bert.microbatch import TOKEN_BUDGET, plan
 from classifyd_bert.runtimes import DEFAULT, RUNTIMES
@@ -36,6 +37,7 @@ class Network:
     """A bundle's tokenizer and model: texts in, logits out. BundleError if they are unfit."""
 
     def __init__(self, bundle: Bundle, setup: Setup) -> None:
+        keep_freed_memory(SERVING_BYTES)
         manifest = bundle.manifest
         max_length = _whole(manifest, "max_length", least=8)
         stride = _whole(manifest, "stride", least=0)

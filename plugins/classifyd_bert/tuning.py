@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, set_seed
 
 from classifyd.api import TrainingError, TrainingSets, TrainSetup
-from classifyd_bert import checkpoints, features, hardware, learning, reference
+from classifyd_bert import allocation, checkpoints, features, learning, reference
 from classifyd_bert.base import Base
 from classifyd_bert.checkpoints import Checkpoint
 from classifyd_bert.features import IGNORED, Items, OneOfEach, Windows
@@ -53,7 +53,7 @@ class Tuning:
     def run(self, tokenizer: Tokenizer) -> Tuned:
         """The model after its best epoch. TrainingError if it cannot be tuned."""
         begun = self._begun()
-        hardware.keep_freed_memory()
+        allocation.keep_freed_memory(allocation.TUNING_BYTES)
         set_seed(self._setup.seed)
         train = self._kind.windows(tokenizer, self._sets.train, self._outputs)
         evaluation = self._kind.windows(tokenizer, self._sets.evaluation, self._outputs).by_length()
