@@ -9,7 +9,7 @@ LARGEST_MMAP_THRESHOLD = 32 * 2**20
 """More than that glibc refuses."""
 
 TUNING_BYTES = 2**30
-SERVING_BYTES = 2**29
+SERVING_BYTES = 2**28
 
 
 def keep_freed_memory(most: int) -> None:
