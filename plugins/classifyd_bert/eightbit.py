@@ -55,7 +55,8 @@ def ranges(source: Path, batches: Sequence[Batch], method: str) -> dict[str, tup
         calibrate_method=METHODS[method],
     )
     asked = {value.name for value in onnx.load(source, load_external_data=False).graph.input}
-    calibrator.collect_data(_Batches(batches, asked))
+    for batch in batches:  # one at a time: the calibrator keeps all that it has seen of what it is given
+        calibrator.collect_data(_Batches([batch], asked))
     return {name: _low_high(found) for name, found in calibrator.compute_data().items()}
 
 
