@@ -164,7 +164,7 @@ class Daemon:
                 offers = warming.run(specs)
             except start.Unfit as unfit:
                 if not self._succession.fall_back(unfit.reasons):
-                    raise
+                    raise unfit.error from unfit
                 specs = self._tasks.specs(self._tasks.serving, self._tasks.serving)
             else:
                 self._shifts.relieve()
