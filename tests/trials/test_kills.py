@@ -133,7 +133,8 @@ class Trial:
 
     def _start(self):
         log = self.here.root / "log"
-        before = log.stat().st_size if log.exists() else 0
+        log.touch()
+        before = log.stat().st_size
         if self.dice.random() < self.forked:
             pid = self.restarts.start(self.here.root)
             self.daemon = Running(pid, lambda: self.restarts.wait(pid))
