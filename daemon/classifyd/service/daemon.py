@@ -296,4 +296,4 @@ class Daemon:
         self._dispatcher.tell(report)
 
     def _troubles(self) -> dict[str, str]:
-        return troubles(self._holds, self._breakers)
+        return troubles(self._holds, self._breakers, self._intakes)

@@ -4,6 +4,7 @@ HEARD=file has every process tell there what it unpickles, starts and connects t
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
 LINGER="publish.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the thread
 that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
+DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
 
@@ -67,6 +68,19 @@ def deafen():
     InotifyEmitter.queue_events = die
 
 
+def deny(name):
+    from classifyd.inbox import claims
+
+    real = claims.ClaimFolder.claim
+
+    def denied(self, found):
+        if found.name == name and Path("denied").exists():
+            raise PermissionError(13, "Permission denied", name)
+        return real(self, found)
+
+    claims.ClaimFolder.claim = denied
+
+
 def hinder():
     from classifyd.pipeline import loading
 
@@ -109,6 +123,8 @@ if "LINGER" in os.environ and DAEMON:
     linger(os.environ["LINGER"])
 if "DEAF" in os.environ and DAEMON:
     deafen()
+if "DENIED" in os.environ and DAEMON:
+    deny(os.environ["DENIED"])
 if "HOLD_SECONDS" in os.environ and DAEMON:
     from classifyd.service import holds
 
