@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import structlog
 
@@ -20,6 +19,7 @@ from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
 from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.intake import Intake
+from classifyd.service.messages import Messages
 from classifyd.service.publish import Publisher
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.rounds import Rounds
@@ -31,9 +31,6 @@ from classifyd.service.work import Folders, Work
 from classifyd.workers import LocalWorkers, Outcome, Terms
 
 log = structlog.get_logger()
-
-Message = Outcome | str | None
-"""What wakes the loop: how a job ended, the inbox in which something moved, or a signal."""
 
 
 class Daemon:
@@ -58,7 +55,7 @@ class Daemon:
         self._reread = reread
         self._hung_up = False
         self._end_is_told = False
-        self._messages: SimpleQueue[Message] = SimpleQueue()
+        self._messages = Messages()
         self._stop_by: float | None = None
         self._quarantined = 0
         self._lock = start.lock_state(daemon.state)
@@ -227,19 +224,13 @@ class Daemon:
 
     def _wait(self) -> list[Outcome]:
         """Sleep until a message comes or something is due; the outcomes among all the messages that are there."""
-        messages = [self._next_message(self._rounds.seconds_to_wait())]
+        messages = [self._messages.next(self._rounds.seconds_to_wait())]
         while messages[-1] is not None:
-            messages.append(self._next_message(0))
+            messages.append(self._messages.next())
         for message in messages:
             if isinstance(message, str):
                 self._rounds.hint(message)
         return [message for message in messages if isinstance(message, Outcome)]
-
-    def _next_message(self, seconds: float) -> Message:
-        try:
-            return self._messages.get(timeout=seconds) if seconds else self._messages.get_nowait()
-        except Empty:
-            return None
 
     def _reload(self) -> None:
         self._hung_up = False

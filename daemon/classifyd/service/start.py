@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -16,6 +14,7 @@ from classifyd.config import Config, check_formats, check_tasks
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import fsync_folder, make_folders
 from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
+from classifyd.service.messages import Messages
 from classifyd.workers import LocalWorkers, Outcome
 
 
@@ -72,7 +71,7 @@ class Warming:
         self,
         config: Config,
         workers: LocalWorkers,
-        messages: SimpleQueue[Any],
+        messages: Messages,
         *,
         stopped: Callable[[], bool],
         waiting: Callable[[], None],
@@ -140,10 +139,7 @@ class Warming:
                 raise Stopped
             self._waiting()
             self._workers.check()  # the main loop, which does this otherwise, does not run yet
-            try:
-                message = self._messages.get(timeout=1.0)
-            except Empty:
-                continue
+            message = self._messages.next(1.0)
             if isinstance(message, Outcome):
                 if message.report is not None and message.report.fault is not None:
                     raise UnavailableError(message.report.fault.message)
