@@ -85,6 +85,53 @@ def test_a_record_that_takes_the_daemon_down_each_time_costs_only_itself_in_the_
     print(f"{ends} ends of the daemon, 1 record of {len(texts)} with an error")
 
 
+def rows(*texts):
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts)
+
+
+LONG = [f"row {number} {'x' * 100}" for number in range(2000)]
+TAKE_ALL = {
+    "read": ("a.troubled", "take all when read\nhello\n"),
+    "cut": ("a.troubled", "take all when cut\n" + "hello\n" * 50_000),
+    "written": ("a.txt", "take all when written"),
+    "put together": ("a.jsonl", rows(*LONG, "take all when put together")),
+}
+
+
+@pytest.mark.parametrize("stage", TAKE_ALL)
+def test_an_input_that_takes_the_daemon_down_each_time_is_quarantined_in_the_end_and_no_other(place, stage):
+    here = place(tasks=("slow",), workers=2, split_seconds=0.1, more='format = "troubled"')
+    others = {f"{number}.txt": f"text {number}" for number in range(5)} | {"large.jsonl": rows(*LONG)}
+    name, content = TAKE_ALL[stage]
+    for other, text in [*others.items(), (name, content)]:
+        here.drop(other, text)
+    ends = 0
+    with Restarts(here.environment({"SLOW_SECONDS": "0.0005"})) as restarts:
+        while (code := restarts.once(here.root)) == -signal.SIGKILL:
+            ends += 1
+            assert ends < 20, here.log()
+
+    assert code == 1
+    assert 10 <= ends <= 12, "a few kills from outside would have been blamed on the input"
+    assert {name, f"{name}.reason.json"} == here.files("quarantine")
+    assert "classifyd ended 10 times while this input was" in here.reason(name)["reason"]
+    assert set(others) == here.files("done")
+    assert {f"{other}.troubled" for other in others} == here.files("out")
+    assert "\n".join(LONG) == (here.root / "out/large.jsonl.troubled").read_text().strip()
+
+
+def test_an_input_that_is_read_whenever_another_takes_the_daemon_down_is_not_blamed_for_it(place):
+    here = place(workers=2, daemon="job_files = 1")
+    here.drop("guilty.troubled", "take all when read\nhello\n")
+    here.drop("innocent.troubled", "dawdle\nhello\n")
+    with Restarts(here.environment()) as restarts:
+        codes = [restarts.once(here.root) for _ in range(12)]
+
+    assert -signal.SIGKILL in codes
+    assert {"guilty.troubled", "guilty.troubled.reason.json"} == here.files("quarantine")
+    assert {"innocent.troubled.jsonl"} == here.files("out")
+
+
 @dataclass(frozen=True)
 class Running:
     """A daemon, and how to wait for its end."""
