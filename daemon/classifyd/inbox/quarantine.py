@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from classifyd.inbox.moves import fitted, move, shown
+from classifyd.inbox.moves import fitted, fsync_folder, move, shown
 from classifyd.logs import escaped
 from classifyd.values import Fault
 
@@ -32,6 +32,7 @@ def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault, *, 
         if os.path.lexists(beside) and not _is_ours(beside, reason["path_hex"]):
             raise FileExistsError(beside)  # an input of that very name was quarantined here
         _write(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+        fsync_folder(beside.parent)  # else a power cut might leave the file without its reason
 
     return move(path, folder, _room_for_reason(name), below=below, before=write_reason)
 
