@@ -12,7 +12,7 @@ LINGERING = {
     "intended": "ledger.intend",
     "publishing": "moves.rename_exclusive",
     "published": "publish.published",
-    "retiring": "publish.move",
+    "retiring": "removals.move",
     "retired": "ledger.retired",
     "recovering": "entrance.recover",
 }

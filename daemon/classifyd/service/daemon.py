@@ -14,6 +14,7 @@ from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
 from classifyd.service.beat import Beat
+from classifyd.service.copies import Copies
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
@@ -22,6 +23,7 @@ from classifyd.service.intake import Intake
 from classifyd.service.messages import Messages
 from classifyd.service.publish import Publisher
 from classifyd.service.remains import Remains, troubles
+from classifyd.service.removals import Removals
 from classifyd.service.rounds import Rounds
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
@@ -74,7 +76,9 @@ class Daemon:
             config, self._tasks, self._ledger, self._dispatcher, folders=folders, holds=self._holds
         )
         claims = {name: intake.claims for name, intake in self._intakes.items()}
-        publisher = Publisher(self._ledger, folders, claims, self._again, self._finished)
+        self._copies = Copies(lambda: self._messages.put(None))
+        removals = Removals(self._ledger, self._copies)
+        publisher = Publisher(self._ledger, folders, claims, removals, again=self._again, finished=self._finished)
         self._endings = Endings(publisher, self._dispatcher, self._ledger, self._holds)
         self._remains = Remains(self._intakes, self._entrance, self._dispatcher, self._endings)
         self._beat = Beat(
@@ -170,6 +174,7 @@ class Daemon:
 
     def _close(self) -> None:
         self._watch.stop()
+        self._copies.stop()
         self._shifts.stop()
         for intake in self._intakes.values():
             intake.claims.release()
