@@ -13,13 +13,12 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import undisturbed
 from daemons import descendants, wait_until
 from oracle import Consumer, Producer, Scene, account
-from restarts import Restarts
+from restarts import Restarts, runs
 from shapes import drawn
 
 KILLS = int(os.environ.get("KILLS", "1000"))
@@ -206,7 +205,7 @@ class Trial:
         below = descendants(self.daemon.pid)
         kill(self.daemon.pid)
         self._forget()
-        wait_until(lambda: not any(alive(pid) for pid in below), seconds=60)
+        wait_until(lambda: not any(runs(pid) for pid in below), seconds=60)
 
     def _forget(self):
         self.daemon.wait()
@@ -224,10 +223,3 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
