@@ -6,10 +6,10 @@ from pathlib import Path
 
 import structlog
 
-from classifyd import notify, processor
+from classifyd import notify
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Claim, FileReport, Offers
+from classifyd.jobs import Claim, FileReport, Offers, TaskSpec
 from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
@@ -30,7 +30,7 @@ from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks, Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders, Work
-from classifyd.workers import LocalWorkers, Outcome, Terms
+from classifyd.workers import LocalWorkers, Outcome
 
 log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ class Daemon:
         self._intakes = {i.name: Intake(i, folders, self._ledger, daemon.settle_seconds) for i in config.inboxes}
         self._rounds = Rounds(self._intakes, self._holds, daemon.scan_seconds)
         self._tasks = Tasks(config, inherited)
-        self._shifts = Shifts(daemon.workers, self._new_workers)
+        self._shifts = Shifts(daemon.workers, start.workers(daemon, folders.breadcrumbs, self._messages.put))
         self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers)
         self._succession = Succession(daemon, self._tasks, self._shifts, self._pinned, self._taken_over)
         self._entrance = Entrance(
@@ -134,7 +134,7 @@ class Daemon:
     def _begin(self) -> None:
         for intake in self._intakes.values():
             intake.hold()
-        offers = self._load()
+        offers = start.loaded(self._tasks, self._shifts, self._succession, self._warm)
         self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
@@ -149,28 +149,14 @@ class Daemon:
         count = self._config.daemon.workers
         log.info("started", inboxes=len(self._intakes), workers=count, recovered=len(self._dispatcher.works))
 
-    def _load(self) -> Offers:
-        """Have the workers load and test what is to serve; a version that is not fit gives way to the one before it."""
-        specs = self._tasks.begin()
-        while True:
-            workers = self._shifts.prepare(self._tasks.serving)
-            warming = start.Warming(
-                self._config,
-                workers,
-                self._messages,
-                stopped=lambda: self._stop_by is not None,
-                waiting=self._notifier.loading,
-            )
-            try:
-                offers = warming.run(specs)
-            except start.Unfit as unfit:
-                if not self._succession.fall_back(unfit.reasons):
-                    raise unfit.error from unfit
-                specs = self._tasks.specs(self._tasks.serving, self._tasks.serving)
-            else:
-                self._shifts.relieve()
-                log.info("models_tested", versions=dict(self._tasks.serving), processor=list(processor.features()))
-                return offers
+    def _warm(self, workers: LocalWorkers, specs: Sequence[TaskSpec]) -> Offers:
+        return start.Warming(
+            self._config,
+            workers,
+            self._messages,
+            stopped=lambda: self._stop_by is not None,
+            waiting=self._notifier.loading,
+        ).run(specs)
 
     def _close(self) -> None:
         self._watch.stop()
@@ -189,13 +175,6 @@ class Daemon:
         quarantined = self._quarantined + sum(intake.put_aside for intake in self._intakes.values())
         log.info("stopped", quarantined=quarantined)
         return 1 if self._once and (quarantined or waiting) else 0
-
-    def _new_workers(self, number: int) -> LocalWorkers:
-        daemon = self._config.daemon
-        crumbs = self._folders.breadcrumbs / str(number)
-        # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
-        terms = Terms(daemon.log_format, daemon.log_level, daemon.worker_memory_bytes, daemon.device != "cpu")
-        return LocalWorkers(daemon.workers, crumbs, self._messages.put, terms)
 
     # ------------------------------------------------------------------ the loop
 

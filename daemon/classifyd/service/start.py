@@ -8,14 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import structlog
 from filelock import FileLock, Timeout
 
-from classifyd.config import Config, check_formats, check_tasks
+from classifyd import processor
+from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import fsync_folder, make_folders
 from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
 from classifyd.service.messages import Messages
-from classifyd.workers import LocalWorkers, Outcome
+from classifyd.service.shifts import Shifts
+from classifyd.service.succession import Succession
+from classifyd.service.tasks import Tasks
+from classifyd.workers import LocalWorkers, Outcome, Terms
+
+log = structlog.get_logger()
 
 
 def lock_state(state: Path) -> FileLock:
@@ -42,6 +49,37 @@ def daemon_id(state: Path) -> str:
         os.fsync(file.fileno())
     fsync_folder(state)  # under another name after a power cut it would not know its own folders
     return daemon_id(state)
+
+
+def workers(config: DaemonConfig, crumbs: Path, done: Callable[[Outcome], None]) -> Callable[[int], LocalWorkers]:
+    """What makes the workers of a shift from its number."""
+    # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
+    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu")
+    return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms)
+
+
+def loaded(
+    tasks: Tasks,
+    shifts: Shifts,
+    succession: Succession,
+    warm: Callable[[LocalWorkers, Sequence[TaskSpec]], Offers],
+) -> Offers:
+    """Have workers load and test what is to serve, and serve; a version that is not fit gives way to the one before it.
+
+    `warm` is `Warming.run` with the workers that it is given.
+    """
+    specs = tasks.begin()
+    while True:
+        try:
+            offers = warm(shifts.prepare(tasks.serving), specs)
+        except Unfit as unfit:
+            if not succession.fall_back(unfit.reasons):
+                raise unfit.error from unfit
+            specs = tasks.specs(tasks.serving, tasks.serving)
+        else:
+            shifts.relieve()
+            log.info("models_tested", versions=dict(tasks.serving), processor=list(processor.features()))
+            return offers
 
 
 ATTEMPTS = 3
