@@ -95,8 +95,8 @@ class Intake:
         irregular = [item for item in settled if not item.regular]
         for item in irregular:
             self._put_aside(item)
-        for name in self._refused.reasons().keys() - {item.name for item in found}:
-            self._refused.release(name)  # it was taken away
+        for name in self._gone(found):
+            self._refused.release(name)
         self.backlog = deque(item for item in settled if item.regular and not self._refused.held(item.name))
         self.waiting = len(found) - len(irregular)
 
@@ -139,6 +139,11 @@ class Intake:
         why = f"{shown(found.name)}: {error.strerror or error}; it must be possible to move it out of its folder"
         if self._refused.hold(found.name, why):
             log.error("not_claimed", file=shown(found.name), inbox=self.inbox.name, error=why, consequence="it waits")
+
+    def _gone(self, found: Iterable[Found]) -> set[str]:
+        """The files that were refused and have been taken away."""
+        refused = set(self._refused.reasons())
+        return refused - {item.name for item in found if item.name in refused} if refused else refused
 
     def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
         for item in found:
