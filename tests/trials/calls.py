@@ -20,7 +20,7 @@ from pathlib import Path
 
 from daemons import PLUGIN, Place
 from oracle import Account, Consumer, Producer, Scene, account
-from restarts import Restarts, runs
+from restarts import CRASHED, Restarts, runs
 from shapes import Shape, jsonl, mark
 
 TRACED = Path(__file__).with_name("traced")
@@ -126,6 +126,7 @@ def tried(
     consumer.start()
     code = course.run(site.who, "-e", f"inject={site.call}:{inject}:when={site.number}")
     wrong = [] if course.injected(site) else ["missed: the call did not come"]
+    wrong += ["the daemon crashed"] if code == CRASHED else []
     if not course.ended() or code != 0 or _judged(course, consumer, expected).faults:
         again = starts.once(course.place.root)
         wrong += [] if again in {0, 1} else [f"the next start ended with {again}"]

@@ -12,6 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from classifyd.errors import ClassifydError
+
+
+CRASHED = 99
+"""The exit code of a daemon that an error ended which nobody had thought of."""
+
 
 class Restarts:
     """A process that starts daemons; to be used in a `with`."""
@@ -84,9 +90,12 @@ def _daemon(root: Path, load_config, run) -> int:
     multiprocessing.get_context = lambda _=None: fork
     try:
         return run(load_config(root / "config.toml"))
+    except ClassifydError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
     except Exception as error:  # noqa: BLE001  # whatever ends a daemon is for the judge to see
         print(repr(error), file=sys.stderr, flush=True)
-        return 99
+        return CRASHED
 
 
 if __name__ == "__main__":
