@@ -14,7 +14,6 @@ from typing import Self
 
 from classifyd.errors import ClassifydError
 
-
 CRASHED = 99
 """The exit code of a daemon that an error ended which nobody had thought of."""
 
