@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 LOOKS = 8
@@ -17,6 +18,14 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 Root = str | Path | int
 """The folder where the way begins: a path, in which links are followed, for whoever configured it made them; or an open
 descriptor, which stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name in an open folder: what it stands for cannot be swapped for something in another folder."""
+
+    folder: int
+    name: str
 
 
 @contextmanager

@@ -43,6 +43,8 @@ class Suspect:
     They are predicted in two halves, apart from the rest, so that the next crash names the half. A single record is
     tried once more alone; if the worker dies again it is `convicted`: not predicted any more, and given an error.
     `deaths` counts the workers that died on exactly these records, `ends` the daemons whose whole life ended with it.
+    Without a task it is the input itself, which was read, written, cut or assembled when a daemon ended; convicted, it
+    is given up.
     """
 
     task: str
@@ -52,6 +54,11 @@ class Suspect:
     convicted: bool = False
     deaths: int = 1
     ends: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the input itself."""
+        return not self.task
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,38 @@ def test_an_output_folder_that_cannot_be_written_makes_its_inbox_wait(place):
     assert 0 == here.stop(process)
 
 
+def test_a_file_whose_claim_is_refused_waits_by_itself_and_is_taken_once_it_can_be(place):
+    here = place()
+    (here.root / "denied").touch()
+    for name in ("a.txt", "b.txt"):
+        here.drop(name, "hello")
+    process = here.start(more={"DENIED": "a.txt", "HOLD_SECONDS": "0.2"})
+    held = lambda: json.loads((here.root / "state/status.json").read_text())["held"]  # noqa: E731  # asked often
+    wait_until(lambda: {"b.txt"} == here.files("done"), place=here)
+    wait_until(held, place=here)
+    time.sleep(2)
+
+    assert {"a.txt"} == here.files("in")
+    assert "a.txt: Permission denied" in held()["files of in"]
+    assert 1 == here.log().count("not_claimed"), "tried again without a word"
+    (here.root / "denied").unlink()
+    wait_until(lambda: {"a.txt", "b.txt"} == here.files("done"), place=here)
+    wait_until(lambda: not held(), place=here)
+    assert 0 == here.stop(process)
+
+
+def test_once_ends_though_a_claim_is_refused_and_says_so(place):
+    here = place()
+    (here.root / "denied").touch()
+    here.drop("a.txt", "hello")
+
+    assert 1 == here.once(more={"DENIED": "a.txt"})
+    assert {"a.txt"} == here.files("in")
+    (told,) = (json.loads(line) for line in here.log().splitlines() if "still_waiting" in line)
+    assert 1 == told["files"]
+    assert "a.txt: Permission denied" in told["reasons"]["files of in"]
+
+
 def test_a_state_folder_that_cannot_be_used_ends_the_start_with_a_sentence(place):
     here = place()
     (here.root / "state").write_text("a file where the folder should be")

@@ -12,7 +12,7 @@ from daemons import wait_until
         "ledger.intend",
         "moves.rename_exclusive",
         "publish.published",
-        "publish.move",
+        "removals.move",
         "ledger.retired",
         "ledger.claimed",
     ],

@@ -381,6 +381,33 @@ def test_a_version_that_is_not_fit_at_the_start_with_none_before_it_takes_no_fil
     assert "spam@1: example 0 of the manifest has another answer" in here.log()
 
 
+def test_a_version_that_ends_its_workers_at_the_start_gives_way_to_the_one_before_it(place, store):
+    here = place(tasks=("spam",), workers=2)
+    versions(store, 1, 2)
+    store.promote("spam", 2)
+    process = started(here, DEADLY_BUNDLE="/spam/2")
+
+    (event,) = events(here, "promotion_refused")
+    assert ("spam", 2) == (event["task"], event["version"])
+    assert "spam@2: 3 workers died while they loaded it: its process was killed by SIGKILL" in event["error"]
+    assert "spam@1" == answered_by(here, "a.txt")
+    assert daemon_status(here)["refused"]["spam"]["version"] == 2
+    assert 0 == here.stop(process)
+
+
+def test_a_version_that_ends_its_workers_at_the_start_with_none_before_it_takes_no_file(place, store):
+    here = place(tasks=("spam",))
+    versions(store, 1)
+    here.drop("a.txt", "hello")
+
+    assert 69 == here.start(more={"DEADLY_BUNDLE": "/spam/1"}).wait(120)
+    assert {"a.txt"} == here.files("in")
+    assert (
+        "spam@1: 3 workers died while they loaded it: its process was killed by SIGKILL; promote another version"
+        in here.log()
+    )
+
+
 def test_inputs_that_wait_for_a_version_that_broke_later_go_on_when_it_is_rolled_back(place, store):
     here = place(tasks=("spam",))
     versions(store, 1, 2)

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifyd.jobs import Split, Suspect
-from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
+from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range, Trail
 from classifyd.planning import Waiting
 from classifyd.service.aftermath import Aftermath
-from classifyd.service.blame import DEATHS, ENDS, halves, narrowed, narrowed_by_end
+from classifyd.service.blame import DEATHS, ENDS, counted_end, halves, narrowed, narrowed_by_end
 
 
 @given(st.integers(1, 5000), st.data())
@@ -67,8 +67,37 @@ def test_an_end_of_the_daemon_is_no_evidence_in_a_trial_for_the_death_of_a_worke
         assert (count >= DEATHS) == suspects[0].convicted
 
 
+def test_an_input_is_given_up_after_ten_ends_at_which_it_was_alone():
+    suspects: tuple[Suspect, ...] = ()
+    for _ in range(2 * ENDS):
+        suspects = counted_end(suspects, "writing", alone=False)
+        assert not suspects[0].convicted, "it was written together with others"
+    for count in range(1, ENDS + 1):
+        suspects = counted_end(suspects, "reading", alone=True)
+        assert (count >= ENDS) == suspects[0].convicted
+
+    assert 1 == len(suspects), "to be read and to be written is one thing"
+    assert not counted_end(suspects, "cutting", alone=True)[1].convicted, "to be cut is another"
+
+
+def test_what_workers_did_with_an_input_when_the_daemon_ended_is_counted_by_its_split(tmp_path):
+    crumbs = [
+        Crumb("reading", ranges=(Range("c", 2, 0, 0),)),
+        Crumb("writing", ranges=(Range("c", 3, 0, 0), Range("d", 0, 0, 0))),
+        Crumb("assembling", ranges=(Range("c", CHORE, 0, 0),)),
+        Crumb("resting"),
+    ]
+    for place, crumb in enumerate(crumbs):
+        Trail(str(tmp_path / f"0-{place}")).drop(crumb)
+
+    found = Aftermath(tmp_path).suspects("c", {})
+
+    assert {2: [1], 3: [0], CHORE: [1]} == {number: [s.ends for s in suspects] for number, suspects in found.items()}
+    assert all(suspect.is_whole for suspects in found.values() for suspect in suspects)
+
+
 def test_what_workers_were_predicting_when_the_daemon_ended_is_suspect_once(tmp_path):
-    for name, deed in (("0-0", "predicting"), ("0-1", "reading")):
+    for name, deed in (("0-0", "predicting"), ("0-1", "beginning")):
         Trail(str(tmp_path / name)).drop(Crumb(deed, "spam", (Range("c", 2, 0, 8),)))
     (tmp_path / "0-2").write_text("torn")
 

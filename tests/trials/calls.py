@@ -5,19 +5,22 @@ each of those on a file of the place is a site, known by its number among the ca
 """
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from gzip import compress
 from pathlib import Path
 
 from daemons import PLUGIN, Place
 from oracle import Account, Consumer, Producer, Scene, account
+from restarts import CRASHED, Restarts, runs
 from shapes import Shape, jsonl, mark
 
 TRACED = Path(__file__).with_name("traced")
@@ -62,11 +65,18 @@ def traceable() -> bool:
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def restarts() -> Restarts:
+    """What starts the daemons of courses, ready to be traced."""
+    more = {"PYTHONPATH": f"{TRACED}:{PLUGIN}", "PYTHONWARNINGS": "default", "SLOW_SECONDS": "0.0001"}
+    return Restarts({**os.environ, **more})
+
+
 class Course:
     """A place of its own for one course."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, starts: Restarts) -> None:
         root.mkdir()
+        self.starts = starts
         self.place = Place.make(root, **OPTIONS)
         self.producer = Producer(root / "in", root / "oracle")
         self.trace = root / "trace"
@@ -80,14 +90,15 @@ class Course:
             "TRACED": who,
             "TRACED_ONCE": str(self.place.root / "once"),
             "STRACE": json.dumps(arguments),
-            "PYTHONPATH": f"{TRACED}:{PLUGIN}",
-            "SLOW_SECONDS": "0.0001",
         }
-        daemon = self.place.start(more=more)
-        end = time.monotonic() + 240
-        while daemon.poll() is None and not self.ended() and time.monotonic() < end:
-            time.sleep(0.05)
-        return self.place.stop(daemon, timeout=240) if daemon.poll() is None else daemon.returncode
+        daemon = self.starts.start(self.place.root, more)
+        _wait(240, lambda: not runs(daemon) or self.ended())
+        if runs(daemon):
+            os.kill(daemon, signal.SIGTERM)
+            _wait(240, lambda: not runs(daemon))
+        if runs(daemon):
+            os.kill(daemon, signal.SIGKILL)
+        return self.starts.wait(daemon)
 
     def ended(self) -> bool:
         """Whether every input has reached its end."""
@@ -106,15 +117,18 @@ class Course:
         return line if str(self.place.root) in line else None
 
 
-def tried(root: Path, site: Site, inject: str, expected: dict[str, bytes]) -> tuple[list[str], Course, int]:
+def tried(
+    root: Path, starts: Restarts, site: Site, inject: str, expected: dict[str, bytes]
+) -> tuple[list[str], Course, int]:
     """One course with an injection at a site, ended by another start where it has to be; all that went wrong."""
-    course = Course(root)
+    course = Course(root, starts)
     consumer = Consumer(root / "out", root / "oracle")
     consumer.start()
     code = course.run(site.who, "-e", f"inject={site.call}:{inject}:when={site.number}")
     wrong = [] if course.injected(site) else ["missed: the call did not come"]
+    wrong += ["the daemon crashed"] if code == CRASHED else []
     if not course.ended() or code != 0 or _judged(course, consumer, expected).faults:
-        again = course.place.once(timeout=240)
+        again = starts.once(course.place.root)
         wrong += [] if again in {0, 1} else [f"the next start ended with {again}"]
     consumer.stop()
     found = _judged(course, consumer, expected)
@@ -124,6 +138,12 @@ def tried(root: Path, site: Site, inject: str, expected: dict[str, bytes]) -> tu
     if "Traceback" in course.place.log():
         wrong.append("a traceback is in the log")
     return wrong, course, code
+
+
+def _wait(seconds: float, holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def _judged(course: Course, consumer: Consumer, expected: dict[str, bytes]) -> Account:

@@ -3,6 +3,7 @@
 What runs is what `classifyd run` runs; only its workers are forked, too, instead of spawned.
 """
 
+import json
 import multiprocessing
 import os
 import subprocess
@@ -10,6 +11,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+
+from classifyd.errors import ClassifydError
+
+CRASHED = 99
+"""The exit code of a daemon that an error ended which nobody had thought of."""
 
 
 class Restarts:
@@ -32,22 +38,30 @@ class Restarts:
 
     def once(self, root: Path) -> int:
         """Run the daemon of a folder until its inboxes are drained, its log in the file `log`; the exit code."""
-        return self.wait(self._ask(f"once {root}"))
+        return self.wait(self._ask("once", str(root)))
 
-    def start(self, root: Path) -> int:
-        """Start the daemon of a folder; its process."""
-        return self._ask(f"run {root}")
+    def start(self, root: Path, more: Mapping[str, str] | None = None) -> int:
+        """Start the daemon of a folder, `more` being set in its environment; its process."""
+        return self._ask("run", str(root), more or {})
 
     def wait(self, process: int) -> int:
         """Wait for a daemon's end; the exit code."""
-        return self._ask(f"wait {process}")
+        return self._ask("wait", str(process))
 
-    def _ask(self, what: str) -> int:
+    def _ask(self, what: str, argument: str, more: Mapping[str, str] | None = None) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.write(json.dumps([what, argument, more or {}]) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
+
+
+def runs(process: int) -> bool:
+    """Whether a process still runs; one that has ended is there until it is waited for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def main() -> None:
@@ -57,10 +71,11 @@ def main() -> None:
 
     plugins.load()
     for line in sys.stdin:
-        what, _, argument = line.strip().partition(" ")
+        what, argument, more = json.loads(line)
         if what == "wait":
             answer = os.waitstatus_to_exitcode(os.waitpid(int(argument), 0)[1])
         elif (answer := os.fork()) == 0:
+            os.environ.update(more)
             os._exit(_daemon(Path(argument), load_config, lambda config: serve(config, once=what == "once")))  # noqa: B023  # at once
         print(answer, flush=True)
 
@@ -74,9 +89,12 @@ def _daemon(root: Path, load_config, run) -> int:
     multiprocessing.get_context = lambda _=None: fork
     try:
         return run(load_config(root / "config.toml"))
+    except ClassifydError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
     except Exception as error:  # noqa: BLE001  # whatever ends a daemon is for the judge to see
         print(repr(error), file=sys.stderr, flush=True)
-        return 99
+        return CRASHED
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shutil
 from collections import Counter
 
 import pytest
-from calls import Course, Site, traceable, tried
+from calls import Course, Site, restarts, traceable, tried
 from oracle import Scene
 
 EVERY = int(os.environ.get("EVERY", "1"))
@@ -29,35 +29,36 @@ pytestmark = [
 def course(request, tmp_path_factory):
     """What nothing disturbed: the outputs, and the calls by which the daemon or the worker came to them."""
     root = tmp_path_factory.mktemp("calls")
-    course = Course(root / "undisturbed")
-    assert course.run(request.param) == 0, course.place.log()
-    sites = course.sites(request.param)
-    kinds = {site.call for site in sites}
-    assert {"write", "pwrite64", "fsync", "rename", "mkdir", "openat"} <= kinds
-    return root, sites, Scene(course.place.root).outputs()
+    with restarts() as starts:
+        course = Course(root / "undisturbed", starts)
+        assert course.run(request.param) == 0, course.place.log()
+        sites = course.sites(request.param)
+        kinds = {site.call for site in sites}
+        assert {"write", "pwrite64", "fsync", "rename", "mkdir", "openat"} <= kinds
+        yield (root, starts), sites, Scene(course.place.root).outputs()
 
 
 def test_killed_at_some_calls_nothing_is_lost(course):
-    root, sites, expected = course
-    killed(root, sample(deadly(sites)), expected)
+    where, sites, expected = course
+    killed(where, sample(deadly(sites)), expected)
 
 
 @pytest.mark.trial
 def test_killed_at_every_call_nothing_is_lost(course):
-    root, sites, expected = course
-    killed(root, deadly(sites)[::EVERY], expected)
+    where, sites, expected = course
+    killed(where, deadly(sites)[::EVERY], expected)
 
 
 def test_some_calls_that_fail_lose_nothing(course):
-    root, sites, expected = course
-    failed(root, sample(sites), ["EIO", "ENOSPC"], expected)
+    where, sites, expected = course
+    failed(where, sample(sites), ["EIO", "ENOSPC"], expected)
 
 
 @pytest.mark.trial
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_call_that_fails_once_loses_nothing(course, error):
-    root, sites, expected = course
-    failed(root, sites[::EVERY], [error], expected)
+    where, sites, expected = course
+    failed(where, sites[::EVERY], [error], expected)
 
 
 def sample(sites: list[Site]) -> list[Site]:
@@ -71,21 +72,23 @@ def deadly(sites: list[Site]) -> list[Site]:
     return [site for site in sites if site.changes and site.path != "log"]
 
 
-def killed(root, sites, expected):
+def killed(where, sites, expected):
+    root, starts = where
     tally = Tally("kills")
     for site in sites:
-        wrong, course, code = tried(root / "one", site, "signal=KILL", expected)
+        wrong, course, code = tried(root / "one", starts, site, "signal=KILL", expected)
         if site.who == "daemon" and code != -9:
             wrong.append(f"missed: the daemon ended with {code}")
         tally.add(site, wrong, course)
     tally.judge(len(sites))
 
 
-def failed(root, sites, errors, expected):
+def failed(where, sites, errors, expected):
+    root, starts = where
     tally = Tally(", ".join(errors))
     for place, site in enumerate(sites):
         error = errors[place % len(errors)]
-        wrong, course, code = tried(root / "one", site, f"error={error}", expected)
+        wrong, course, code = tried(root / "one", starts, site, f"error={error}", expected)
         tally.ends[code] += 1
         if error != "EINTR" and site.path.startswith(TOLD) and site.call not in TIDYING:
             wrong += [] if code == 69 or told(course.place.log()) else ["no line in the log says so"]
@@ -94,9 +97,9 @@ def failed(root, sites, errors, expected):
 
 
 def told(log: str) -> bool:
-    """Whether the log complains of anything but the input that is bad from the beginning."""
+    """Whether the log complains of anything but that the input is bad which is so from the beginning."""
     lines = [line for line in log.splitlines() if '"level": "warning"' in line or '"level": "error"' in line]
-    return any("bad.txt" not in line and "py.warnings" not in line for line in lines)
+    return any('"event": "quarantined"' not in line and "py.warnings" not in line for line in lines)
 
 
 class Tally:

@@ -31,6 +31,7 @@ def set_clock(here, process, times: int) -> None:
     assert "deadline" not in here.log()
     assert "worker_died" not in here.log()
     assert 0 == here.stop(process)
+    print(f"{times} times set, {times} inputs")
 
 
 def clock_of(here) -> dict[str, str]:
@@ -62,6 +63,7 @@ def replace_while_processed(here, times: int) -> None:
     texts = sorted(here.records(name)[0]["text"] for name in here.files("out"))
     assert sorted(f"{which} {number}" for number in range(times) for which in ("first", "second")) == texts
     assert texts == sorted((here.root / "done" / name).read_text() for name in here.files("done"))
+    print(f"{times} inputs replaced, {len(texts)} answered")
 
 
 def test_a_file_dropped_under_the_name_of_one_in_work_is_answered_as_well(place):
@@ -88,6 +90,7 @@ def remove_and_make(here, folder: str, times: int) -> None:
         assert f"{number}-after.txt.jsonl" in here.files("out")
         assert set() == here.files("in")
     assert 0 == here.stop(process)
+    print(f"{times} times removed and made, {2 * times} inputs")
 
 
 @pytest.mark.parametrize("folder", ["in", "out", "done"])

@@ -74,7 +74,7 @@ def test_all_files_dropped_while_the_daemon_was_stopped_are_found(place):
     wait_until(lambda: DROPPED == count(here, "done"), seconds=60 + DROPPED / 10, place=here)
     assert DROPPED == count(here, "out")
     more = memory(process.pid, "VmHWM") - before
-    print(f"{DROPPED} files cost {more} KiB more at most")
+    print(f"{DROPPED} files, at most {more} KiB more in the daemon")
     assert more < 20_000 + KIB_PER_FILE * DROPPED
     assert 0 == here.stop(process)
 

@@ -87,6 +87,7 @@ def fill_and_free(disk: Tmpfs, here, times: int) -> None:
         wait_until(lambda: not here.files("in") and not here.claimed(), place=here)
         judge(here, due)
     assert 0 == here.stop(process)
+    print(f"{times} times full, {held(here)} pauses, {len(due)} inputs, {sum(due.values())} records")
 
 
 def held(here) -> int:

@@ -1,7 +1,6 @@
 """Inputs of a gigabyte that hold one thing, with the limits as they are by default: no worker grows with them."""
 
 import gzip
-import json
 import os
 import resource
 import subprocess
@@ -48,6 +47,7 @@ def test_a_line_of_a_gigabyte_takes_no_gigabyte(tmp_path):
         assert kinds[1] is not None
     assert "worker_died" not in here.log()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(json.dumps({"gigabytes": GIGABYTES, "peak_mib": peak // 2**20}))
-    assert peak < 2**30
     subprocess.run(["rm", "-rf", here.root / "quarantine"], check=True)
+    assert peak < 2**30
+    told = f"{len(quarantined)} quarantined, {len(ANSWERED)} answered; the largest process {peak // 2**20} MiB"
+    print(f"{len(quarantined) + len(ANSWERED)} inputs of {GIGABYTES:g} GiB: {told}")

@@ -203,6 +203,7 @@ def test_a_task_that_ends_its_worker_over_everything_makes_its_inputs_wait_and_n
 
     assert all(not record["errors"] for name in here.files("out") for record in here.records(name))
     assert 0 == here.stop(process)
+    print(f"4 inputs waited, {len(deaths(here))} workers ended; the other inbox went on")
 
 
 def test_a_task_that_is_mended_goes_on_without_a_restart(place):
@@ -235,6 +236,7 @@ def test_an_observer_is_told_at_most_once_and_what_it_does_touches_no_input(plac
     if deed in {"prints", "raises", "exits"}:
         assert ["file 0.txt", "file 1.txt", "file 2.txt"] == sorted(line for line in told if line.startswith("file"))
         assert 3 == sum(int(line.split()[1]) for line in told if line.startswith("job"))
+    print(f"3 inputs answered, {len(told)} reports begun")
 
 
 @pytest.mark.parametrize("count", [20_000, long(1_000_000)])
@@ -256,3 +258,4 @@ def test_a_poisoned_record_in_the_middle_of_many_costs_itself_only(place, count)
     assert [guilty] == faulty
     assert count == index + 1
     assert len(deaths(here)) <= 2 + math.ceil(math.log2(count))
+    print(f"{count} records, {len(faulty)} with an error, {len(deaths(here))} workers ended")

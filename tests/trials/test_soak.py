@@ -120,7 +120,8 @@ def test_under_load_and_faults_nothing_grows(place):
     assert soak.good == len(here.files("done")) == len(here.files("out"))
     assert 2 * soak.bad == len(here.files("quarantine"))
     slopes = soak.slopes()
-    print(f"{MINUTES} minutes, {soak.good} files, {soak.faults} faults; more per hour: {slopes}; {soak.samples[-1]}")
+    shown = ", ".join(f"{name} {found:+.0f} from {soak.samples[-1][1][name]:.0f}" for name, found in slopes.items())
+    print(f"{MINUTES:g} minutes, {soak.good} inputs, {soak.faults} faults; more in an hour: {shown}")
     assert not {name: found for name, found in slopes.items() if found > BOUNDS[name]}, slopes
 
 

@@ -34,6 +34,7 @@ def share(here, other, files: int) -> None:
     finally:
         other.end()
     judge(here, other, files)
+    print(f"{files} inputs: {len(here.files('out'))} answered by one, {len(other.files('out'))} by the other")
 
 
 def judge(here, other, files: int) -> None:
@@ -71,3 +72,4 @@ def test_of_many_daemons_started_at_once_on_one_state_folder_one_runs_and_the_ot
     here.drop("a.txt", "hello")
     wait_until(lambda: {"a.txt"} == here.files("done"))
     assert 0 == here.stop(runs)
+    print(f"{len(processes)} started, {len(processes) - 1} refused with 69")

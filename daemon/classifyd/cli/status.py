@@ -107,7 +107,7 @@ def _troubles(found: "Status") -> Iterator[str]:
     from classifyd.cli.screen import line
 
     for name, reason in found.daemon.held.items():
-        yield f"{name} is held, and its inputs wait: {line(reason)}"
+        yield f"on hold, what depends on it waits: {name}: {line(reason)}"
     for task, version in found.daemon.loading.items():
         yield f"{task}@{version} is being loaded, and takes over from {_served(found, task)} when it is ready"
     for task, refused in found.daemon.refused.items():

@@ -16,8 +16,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from classifyd import beneath
+from classifyd.beneath import Entry
 from classifyd.errors import DiskFault
-from classifyd.inbox.moves import Entry, free_names, fsync_folder, rename_entry
+from classifyd.inbox.moves import free_names, fsync_folder, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 

@@ -6,13 +6,12 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from classifyd import beneath
+from classifyd.beneath import Entry
+from classifyd.inbox.copying import copied
 
 NAME_BYTES = 255
 _RENAME_NOREPLACE = 1
@@ -20,14 +19,6 @@ _AT_FDCWD = -100
 _UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A name in an open folder: what it stands for cannot be swapped for something in another folder."""
-
-    folder: int
-    name: str
 
 
 def rename_exclusive(source: str, target: str) -> None:
@@ -96,6 +87,7 @@ def move(
     *,
     below: Path | None = None,
     before: Callable[[Path], None] | None = None,
+    across: bool = True,
 ) -> Path:
     """Move a file below `folder` under `name` or the next free one; the place it got, on the disk.
 
@@ -104,22 +96,44 @@ def move(
 
     `before` is called with the chosen place ahead of the move (to write a reason beside it first); FileExistsError from
     it means the next name. Across file systems the file is copied, fsynced and named before the original is removed,
-    so that a crash leaves two, never none.
+    so that a crash leaves two, never none; if that is not to be, OSError with EXDEV.
     """
     make_folders(folder)
     landing = reachable(folder, name)
-    root = below or Path(source).parent
-    with (
-        beneath.folder(root, str(Path(source).parent.relative_to(root))) as above,
-        beneath.made_folder(folder, str(Path(landing).parent)) as there,
-    ):
-        held = Entry(above, Path(source).name)
+    with _opened(source, below) as held, beneath.made_folder(folder, str(Path(landing).parent)) as there:
         for place in free_names(folder / landing):
             target = Entry(there, place.name)
-            if not _is_taken(target) and _placed(held, target, place, before):
+            if not _is_taken(target) and _placed(held, target, place, before, across=across):
                 os.fsync(there)
                 return place
     raise AssertionError("names never run out")
+
+
+def copy_into(
+    source: str, folder: Path, name: str, *, below: Path | None = None, stopped: Callable[[], bool] = lambda: False
+) -> Path:
+    """A whole copy of a file in `folder`, on the disk; what an earlier attempt left there under that name goes.
+
+    To be moved to its place from there. See `move` for `below`; InterruptedError if `stopped` says so meanwhile.
+    """
+    make_folders(folder)
+    with _opened(source, below) as held, beneath.folder(folder, "") as there:
+        target = Entry(there, name)
+        _discard(target)
+        try:
+            copied(held, target, stopped)
+        except BaseException:
+            _discard(target)
+            raise
+        os.fsync(there)
+    return folder / name
+
+
+@contextlib.contextmanager
+def _opened(source: str, below: Path | None) -> Iterator[Entry]:
+    root = below or Path(source).parent
+    with beneath.folder(root, str(Path(source).parent.relative_to(root))) as above:
+        yield Entry(above, Path(source).name)
 
 
 def _is_taken(entry: Entry) -> bool:
@@ -130,7 +144,7 @@ def _is_taken(entry: Entry) -> bool:
     return True
 
 
-def _placed(source: Entry, target: Entry, place: Path, before: Callable[[Path], None] | None) -> bool:
+def _placed(source: Entry, target: Entry, place: Path, before: Callable[[Path], None] | None, *, across: bool) -> bool:
     """Give the source its place; False if the name was taken meanwhile."""
     try:
         if before is not None:
@@ -139,17 +153,17 @@ def _placed(source: Entry, target: Entry, place: Path, before: Callable[[Path], 
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno != errno.EXDEV or not across:
             raise
-        return _copied(source, target)
+        return _moved_across(source, target)
     return True
 
 
-def _copied(source: Entry, target: Entry) -> bool:
+def _moved_across(source: Entry, target: Entry) -> bool:
     """The same across file systems."""
     temporary = Entry(target.folder, f".{secrets.token_hex(8)}.tmp")
     try:
-        _copy(source, temporary)
+        copied(source, temporary)
         rename_entry(temporary, target)
     except FileExistsError:
         _discard(temporary)
@@ -160,33 +174,6 @@ def _copied(source: Entry, target: Entry) -> bool:
     os.fsync(target.folder)
     os.unlink(source.name, dir_fd=source.folder)
     return True
-
-
-def _copy(source: Entry, target: Entry) -> None:
-    """Make the same thing under another name, on the disk; a link's target is not looked at, no FIFO is opened."""
-    status = os.stat(source.name, dir_fd=source.folder, follow_symlinks=False)
-    if stat.S_ISREG(status.st_mode):
-        _copy_file(source, target)
-    elif stat.S_ISLNK(status.st_mode):
-        os.symlink(os.readlink(source.name, dir_fd=source.folder), target.name, dir_fd=target.folder)
-    elif stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), source.name)
-    else:
-        os.mknod(target.name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev, dir_fd=target.folder)
-
-
-def _copy_file(source: Entry, target: Entry) -> None:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(source.name, flags, dir_fd=source.folder), "rb") as file:
-        status = os.fstat(file.fileno())
-        made = os.open(target.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target.folder)
-        with os.fdopen(made, "wb") as copy:
-            shutil.copyfileobj(file, copy, 2**20)
-            copy.flush()
-            # The copy is ours, and a stranger chose the mode: a set-user-ID bit would make his program run as us.
-            os.fchmod(copy.fileno(), status.st_mode & 0o777)
-            os.utime(copy.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
-            os.fsync(copy.fileno())
 
 
 def _discard(entry: Entry) -> None:

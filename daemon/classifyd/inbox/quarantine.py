@@ -6,15 +6,17 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from classifyd.inbox.moves import fitted, move, shown
+from classifyd.inbox.moves import fitted, fsync_folder, move, shown
 from classifyd.logs import escaped
 from classifyd.values import Fault
 
 REASON_SUFFIX = ".reason.json"
 
 
-def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault, *, below: Path | None = None) -> Path:
-    """Move a file into quarantine, its reason written first; where it lies now. See `move` for `below`."""
+def quarantine(
+    path: str, folder: Path, name: str, inbox: str, fault: Fault, *, below: Path | None = None, across: bool = True
+) -> Path:
+    """Move a file into quarantine, its reason written first; where it lies now. See `move` for `below` and `across`."""
 
     def write_reason(place: Path) -> None:
         reason = {
@@ -32,8 +34,9 @@ def quarantine(path: str, folder: Path, name: str, inbox: str, fault: Fault, *, 
         if os.path.lexists(beside) and not _is_ours(beside, reason["path_hex"]):
             raise FileExistsError(beside)  # an input of that very name was quarantined here
         _write(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+        fsync_folder(beside.parent)  # else a power cut might leave the file without its reason
 
-    return move(path, folder, _room_for_reason(name), below=below, before=write_reason)
+    return move(path, folder, _room_for_reason(name), below=below, before=write_reason, across=across)
 
 
 def reason_file(place: Path) -> Path:

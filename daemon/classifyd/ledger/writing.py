@@ -128,6 +128,10 @@ class Ledger:
             ),
         )
 
+    def copied(self, claim: str, copy: str) -> None:
+        """The file `copy` is a whole copy of the input, where it retires to another file system: it is the part now."""
+        self._db.execute("UPDATE inputs SET part = ? WHERE claim = ?", (os.fsencode(copy), claim))
+
     def published(self, claim: str) -> None:
         """The output has its name, and its folder is on the disk."""
         self._state(claim, "published")

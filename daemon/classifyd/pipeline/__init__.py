@@ -1,5 +1,6 @@
 """A worker's path for one job. Nothing else of classifyd loads plugins or models."""
 
+import contextlib
 import os
 import resource
 import time
@@ -15,7 +16,7 @@ from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, Inspect, Job, JobReport, Observe, PartReport
 from classifyd.pipeline.annotate import Annotating
 from classifyd.pipeline.border import Border
-from classifyd.pipeline.breadcrumb import Crumb, Trail
+from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range, Trail
 from classifyd.pipeline.cutting import cut_up, open_all
 from classifyd.pipeline.loading import Predictors
 from classifyd.pipeline.parts import write_whole
@@ -36,6 +37,7 @@ class Pipeline:
         self.registry = registry
         self.border = border or Border()
         self.predictors = Predictors(registry, self.border)
+        self._own = trail
         self._trails = {trail.path: trail} if trail else {}
 
     def run(self, job: Job, seen: Callable[[PartReport], None] | None = None) -> JobReport:
@@ -55,6 +57,8 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001  # a writer is foreign code: its inbox waits, and says why
             self.border.look(error)
             report = JobReport(fault=Fault(type(error).__name__, f"{type(error).__name__}: {error}"))
+        with contextlib.suppress(OSError):
+            self._drop(Crumb("resting"))
         return replace(
             report,
             seconds=time.monotonic() - started,
@@ -68,8 +72,10 @@ class Pipeline:
             case Annotate():
                 return self._annotate(job, seen)
             case CutUp():
+                self._drop(_chore("cutting", job.claim))
                 return cut_up(job, self.registry.readers, self.border)
             case Assemble():
+                self._drop(_chore("assembling", job.claim))
                 return self._assemble(job)
             case Inspect():
                 return JobReport(offers=self.registry.offers, unloadable=self._load(job))
@@ -101,7 +107,6 @@ class Pipeline:
             for task, tally in annotating.tallies.items()
             if tally.fault is not None and tally.failed == tally.given
         }
-        trail.drop(Crumb("resting"))
         answered = tuple(task for task, tally in annotating.tallies.items() if tally.answered)
         return JobReport(tuple(parts), sick=sick, answered=answered)
 
@@ -130,7 +135,16 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001  # an observer is foreign code and must not sink the job
                 log.warning("observer_failed", plugin=implementation.plugin_name, hook=hook, error=repr(error))
 
+    def _drop(self, crumb: Crumb) -> None:
+        """Leave a crumb where the worker's own go, if this is one."""
+        if self._own is not None:
+            self._own.drop(crumb)
+
     def _trail(self, path: str) -> Trail:
         if path not in self._trails:
             self._trails[path] = Trail(path)
         return self._trails[path]
+
+
+def _chore(deed: str, claim: str) -> Crumb:
+    return Crumb(deed, ranges=(Range(claim, CHORE, 0, 0),))

@@ -114,10 +114,11 @@ class Annotating:
     # ------------------------------------------------------------------ predicting
 
     def _annotated(self, items: Iterator[_Item]) -> Iterator[_Item | tuple[Split, AnnotatedRecord]]:
+        written = Crumb("writing", ranges=tuple(Range(split.claim, split.number, 0, 0) for split in self.job.splits))
         for chunk in _chunks(items):
             answers = [self._answers(loaded, chunk) for loaded in self.tasks]
             # From here on no task is to blame: parts are written, and the next chunk is read.
-            self.trail.drop(Crumb("writing"))
+            self.trail.drop(written)
             for place, item in enumerate(chunk):
                 if item.record is None:
                     yield item

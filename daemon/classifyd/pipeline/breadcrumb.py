@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+CHORE = -1
+"""The number by which an input's chores, its cutting and its assembly, stand beside its splits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Records [start, end) of one split, by index within the input."""
+    """Records [start, end) of one split, by index within the input; none where all of the split is meant."""
 
     claim: str
     number: int
@@ -19,9 +22,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Crumb:
-    """A worker's last deed: `loading` a task, `predicting` ranges with it, or no task's: `reading`, `writing`.
+    """A worker's last deed: `loading` a task, `predicting` ranges with it, or one that is no task's.
 
-    `answered` is how many records of the job the task had answered before.
+    Those are `reading` a split, `writing` parts (and reading on in their splits), `cutting` and `assembling` an input,
+    `beginning` and `resting`. `answered` is how many records of the job the task had answered before.
     """
 
     deed: str

@@ -2,7 +2,7 @@
 
 A daemon may have been killed, or a record may have taken it down with its worker (by the memory of all of them, say),
 and nothing tells one from the other but that the latter comes again and again. So each end narrows the suspects down as
-a worker's death does, and convicts a record only after many.
+a worker's death does, and convicts a record, or an input that was read, written, cut or assembled, only after many.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from classifyd.jobs import Suspect
 from classifyd.pipeline import breadcrumb
-from classifyd.service.blame import narrowed_by_end
+from classifyd.pipeline.breadcrumb import Crumb, Range
+from classifyd.service.blame import STAGES, counted_end, narrowed_by_end
 
 
 class Aftermath:
@@ -26,8 +27,13 @@ class Aftermath:
         """An input's suspects by split, in place of those that were known before the end."""
         found = dict(known)
         for crumb in self._crumbs:
-            for range_ in crumb.ranges if crumb.deed == "predicting" else ():
+            for range_ in crumb.ranges:
                 if range_.claim == claim:
-                    before = found.get(range_.number, ())
-                    found[range_.number] = narrowed_by_end(before, crumb.task, range_)
+                    found[range_.number] = _after(crumb, range_, found.get(range_.number, ()))
         return found
+
+
+def _after(crumb: Crumb, range_: Range, suspects: tuple[Suspect, ...]) -> tuple[Suspect, ...]:
+    if crumb.deed == "predicting":
+        return narrowed_by_end(suspects, crumb.task, range_)
+    return counted_end(suspects, crumb.deed, alone=len(crumb.ranges) == 1) if crumb.deed in STAGES else suspects

@@ -27,6 +27,22 @@ def narrowed_by_end(suspects: Sequence[Suspect], task: str, found: Range) -> tup
     return _narrowed(suspects, Suspect(task, found.start, found.end, reason, deaths=0, ends=1))
 
 
+STAGES = {"reading": "read or written", "writing": "read or written", "cutting": "cut", "assembling": "put together"}
+"""What a worker does with an input that is no task's affair, as people say it."""
+
+
+def counted_end(suspects: Sequence[Suspect], deed: str, *, alone: bool) -> tuple[Suspect, ...]:
+    """The same where the input as a whole may have been at fault, while one of `STAGES` was done with it.
+
+    An end counts only if the split was all that its worker was busy with; else it only goes alone from now on.
+    """
+    reason = f"classifyd ended {ENDS} times while this input was {STAGES[deed]}"
+    before = next((s for s in suspects if s.is_whole and s.reason == reason), None)
+    ends = (before.ends if before else 0) + alone
+    others = (suspect for suspect in suspects if suspect is not before)
+    return (*others, Suspect("", 0, 0, reason, convicted=ends >= ENDS, deaths=0, ends=ends))
+
+
 def _narrowed(suspects: Sequence[Suspect], now: Suspect) -> tuple[Suspect, ...]:
     others = [s for s in suspects if not (s.task == now.task and s.start <= now.start and now.end <= s.end)]
     for before in suspects:

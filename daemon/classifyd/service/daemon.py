@@ -3,37 +3,36 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import structlog
 
-from classifyd import notify, processor
+from classifyd import notify
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Claim, FileReport, Offers
+from classifyd.jobs import Claim, FileReport, Offers, TaskSpec
 from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
 from classifyd.service.beat import Beat
+from classifyd.service.copies import Copies
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
 from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.intake import Intake
+from classifyd.service.messages import Messages
 from classifyd.service.publish import Publisher
 from classifyd.service.remains import Remains, troubles
+from classifyd.service.removals import Removals
 from classifyd.service.rounds import Rounds
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks, Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders, Work
-from classifyd.workers import LocalWorkers, Outcome, Terms
+from classifyd.workers import LocalWorkers, Outcome
 
 log = structlog.get_logger()
-
-Message = Outcome | str | None
-"""What wakes the loop: how a job ended, the inbox in which something moved, or a signal."""
 
 
 class Daemon:
@@ -58,7 +57,7 @@ class Daemon:
         self._reread = reread
         self._hung_up = False
         self._end_is_told = False
-        self._messages: SimpleQueue[Message] = SimpleQueue()
+        self._messages = Messages()
         self._stop_by: float | None = None
         self._quarantined = 0
         self._lock = start.lock_state(daemon.state)
@@ -70,14 +69,16 @@ class Daemon:
         self._intakes = {i.name: Intake(i, folders, self._ledger, daemon.settle_seconds) for i in config.inboxes}
         self._rounds = Rounds(self._intakes, self._holds, daemon.scan_seconds)
         self._tasks = Tasks(config, inherited)
-        self._shifts = Shifts(daemon.workers, self._new_workers)
+        self._shifts = Shifts(daemon.workers, start.workers(daemon, folders.breadcrumbs, self._messages.put))
         self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers)
         self._succession = Succession(daemon, self._tasks, self._shifts, self._pinned, self._taken_over)
         self._entrance = Entrance(
             config, self._tasks, self._ledger, self._dispatcher, folders=folders, holds=self._holds
         )
         claims = {name: intake.claims for name, intake in self._intakes.items()}
-        publisher = Publisher(self._ledger, folders, claims, self._again, self._finished)
+        self._copies = Copies(lambda: self._messages.put(None))
+        removals = Removals(self._ledger, self._copies)
+        publisher = Publisher(self._ledger, folders, claims, removals, again=self._again, finished=self._finished)
         self._endings = Endings(publisher, self._dispatcher, self._ledger, self._holds)
         self._remains = Remains(self._intakes, self._entrance, self._dispatcher, self._endings)
         self._beat = Beat(
@@ -133,7 +134,7 @@ class Daemon:
     def _begin(self) -> None:
         for intake in self._intakes.values():
             intake.hold()
-        offers = self._load()
+        offers = start.loaded(self._tasks, self._shifts, self._succession, self._warm)
         self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
@@ -148,31 +149,18 @@ class Daemon:
         count = self._config.daemon.workers
         log.info("started", inboxes=len(self._intakes), workers=count, recovered=len(self._dispatcher.works))
 
-    def _load(self) -> Offers:
-        """Have the workers load and test what is to serve; a version that is not fit gives way to the one before it."""
-        specs = self._tasks.begin()
-        while True:
-            workers = self._shifts.prepare(self._tasks.serving)
-            warming = start.Warming(
-                self._config,
-                workers,
-                self._messages,
-                stopped=lambda: self._stop_by is not None,
-                waiting=self._notifier.loading,
-            )
-            try:
-                offers = warming.run(specs)
-            except start.Unfit as unfit:
-                if not self._succession.fall_back(unfit.reasons):
-                    raise
-                specs = self._tasks.specs(self._tasks.serving, self._tasks.serving)
-            else:
-                self._shifts.relieve()
-                log.info("models_tested", versions=dict(self._tasks.serving), processor=list(processor.features()))
-                return offers
+    def _warm(self, workers: LocalWorkers, specs: Sequence[TaskSpec]) -> Offers:
+        return start.Warming(
+            self._config,
+            workers,
+            self._messages,
+            stopped=lambda: self._stop_by is not None,
+            waiting=self._notifier.loading,
+        ).run(specs)
 
     def _close(self) -> None:
         self._watch.stop()
+        self._copies.stop()
         self._shifts.stop()
         for intake in self._intakes.values():
             intake.claims.release()
@@ -187,13 +175,6 @@ class Daemon:
         quarantined = self._quarantined + sum(intake.put_aside for intake in self._intakes.values())
         log.info("stopped", quarantined=quarantined)
         return 1 if self._once and (quarantined or waiting) else 0
-
-    def _new_workers(self, number: int) -> LocalWorkers:
-        daemon = self._config.daemon
-        crumbs = self._folders.breadcrumbs / str(number)
-        # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
-        terms = Terms(daemon.log_format, daemon.log_level, daemon.worker_memory_bytes, daemon.device != "cpu")
-        return LocalWorkers(daemon.workers, crumbs, self._messages.put, terms)
 
     # ------------------------------------------------------------------ the loop
 
@@ -227,19 +208,13 @@ class Daemon:
 
     def _wait(self) -> list[Outcome]:
         """Sleep until a message comes or something is due; the outcomes among all the messages that are there."""
-        messages = [self._next_message(self._rounds.seconds_to_wait())]
+        messages = [self._messages.next(self._rounds.seconds_to_wait())]
         while messages[-1] is not None:
-            messages.append(self._next_message(0))
+            messages.append(self._messages.next())
         for message in messages:
             if isinstance(message, str):
                 self._rounds.hint(message)
         return [message for message in messages if isinstance(message, Outcome)]
-
-    def _next_message(self, seconds: float) -> Message:
-        try:
-            return self._messages.get(timeout=seconds) if seconds else self._messages.get_nowait()
-        except Empty:
-            return None
 
     def _reload(self) -> None:
         self._hung_up = False
@@ -296,4 +271,4 @@ class Daemon:
         self._dispatcher.tell(report)
 
     def _troubles(self) -> dict[str, str]:
-        return troubles(self._holds, self._breakers)
+        return troubles(self._holds, self._breakers, self._intakes)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from classifyd.ledger import Ledger
-from classifyd.pipeline.breadcrumb import Crumb, Range
+from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range
 from classifyd.service.blame import halves, narrowed
 from classifyd.service.holds import Breakers
 from classifyd.service.lines import Lines
@@ -17,8 +17,6 @@ from classifyd.workers import Outcome
 log = structlog.get_logger()
 
 KIND = "WorkerDied"
-CHORE = -1
-"""The number under which the attempts at an input's chores are counted, beside those of its splits."""
 ATTEMPTS_PER_SPLIT = 3
 ATTEMPTS_ON_SUSPECTS = 60
 """Enough to isolate several faulty records of one split, each in a dozen attempts; beyond that it is hopeless."""

@@ -109,8 +109,7 @@ class Dispatcher:
             attempts[number] = attempts.get(number, 0) + 1
 
     def _next(self, chosen: Sequence[Order]) -> Order | None:
-        chores = sum(not order.items for order in (*self._given.values(), *chosen))
-        return self._lines.next(self.works, chores)
+        return self._lines.next(self.works, (*self._given.values(), *chosen))
 
     # ------------------------------------------------------------------ back from workers
 

@@ -55,9 +55,9 @@ class Endings:
         """Try once more what a disk refused, as soon as its inbox's hold is over: all of an inbox's, whoever fails."""
         due = {end.work.inbox.name for end in self.pending.values()}
         for inbox in [name for name in due if not self._holds.held(name)]:
-            tried = [end.work for end in self.pending.values() if end.work.inbox.name == inbox]
-            ended = [self._try(inbox, self._go_on, work) for work in tried]
-            if all(ended):
+            works = [end.work for end in self.pending.values() if end.work.inbox.name == inbox]
+            ended = [self._try(inbox, self._go_on, work) for work in works if not self._publisher.copying(work)]
+            if ended and all(ended):
                 self._holds.release(inbox)
 
     def finished(self, work: Work) -> None:

@@ -20,6 +20,7 @@ from classifyd.service.holds import Holds
 from classifyd.service.intake import Intake, has_room
 from classifyd.service.tasks import Tasks
 from classifyd.service.work import Folders, Work, answer_format, output_name
+from classifyd.values import Fault
 
 log = structlog.get_logger()
 
@@ -145,8 +146,8 @@ class Entrance:
             self._reserved.add(work.target)
             if entry.state != "claimed" or not _is_there(work):
                 yield work, entry
-            else:
-                self._continue(work, entry)
+            elif (fault := self._continue(work, entry)) is not None:
+                yield work, replace(entry, fault=fault)
         for claim in lying.values():
             ended = self._ledger.entry(claim.id)
             if ended is not None and ended.state in ENDED:
@@ -166,23 +167,30 @@ class Entrance:
         work.output = entry.output
         return work
 
-    def _continue(self, work: Work, entry: Entry) -> None:
-        """Go on with a claimed input: its parts are kept if it is still what it was, and its format too."""
+    def _continue(self, work: Work, entry: Entry) -> Fault | None:
+        """Go on with a claimed input: its parts are kept if it is still what it was, and its format too.
+
+        The reason if it is given up instead, because too many daemons have ended over it.
+        """
         now = look(work.claim.path, work.claim.name)
         assert now is not None
         if (now.size, now.mtime_ns) != (work.claim.size, work.claim.mtime_ns):
             self.again(work, replace(work.claim, size=now.size, mtime_ns=now.mtime_ns))
-            return
+            return None
         if Path(work.output).suffix != Path(output_name(work.claim.name, work.format)).suffix:
             self.again(work, work.claim)  # the inbox's format was changed
-            return
+            return None
         work.plan = entry.plan if entry.plan and _spool_is_there(entry) else None
         self._suspect(work)
+        for suspect in (suspect for suspects in work.suspects.values() for suspect in suspects):
+            if suspect.is_whole and suspect.convicted:
+                return Fault("DaemonEnded", f"{work.shown}: {suspect.reason}")
         for report in self._ledger.parts(work.claim.id):
             part = work.result if work.plan is None else work.part(report.number)
             if part.is_file() and part.stat().st_size == report.size and (work.plan is None) == (not work.large):
                 work.reports[report.number] = report
         self._dispatcher.add(work)
+        return None
 
     def _suspect(self, work: Work) -> None:
         """Know the input's suspects, also those for which the daemon's end speaks."""

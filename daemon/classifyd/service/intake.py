@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,7 @@ from classifyd.inbox.scan import Found, Settling, discover, look
 from classifyd.jobs import Claim
 from classifyd.ledger import Ledger
 from classifyd.pipeline.parts import DISK_FAULTS
+from classifyd.service.holds import Holds
 from classifyd.service.work import Folders
 from classifyd.values import Fault
 
@@ -31,7 +32,8 @@ class Intake:
     """Finds and claims the inputs of one inbox.
 
     `backlog` holds what has settled and is not claimed yet; `waiting` counts all that lies in the inbox; before the
-    monotonic time `rest_until` events ask in vain for a scan.
+    monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the
+    whole inbox's trouble, waits by itself: it is tried again after a pause that grows.
     """
 
     def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
@@ -45,6 +47,7 @@ class Intake:
         self._ledger = ledger
         self._settling = Settling(settle_seconds)
         self._left: set[str] = set()
+        self._refused = Holds()
 
     def hold(self) -> None:
         """Take the claim folder for this daemon. UnavailableError if another process has it."""
@@ -80,6 +83,11 @@ class Intake:
         """The monotonic time at which a file will have settled; None if none is settling."""
         return self._settling.due_at
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The files whose claim was refused, and why; they are among those that wait."""
+        return self._refused.reasons()
+
     def scan(self, now: float) -> None:
         """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""
         found = list(self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)))
@@ -87,7 +95,9 @@ class Intake:
         irregular = [item for item in settled if not item.regular]
         for item in irregular:
             self._put_aside(item)
-        self.backlog = deque(item for item in settled if item.regular)
+        for name in self._gone(found):
+            self._refused.release(name)
+        self.backlog = deque(item for item in settled if item.regular and not self._refused.held(item.name))
         self.waiting = len(found) - len(irregular)
 
     def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
@@ -99,6 +109,8 @@ class Intake:
         while self.backlog and room_files > 0 and (room_bytes > 0 or self.backlog[0].size <= SMALL_BYTES):
             found = self.backlog.popleft()
             held = self._claim(found)
+            if self._refused.held(found.name):
+                continue
             self._settling.forget(found.name)
             self.waiting -= 1
             if held is not None:
@@ -107,22 +119,31 @@ class Intake:
                 yield held, found.identity if self.inbox.take == "leave" else None
 
     def _claim(self, found: Found) -> Claim | None:
-        """A claim on the file; None if it moved on since the scan, or cannot be moved and is left where it is."""
+        """A claim on the file; None if it moved on since the scan, or cannot be moved now."""
         if look(str(self.inbox.path / found.name), found.name) != found:
             return None
         if self.inbox.take == "leave":
             return in_place(self.inbox.name, self.inbox.path, found)
         try:
-            return self.claims.claim(found)
+            claim = self.claims.claim(found)
         except OSError as error:
             of_the_disk = error.errno in DISK_FAULTS and error.errno != errno.EACCES
             if of_the_disk or not os.access(self.inbox.path, os.W_OK | os.X_OK):
                 raise
-            self._left.add(found.name)
-            log.error(
-                "not_claimed", file=shown(found.name), inbox=self.inbox.name, error=str(error), place="left there"
-            )
+            self._refuse(found, error)
             return None
+        self._refused.release(found.name)
+        return claim
+
+    def _refuse(self, found: Found, error: OSError) -> None:
+        why = f"{shown(found.name)}: {error.strerror or error}; it must be possible to move it out of its folder"
+        if self._refused.hold(found.name, why):
+            log.error("not_claimed", file=shown(found.name), inbox=self.inbox.name, error=why, consequence="it waits")
+
+    def _gone(self, found: Iterable[Found]) -> set[str]:
+        """The files that were refused and have been taken away."""
+        refused = set(self._refused.reasons())
+        return refused - {item.name for item in found if item.name in refused} if refused else refused
 
     def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
         for item in found:

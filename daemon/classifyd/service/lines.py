@@ -1,7 +1,7 @@
 """What waits for a worker: splits in their queue, batches that came back, and chores; and what is next."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from classifyd.config import DaemonConfig
@@ -28,12 +28,14 @@ class Lines:
         self._breakers = breakers
         self._queue = Queue(config.job_bytes, config.job_files)
         self._again: list[Batch] = []
+        self._risky: list[Batch] = []
         self._chores: list[Order] = []
         self._untold: deque[JobReport | FileReport] = deque(maxlen=UNTOLD)
 
     def __len__(self) -> int:
         telling = bool(self._untold) and not self._holds.held(OBSERVERS)
-        return telling + len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in self._again)
+        batches = (*self._again, *self._risky)
+        return telling + len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in batches)
 
     def add_cut(self, work: Work) -> None:
         """The input is to be cut up."""
@@ -74,42 +76,52 @@ class Lines:
         """Splits that were given out together wait again, each group for a job of its own."""
         self._again.extend(Batch(key, group) for group in groups if group)
 
-    def next(self, works: Mapping[str, Work], chores_under_way: int) -> Order | None:
+    def next(self, works: Mapping[str, Work], under_way: Sequence[Order]) -> Order | None:
         """The next job for a free worker; splits of inputs that are through, or begun anew, are passed over."""
-        if len(self._untold) >= TOLD_TOGETHER and (telling := self._next_telling(chores_under_way)) is not None:
+        if len(self._untold) >= TOLD_TOGETHER and (telling := self._next_telling(under_way)) is not None:
             return telling
-        while (batch := self._next_batch()) is not None:
+        at_risk = any(order.risky for order in under_way)
+        while (batch := self._next_batch(at_risk=at_risk)) is not None:
             # Small inputs go before the cutting of giants, which takes a while; ranges of large ones go after it.
-            if batch.items[0].split.cut is not None and (chore := self._next_chore(chores_under_way)) is not None:
+            if batch.items[0].split.cut is not None and (chore := self._next_chore(under_way)) is not None:
                 self._again.insert(0, batch)
                 return chore
             order = self._order(batch, works)
-            if order is not None:
+            if order is not None and order.risky and at_risk:
+                self._risky.append(batch)
+            elif order is not None:
                 return order
-        return self._next_chore(chores_under_way)
+        return self._next_chore(under_way)
 
-    def _next_batch(self) -> Batch | None:
+    def _next_batch(self, *, at_risk: bool) -> Batch | None:
+        for place, batch in enumerate(self._risky):
+            if not at_risk and not self._blocked(batch.key):
+                return self._risky.pop(place)
         for place, batch in enumerate(self._again):
             if not self._blocked(batch.key):
                 return self._again.pop(place)
         return self._queue.take(lambda key: not self._blocked(key))
 
-    def _next_chore(self, under_way: int) -> Order | None:
-        # A chore may last: one worker is left to those who come meanwhile, where there are several.
-        if under_way >= max(1, self._config.workers - 1):
+    def _next_chore(self, under_way: Sequence[Order]) -> Order | None:
+        if self._enough_chores(under_way):
             return None
+        at_risk = any(order.risky for order in under_way)
         for place, chore in enumerate(self._chores):
-            if not chore.works or not self._blocked(chore.works[0].key):
+            if not chore.works or not (self._blocked(chore.works[0].key) or (chore.risky and at_risk)):
                 return self._chores.pop(place)
         return self._next_telling(under_way)
 
-    def _next_telling(self, under_way: int) -> Order | None:
-        if not self._untold or self._holds.held(OBSERVERS) or under_way >= max(1, self._config.workers - 1):
+    def _next_telling(self, under_way: Sequence[Order]) -> Order | None:
+        if not self._untold or self._holds.held(OBSERVERS) or self._enough_chores(under_way):
             return None
         reports = [self._untold.popleft() for _ in range(min(len(self._untold), TOLD_TOGETHER))]
         jobs = tuple(report for report in reports if isinstance(report, JobReport))
         files = tuple(report for report in reports if isinstance(report, FileReport))
         return orders.observe(Observe(jobs, files), self._config)
+
+    def _enough_chores(self, under_way: Sequence[Order]) -> bool:
+        """A chore may last: one worker is left to those who come meanwhile, where there are several."""
+        return sum(not order.items for order in under_way) >= max(1, self._config.workers - 1)
 
     def _blocked(self, key: Key) -> bool:
         """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""

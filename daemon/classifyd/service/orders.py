@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from classifyd.config import DaemonConfig
 from classifyd.jobs import Annotate, Assemble, CutUp, Job, Observe
+from classifyd.pipeline.breadcrumb import CHORE
 from classifyd.planning import Waiting
 from classifyd.service.work import Work
 from classifyd.workers import Pins
@@ -29,6 +30,13 @@ class Order:
     def pins(self) -> Pins:
         """The versions that have to be loaded for it."""
         return self.works[0].key.tasks if self.items else ()
+
+    @property
+    def risky(self) -> bool:
+        """Whether a daemon has ended over it: only one such job is under way, so that none is blamed for another's."""
+        numbers = [item.split.number for item in self.items] or [CHORE] * len(self.works)
+        pairs = zip(self.works, numbers, strict=True)
+        return any(suspect.is_whole for work, number in pairs for suspect in work.suspects.get(number, ()))
 
 
 def annotate(works: Sequence[Work], items: Sequence[Waiting], config: DaemonConfig) -> Order:

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import structlog
 
-from classifyd.config import DELETE
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import fsync_folder, make_folders, move, rename_exclusive
-from classifyd.inbox.quarantine import quarantine
+from classifyd.inbox.moves import fsync_folder, make_folders, rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
-from classifyd.service.places import done_folder
+from classifyd.service.copies import hidden_name
+from classifyd.service.removals import Removals
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
 
@@ -40,19 +39,25 @@ class Ending:
 
 
 class Publisher:
-    """Publishes, retires and quarantines. `again` is given inputs to begin anew, `finished` the others."""
+    """Publishes, retires and quarantines. `again` is given inputs to begin anew, `finished` the others.
+
+    An input that is being copied to another file system is left as it is; `resume` goes on with it.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         folders: Folders,
         claims: dict[str, ClaimFolder],
+        removals: Removals,
+        *,
         again: Callable[[Work, Claim], None],
         finished: Callable[[Work, FileReport], None],
     ) -> None:
         self._ledger = ledger
         self._folders = folders
         self._claims = claims
+        self._removals = removals
         self._again = again
         self._finished = finished
 
@@ -151,9 +156,7 @@ class Publisher:
 
     def retire(self, endings: Iterable[Ending]) -> None:
         """Move or delete published inputs, as their inboxes say."""
-        retiring = list(endings)
-        for ending in retiring:
-            self._move_on(ending.work, ending.total)
+        retiring = [ending for ending in endings if self._move_on(ending.work, ending.total)]
         with self._ledger.commit():
             for ending in retiring:
                 self._ledger.retired(ending.claim.id, time.time())
@@ -161,18 +164,17 @@ class Publisher:
             self._clean(ending.work)
             self._finished(ending.work, _report(ending, "published", str(ending.work.target)))
 
-    def _move_on(self, work: Work, total: PartReport) -> None:
+    def _move_on(self, work: Work, total: PartReport) -> bool:
+        """Whether the input is where it belongs; else it is still being copied."""
         if work.in_place:
-            return
+            return True
         with contextlib.suppress(FileNotFoundError):  # a crash came between the move and its commit
-            if work.inbox.done == DELETE:
-                Path(work.claim.path).unlink()
-            else:
-                folder = done_folder(work.inbox.done, total)
-                move(work.claim.path, folder, work.claim.name, below=_below(work))
+            if not self._removals.to_done(work, total):
+                return False
         if look(work.claim.path, work.claim.name) is not None:  # it was the folder that was taken away meanwhile
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), work.inbox.done)
         self._claims[work.inbox.name].forget(work.claim)
+        return True
 
     def _clean(self, work: Work) -> None:
         """Remove what is of no use once the input is finished."""
@@ -199,8 +201,9 @@ class Publisher:
         place = None
         if not work.in_place:
             if look(work.claim.path, work.claim.name) is not None:  # else a crash came between the move and its commit
-                claim, inbox = work.claim, work.inbox
-                place = quarantine(claim.path, inbox.quarantine, claim.name, inbox.name, fault, below=_below(work))
+                place = self._removals.to_quarantine(work, fault)
+                if place is None:
+                    return
             self._claims[work.inbox.name].forget(work.claim)
         with self._ledger.commit():
             self._ledger.quarantined(work.claim.id, time.time())
@@ -209,6 +212,10 @@ class Publisher:
             "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")
         )
         self._finished(work, _report(_nothing(work), "quarantined", None, fault.message))
+
+    def copying(self, work: Work) -> bool:
+        """Whether the input is still being copied."""
+        return self._removals.copying(work)
 
     # ------------------------------------------------------------------ after a restart
 
@@ -223,7 +230,9 @@ class Publisher:
             labels=entry.labels,
             digest=entry.digest or "",
         )
-        ending = Ending(work.claim, work, Path(entry.part) if entry.part else work.result, total)
+        part = Path(entry.part) if entry.part else work.result
+        work.copy = part if part.name == hidden_name(work.claim.id) else None
+        ending = Ending(work.claim, work, part, total)
         match entry.state:
             case "intent":
                 self.finish([ending])
@@ -256,10 +265,6 @@ class Publisher:
             review=total.reviews,
             seconds=round(time.time() - work.claim.claimed_at, 3),
         )
-
-
-def _below(work: Work) -> Path | None:
-    return Path(work.below) if work.below else None
 
 
 def _nothing(work: Work) -> Ending:

@@ -33,11 +33,11 @@ class Remains:
         return {name: count for name, count in counts.items() if count}
 
     def drained(self, holds: Holds, breakers: Breakers) -> bool:
-        """Whether nothing is left but what cannot go on: inboxes held, or tasks whose breaker tripped."""
+        """Whether nothing is left but what cannot go on: inboxes held, files refused, tasks whose breaker tripped."""
         tasks = set(breakers.holds.reasons())
         for intake in self._intakes.values():
             blocked = intake.inbox.name in holds.reasons() or not tasks.isdisjoint(intake.inbox.tasks)
-            if not blocked and self._unfinished(intake):
+            if not blocked and self._unfinished(intake) > len(intake.refused):
                 return False
         return not self._dispatcher.busy
 
@@ -45,8 +45,15 @@ class Remains:
         return intake.waiting + sum(1 for _ in self.works(intake))
 
 
-def troubles(holds: Holds, breakers: Breakers) -> dict[str, str]:
-    """What is held back and why: `inbox <name>`, `task <name>`, the ledger or the observers."""
+def troubles(holds: Holds, breakers: Breakers, intakes: Mapping[str, Intake]) -> dict[str, str]:
+    """What is held back and why: `inbox <name>`, `files of <name>`, `task <name>`, the ledger or the observers."""
     own = (LEDGER, OBSERVERS)
     inboxes = {name if name in own else f"inbox {name}": why for name, why in holds.reasons().items()}
-    return inboxes | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}
+    files = {f"files of {name}": _first(intake.refused) for name, intake in intakes.items() if intake.refused}
+    return inboxes | files | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}
+
+
+def _first(refused: Mapping[str, str]) -> str:
+    """The first reason, and how many files more there are: a whole folder's may be refused."""
+    more = len(refused) - 1
+    return next(iter(refused.values())) + (f" (and {more:,} more)" if more else "")

@@ -3,19 +3,26 @@
 import contextlib
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any
 
+import structlog
 from filelock import FileLock, Timeout
 
-from classifyd.config import Config, check_formats, check_tasks
-from classifyd.errors import BundleError, ConfigError, UnavailableError
+from classifyd import processor
+from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
+from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import fsync_folder, make_folders
 from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
-from classifyd.workers import LocalWorkers, Outcome
+from classifyd.service.messages import Messages
+from classifyd.service.shifts import Shifts
+from classifyd.service.succession import Succession
+from classifyd.service.tasks import Tasks
+from classifyd.workers import LocalWorkers, Outcome, Terms
+
+log = structlog.get_logger()
 
 
 def lock_state(state: Path) -> FileLock:
@@ -44,20 +51,55 @@ def daemon_id(state: Path) -> str:
     return daemon_id(state)
 
 
+def workers(config: DaemonConfig, crumbs: Path, done: Callable[[Outcome], None]) -> Callable[[int], LocalWorkers]:
+    """What makes the workers of a shift from its number."""
+    # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
+    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu")
+    return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms)
+
+
+def loaded(
+    tasks: Tasks,
+    shifts: Shifts,
+    succession: Succession,
+    warm: Callable[[LocalWorkers, Sequence[TaskSpec]], Offers],
+) -> Offers:
+    """Have workers load and test what is to serve, and serve; a version that is not fit gives way to the one before it.
+
+    `warm` is `Warming.run` with the workers that it is given.
+    """
+    specs = tasks.begin()
+    while True:
+        try:
+            offers = warm(shifts.prepare(tasks.serving), specs)
+        except Unfit as unfit:
+            if not succession.fall_back(unfit.reasons):
+                raise unfit.error from unfit
+            specs = tasks.specs(tasks.serving, tasks.serving)
+        else:
+            shifts.relieve()
+            log.info("models_tested", versions=dict(tasks.serving), processor=list(processor.features()))
+            return offers
+
+
 ATTEMPTS = 3
-"""So many deaths of workers are borne while plugins and models are loaded: one may have been killed from outside."""
+"""So many workers may die while they load plugins or one task: one may have been killed from outside."""
 
 
 class Stopped(Exception):  # not an error: the daemon was asked to end before it had begun
     """A signal came while models were loaded."""
 
 
-class Unfit(ConfigError):
-    """Bundles that cannot serve: damaged, or with other answers than the known ones; the reason of each by its task."""
+class Unfit(Exception):  # not an error yet: the versions before may serve
+    """Bundles that cannot serve: damaged, with other answers than the known ones, or deadly to who loads them.
 
-    def __init__(self, where: str, reasons: Mapping[str, str]) -> None:
-        super().__init__(sorted(f"{where}: {reason}" for reason in set(reasons.values())))
+    `reasons` says why of each by its task; `error` is what ends the daemon where nothing can take their place.
+    """
+
+    def __init__(self, reasons: Mapping[str, str], error: ClassifydError) -> None:
+        super().__init__(str(error))
         self.reasons = reasons
+        self.error = error
 
 
 class Warming:
@@ -67,7 +109,7 @@ class Warming:
         self,
         config: Config,
         workers: LocalWorkers,
-        messages: SimpleQueue[Any],
+        messages: Messages,
         *,
         stopped: Callable[[], bool],
         waiting: Callable[[], None],
@@ -82,6 +124,7 @@ class Warming:
         """What is on offer, once every worker has loaded the tasks and tried each bundle on its known answers.
 
         ConfigError names every task, format or bundle that cannot be used; Unfit if only bundles are at fault.
+        UnavailableError if workers die of something else.
         """
         offers = self._ask(Inspect(), 1)[0].offers or Offers()
         where = self._config.file.name if self._config.file else "configuration"
@@ -96,23 +139,33 @@ class Warming:
         faults = {task: fault for report in reports for task, fault in report.unloadable.items()}
         if faults:
             reasons = {task: fault.message for task, fault in faults.items()}
+            unusable = ConfigError(sorted({f"{where}: {reason}" for reason in reasons.values()}))
             only_bundles = all(fault.type == BundleError.__name__ for fault in faults.values())
-            raise Unfit(where, reasons) if only_bundles else ConfigError(Unfit(where, reasons).faults)
+            raise Unfit(reasons, unusable) if only_bundles else unusable
         return offers
 
     def _ask(self, job: Inspect, times: int) -> list[JobReport]:
+        """So many reports. When a task has ended too many workers, the others are waited for before that is raised."""
         for _ in range(times):
             self._give(job)
         reports: list[JobReport] = []
-        deaths = 0
-        while len(reports) < times:
+        deaths: Counter[str] = Counter()
+        given_up: Outcome | None = None
+        under_way = times
+        while under_way:
             outcome = self._answer()
             if outcome.report is not None:
                 reports.append(outcome.report)
-            elif (deaths := deaths + 1) < ATTEMPTS:
-                self._give(job)
-            else:
-                raise UnavailableError(f"workers died while plugins and models were loaded: {outcome.death}")
+            elif given_up is None:
+                task = _loaded_by(outcome)
+                deaths[task] += 1
+                if deaths[task] < ATTEMPTS:
+                    self._give(job)
+                    continue
+                given_up = outcome
+            under_way -= 1
+        if given_up is not None:
+            raise _died(job, given_up)
         return reports
 
     def _give(self, job: Inspect) -> None:
@@ -124,11 +177,24 @@ class Warming:
                 raise Stopped
             self._waiting()
             self._workers.check()  # the main loop, which does this otherwise, does not run yet
-            try:
-                message = self._messages.get(timeout=1.0)
-            except Empty:
-                continue
+            message = self._messages.next(1.0)
             if isinstance(message, Outcome):
                 if message.report is not None and message.report.fault is not None:
                     raise UnavailableError(message.report.fault.message)
                 return message
+
+
+def _loaded_by(outcome: Outcome) -> str:
+    """The task that a worker was loading when it died; empty if none."""
+    return outcome.crumb.task if outcome.crumb is not None and outcome.crumb.deed == "loading" else ""
+
+
+def _died(job: Inspect, outcome: Outcome) -> Unfit | UnavailableError:
+    """What follows when too many workers have died: a task's version may give way to the one before it."""
+    spec = next((spec for spec in job.tasks if spec.name == _loaded_by(outcome)), None)
+    if spec is None:
+        return UnavailableError(f"workers died while plugins and models were loaded: {outcome.death}")
+    what = spec.name if spec.version is None else f"{spec.name}@{spec.version}"
+    why = f"{what}: {ATTEMPTS} workers died while they loaded it: {outcome.death}"
+    error = UnavailableError(f"{why}; promote another version, or see that nothing ends workers from outside")
+    return error if spec.version is None else Unfit({spec.name: why}, error)

@@ -33,6 +33,8 @@ class Work:
     suspects: dict[int, tuple[Suspect, ...]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     assembled: PartReport | None = None
+    copy: Path | None = None
+    """The whole copy of the input, where it retires to another file system."""
 
     @property
     def shown(self) -> str:

@@ -2,8 +2,10 @@
 
 HEARD=file has every process tell there what it unpickles, starts and connects to.
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
-LINGER="publish.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the thread
-that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
+LINGER="removals.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the
+thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
+SLOW_COPYING=3 has every copy to another file system take three seconds more.
+DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
 
@@ -19,7 +21,10 @@ WHERE = {
     "ledger.retired": ("classifyd.ledger", "Ledger", "retired"),
     "publish.published": ("classifyd.ledger", "Ledger", "published"),
     "moves.rename_exclusive": ("classifyd.service.publish", None, "rename_exclusive"),
-    "publish.move": ("classifyd.service.publish", None, "move"),
+    "removals.move": ("classifyd.service.removals", None, "move"),
+    "removals.quarantine": ("classifyd.service.removals", None, "quarantine"),
+    "ledger.copied": ("classifyd.ledger", "Ledger", "copied"),
+    "copies.copy_into": ("classifyd.service.copies", None, "copy_into"),
     "entrance.recover": ("classifyd.service.entrance", "Entrance", "recover"),
 }
 
@@ -67,6 +72,31 @@ def deafen():
     InotifyEmitter.queue_events = die
 
 
+def deny(name):
+    from classifyd.inbox import claims
+
+    real = claims.ClaimFolder.claim
+
+    def denied(self, found):
+        if found.name == name and Path("denied").exists():
+            raise PermissionError(13, "Permission denied", name)
+        return real(self, found)
+
+    claims.ClaimFolder.claim = denied
+
+
+def dawdle(seconds):
+    place, name, real = found("copies.copy_into")
+
+    def slow(*arguments, stopped, **options):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not stopped():
+            time.sleep(0.05)
+        return real(*arguments, stopped=stopped, **options)
+
+    setattr(place, name, slow)
+
+
 def hinder():
     from classifyd.pipeline import loading
 
@@ -109,6 +139,10 @@ if "LINGER" in os.environ and DAEMON:
     linger(os.environ["LINGER"])
 if "DEAF" in os.environ and DAEMON:
     deafen()
+if "SLOW_COPYING" in os.environ and DAEMON:
+    dawdle(float(os.environ["SLOW_COPYING"]))
+if "DENIED" in os.environ and DAEMON:
+    deny(os.environ["DENIED"])
 if "HOLD_SECONDS" in os.environ and DAEMON:
     from classifyd.service import holds
 

@@ -71,10 +71,15 @@ def obey(text):
     if "EXIT" in text:
         os._exit(3)
     if "TAKE ALL" in text:
-        os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(3600)  # the worker ends with its daemon
+        take_all()
     if "CRASH" in text:
         ctypes.string_at(0)
+
+
+def take_all():
+    """End the daemon, and with it this worker."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(3600)
 
 
 class TroubledReader:
@@ -92,14 +97,46 @@ class TroubledReader:
         self.fail(deed)
 
     def cut(self, source, size):
+        if source.stream.readline().strip() == b"take all when cut":
+            take_all()
         yield Cut(0, 1, 0)
 
     def fail(self, deed):
+        if deed == b"dawdle":
+            time.sleep(3)
+            return
+        if deed == b"take all when read":
+            time.sleep(0.5)
+            take_all()
         if deed == b"exit":
             os._exit(4)
         if deed == b"refuse":
             raise OSError("by itself, not by the disk")
         raise KeyError("trouble")
+
+
+class TroubledWriter:
+    """Writes texts, a line each; a text says when that ends the daemon."""
+
+    format = "troubled"
+
+    def write(self, records, stream, options):
+        for annotated in records:
+            if "take all when written" in annotated.record.text:
+                take_all()
+            stream.write(annotated.record.text.encode() + b"\n")
+
+    def assemble(self, parts, stream):
+        for part in parts:
+            content = part.read()
+            if b"take all when put together" in content:
+                take_all()
+            stream.write(content)
+
+
+@hookimpl
+def register_writers():
+    return [TroubledWriter()]
 
 
 @hookimpl

@@ -1,7 +1,8 @@
 """Puts the daemon's main thread, or its first worker's, under strace right before its first work.
 
 TRACED=daemon or worker says which, STRACE has strace's arguments, TRACED_ONCE names a file by which the first worker
-is known. What Python does while it starts is not counted then, and a worker's replacement is left alone.
+is known. What Python does while it starts is not counted then, and a worker's replacement is left alone. What is held
+back is tried again soon.
 """
 
 import json
@@ -30,7 +31,8 @@ def trace_daemon():
     real = Daemon.__init__
 
     def traced(self, *arguments, **options):
-        attach()
+        if os.environ.get("TRACED") == "daemon":
+            attach()
         real(self, *arguments, **options)
 
     Daemon.__init__ = traced
@@ -43,7 +45,7 @@ def trace_worker():
     real = Pipeline.run
 
     def traced(self, job, *more):
-        if not isinstance(job, Inspect) and first():
+        if os.environ.get("TRACED") == "worker" and not isinstance(job, Inspect) and first():
             attach()
         return real(self, job, *more)
 
@@ -58,8 +60,9 @@ def first():
     return True
 
 
-worker = "spawn_main" in " ".join(sys.orig_argv)
-if os.environ.get("TRACED") == "daemon" and "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv):
+if "restarts.py" in " ".join(sys.orig_argv):  # which forks the daemons, as they fork their workers
+    from classifyd.service import holds
+
+    holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = 0.3
     trace_daemon()
-if os.environ.get("TRACED") == "worker" and worker:
     trace_worker()

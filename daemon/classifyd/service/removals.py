@@ -1,0 +1,73 @@
+"""Bringing inputs to where they end: into done, into quarantine, or away; also where that is another file system."""
+
+import errno
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from classifyd.config import DELETE
+from classifyd.inbox.moves import fsync_folder, make_folders, move
+from classifyd.inbox.quarantine import quarantine
+from classifyd.inbox.scan import look
+from classifyd.jobs import PartReport
+from classifyd.ledger import Ledger
+from classifyd.service.copies import Copies
+from classifyd.service.places import done_folder
+from classifyd.service.work import Work
+from classifyd.values import Fault
+
+
+class Removals:
+    """Moves inputs out of their claims. OSError leaves them as they are, to be tried again."""
+
+    def __init__(self, ledger: Ledger, copies: Copies) -> None:
+        self._ledger = ledger
+        self._copies = copies
+
+    def to_done(self, work: Work, total: PartReport) -> bool:
+        """Move or delete a published input, as its inbox says; False while it is still being copied."""
+        if work.inbox.done == DELETE:
+            Path(work.claim.path).unlink()
+            return True
+        return self._bring(work, done_folder(work.inbox.done, total), move) is not None
+
+    def to_quarantine(self, work: Work, fault: Fault) -> Path | None:
+        """Quarantine an input, its reason first; its place, None while it is still being copied."""
+        put = partial(quarantine, inbox=work.inbox.name, fault=fault)
+        return self._bring(work, work.inbox.quarantine, put)
+
+    def copying(self, work: Work) -> bool:
+        """Whether an input is still being copied."""
+        return self._copies.under_way(work.claim.id)
+
+    def _bring(self, work: Work, folder: Path, put: Callable[..., Path]) -> Path | None:
+        """The place that `put` gives the input below a folder; None while it is copied to another file system.
+
+        A copy is whole, and in the ledger, before it gets its name: one that has it already is known by being gone.
+        """
+        claim = work.claim
+        below = Path(work.below) if work.below else None
+        if work.copy is None:
+            try:
+                return put(claim.path, folder, claim.name, below=below, across=False)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+            work.copy = self._copied(work, folder, below)
+            if work.copy is None:
+                return None
+        place = work.copy
+        if look(str(work.copy), claim.name) is not None:
+            place = put(str(work.copy), folder, claim.name)
+        else:
+            make_folders(folder)
+            fsync_folder(folder)  # it has its name since before a crash, though perhaps not on the disk
+        Path(claim.path).unlink(missing_ok=True)
+        return place
+
+    def _copied(self, work: Work, folder: Path, below: Path | None) -> Path | None:
+        copy = self._copies.make(work.claim, folder, below)
+        if copy is not None:
+            with self._ledger.commit():
+                self._ledger.copied(work.claim.id, str(copy))
+        return copy
