@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import numpy_helper
+
+from classifyd_bert import eightbit
 
 ROWS = 4
 """Windows to measure on: every position of each is a row of a product, so that few are enough."""
@@ -32,7 +33,7 @@ def ranked(source: Path, products: Sequence[str], batch: Mapping[str, NDArray[np
     seen = dict(zip(inputs, session.run(inputs, feeds), strict=True))
     read = feeds["attention_mask"].astype(bool)
     errors = {
-        name: error(_rows(seen[node.input[0]], read), _matrix(node, weights[node.input[1]]))
+        name: error(_rows(seen[node.input[0]], read), eightbit.weights(node, weights[node.input[1]]))
         for name, node in nodes.items()
     }
     return sorted(products, key=lambda name: -errors[name])
@@ -48,9 +49,9 @@ def error(values: Floats, weights: Floats) -> float:
     scale = max((high - low) / 255, 1e-12)
     zero = round(-low / scale)
     rounded = (np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale
-    columns = np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127
+    small, columns = eightbit.narrow(weights, axis=0)
     wanted = values @ weights
-    made = rounded @ (np.rint(weights / columns) * columns)
+    made = rounded @ (small * columns)
     power = (wanted**2).sum(axis=1)
     least = max(0.01 * float(np.median(power)), 1e-12)
     return float((((made - wanted) ** 2).sum(axis=1) / np.maximum(power, least)).mean())
@@ -59,8 +60,3 @@ def error(values: Floats, weights: Floats) -> float:
 def _rows(values: Floats, read: NDArray[np.bool_]) -> Floats:
     """Values as rows, without those of padding, which no answer depends on."""
     return values[read] if values.shape[:2] == read.shape and values.ndim == 3 else values.reshape(-1, values.shape[-1])
-
-
-def _matrix(node: onnx.NodeProto, tensor: onnx.TensorProto) -> Floats:
-    weights: Floats = numpy_helper.to_array(tensor)
-    return weights.T if any(item.name == "transB" and item.i for item in node.attribute) else weights
