@@ -145,9 +145,9 @@ class Daemon:
             intake.remove_leftovers([*intended, *(work.result for work in self._remains.works(intake))])
         if self._config.daemon.events and not self._once:
             self._watch.start({i.inbox.name: (i.inbox.path, i.inbox.recursive) for i in self._intakes.values()})
-        self._notifier.ready()
         count = self._config.daemon.workers
         log.info("started", inboxes=len(self._intakes), workers=count, recovered=len(self._dispatcher.works))
+        self._notifier.ready()
 
     def _warm(self, workers: LocalWorkers, specs: Sequence[TaskSpec]) -> Offers:
         return start.Warming(
