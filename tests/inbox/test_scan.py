@@ -4,7 +4,7 @@ from classifyd.inbox.scan import Settling, discover, look
 
 
 def names(root, **options):
-    return [found.name for found in discover(root, recursive=options.get("recursive", False))]
+    return sorted(found.name for found in discover(root, recursive=options.get("recursive", False)))
 
 
 def test_hidden_unfinished_and_empty_files_are_not_found(tmp_path):
@@ -58,7 +58,7 @@ def test_links_and_fifos_are_found_but_not_regular(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link.txt").symlink_to("/etc/hostname")
 
-    assert [("fifo", False), ("link.txt", False)] == [(f.name, f.regular) for f in discover(tmp_path, recursive=False)]
+    assert [("fifo", False), ("link.txt", False)] == sorted((f.name, f.regular) for f in discover(tmp_path, recursive=False))
 
 
 def test_a_name_that_is_not_utf8_is_found_as_it_is(tmp_path):

@@ -50,27 +50,34 @@ def _quoted(name: str) -> str:
 def discover(root: Path, *, recursive: bool) -> Iterator[Found]:
     """Everything in the inbox that is not hidden, unfinished by its name, or empty. OSError if it cannot be listed.
 
-    A Maildir is known by its folders `new` and `cur`, which are looked into, and `tmp`, which is not.
+    In the order of the folders themselves, which is none, so that a folder of a million files takes no memory. A
+    Maildir is known by its folders `new` and `cur`, which are looked into, and `tmp`, which is not.
     """
     with beneath.folder(root, "") as folder:
         yield from _walk(folder, "", recursive)
 
 
 def _walk(folder: int, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+    maildir = all(_is_folder(folder, name) for name in ("new", "cur"))
     with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    maildir = {"new", "cur"} <= {entry.name for entry in listed if entry.is_dir(follow_symlinks=False)}
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        name = f"{below}{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            if _wanted(entry.name, recursive=recursive, maildir=maildir) and name.count("/") < DEEPEST:
-                yield from _subfolder(folder, entry.name, f"{name}/", recursive)
-        elif not entry.name.endswith(UNFINISHED):
-            found = _look(entry, name)
-            if found is not None and (found.size > 0 or not found.regular):
-                yield found
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = f"{below}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if _wanted(entry.name, recursive=recursive, maildir=maildir) and name.count("/") < DEEPEST:
+                    yield from _subfolder(folder, entry.name, f"{name}/", recursive)
+            elif not entry.name.endswith(UNFINISHED):
+                found = _look(entry, name)
+                if found is not None and (found.size > 0 or not found.regular):
+                    yield found
+
+
+def _is_folder(above: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _wanted(folder: str, *, recursive: bool, maildir: bool) -> bool:

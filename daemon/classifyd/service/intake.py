@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import heapq
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,12 +28,15 @@ log = structlog.get_logger()
 
 SMALL_BYTES = 2**20
 
+WINDOW = 10_000
+"""Files of an inbox that are watched settling, and claimed, at a time: the first by name. The rest are only counted."""
+
 
 class Intake:
     """Finds and claims the inputs of one inbox.
 
-    `backlog` holds what has settled and is not claimed yet; `waiting` counts all that lies in the inbox; before the
-    monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the
+    `backlog` holds what has settled and is not claimed yet, at most WINDOW files; `waiting` counts all that lies in the
+    inbox; before the monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the
     whole inbox's trouble, waits by itself: it is tried again after a pause that grows.
     """
 
@@ -90,15 +94,24 @@ class Intake:
 
     def scan(self, now: float) -> None:
         """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""
-        found = list(self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)))
-        settled = self._settling.see(found, now)
+        missing = set(self._refused.reasons())
+        self.waiting = 0
+
+        def candidates() -> Iterator[Found]:
+            for item in self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)):
+                self.waiting += 1
+                missing.discard(item.name)
+                if not self._refused.held(item.name):
+                    yield item
+
+        settled = self._settling.see(heapq.nsmallest(WINDOW, candidates(), key=lambda item: item.name), now)
         irregular = [item for item in settled if not item.regular]
         for item in irregular:
             self._put_aside(item)
-        for name in self._gone(found):
+        for name in missing:
             self._refused.release(name)
-        self.backlog = deque(item for item in settled if item.regular and not self._refused.held(item.name))
-        self.waiting = len(found) - len(irregular)
+        self.backlog = deque(item for item in settled if item.regular)
+        self.waiting -= len(irregular)
 
     def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
         """Claim from the backlog while there is room; each claim with its identity where inputs stay in place.
@@ -139,11 +152,6 @@ class Intake:
         why = f"{shown(found.name)}: {error.strerror or error}; it must be possible to move it out of its folder"
         if self._refused.hold(found.name, why):
             log.error("not_claimed", file=shown(found.name), inbox=self.inbox.name, error=why, consequence="it waits")
-
-    def _gone(self, found: Iterable[Found]) -> set[str]:
-        """The files that were refused and have been taken away."""
-        refused = set(self._refused.reasons())
-        return refused - {item.name for item in found if item.name in refused} if refused else refused
 
     def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
         for item in found:

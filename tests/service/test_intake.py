@@ -1,0 +1,44 @@
+"""What one inbox's intake watches and claims at a time."""
+
+from classifyd.config import InboxConfig
+from classifyd.ledger import Ledger
+from classifyd.service import intake
+from classifyd.service.intake import Intake
+from classifyd.service.work import Folders
+
+
+def make(root, ledger):
+    for folder in ("in", "state"):
+        (root / folder).mkdir()
+    inbox = InboxConfig(name="in", path=root / "in", tasks=(), output=root / "out", done="delete", quarantine=root / "bad")
+    taken = Intake(inbox, Folders(root / "state", "me"), ledger, settle_seconds=0.0)
+    taken.hold()
+    return taken
+
+
+def test_of_a_crowd_only_the_first_by_name_are_watched_and_the_rest_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "WINDOW", 2)
+    taken = make(tmp_path, Ledger(tmp_path / "ledger.sqlite"))
+    for name in "dbeac":
+        (tmp_path / "in" / name).write_text("x")
+
+    claimed = []
+    for waiting in (5, 3, 1):
+        taken.scan(now=1.0)
+        assert waiting == taken.waiting
+        assert len(taken.backlog) <= 2
+        claimed += [claim.name for claim, _ in taken.claim(room_files=9, room_bytes=9)]
+
+    assert list("abcde") == claimed
+
+
+def test_links_that_are_left_do_not_take_the_place_of_inputs(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "WINDOW", 1)
+    taken = make(tmp_path, Ledger(tmp_path / "ledger.sqlite"))
+    (tmp_path / "in/a.txt").symlink_to("/etc/hostname")
+    (tmp_path / "in/b.txt").write_text("x")
+
+    taken.scan(now=1.0)
+    taken.scan(now=2.0)
+
+    assert ["b.txt"] == [found.name for found in taken.backlog]
