@@ -58,7 +58,8 @@ def test_links_and_fifos_are_found_but_not_regular(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link.txt").symlink_to("/etc/hostname")
 
-    assert [("fifo", False), ("link.txt", False)] == sorted((f.name, f.regular) for f in discover(tmp_path, recursive=False))
+    found = [(found.name, found.regular) for found in discover(tmp_path, recursive=False)]
+    assert [("fifo", False), ("link.txt", False)] == sorted(found)
 
 
 def test_a_name_that_is_not_utf8_is_found_as_it_is(tmp_path):

@@ -10,7 +10,7 @@ from classifyd.service.work import Folders
 def make(root, ledger):
     for folder in ("in", "state"):
         (root / folder).mkdir()
-    inbox = InboxConfig(name="in", path=root / "in", tasks=(), output=root / "out", done="delete", quarantine=root / "bad")
+    inbox = InboxConfig("in", root / "in", tasks=(), output=root / "out", done="delete", quarantine=root / "bad")
     taken = Intake(inbox, Folders(root / "state", "me"), ledger, settle_seconds=0.0)
     taken.hold()
     return taken

@@ -36,8 +36,8 @@ class Intake:
     """Finds and claims the inputs of one inbox.
 
     `backlog` holds what has settled and is not claimed yet, at most WINDOW files; `waiting` counts all that lies in the
-    inbox; before the monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the
-    whole inbox's trouble, waits by itself: it is tried again after a pause that grows.
+    inbox; before the monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for
+    whatever is not the whole inbox's trouble, waits by itself: it is tried again after a pause that grows.
     """
 
     def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
