@@ -35,6 +35,37 @@ def test_files_and_folders_are_answered_in_order_on_standard_output(run: Run, he
     ]
 
 
+CHATTY = """
+import os
+from classifyd.api import Label, hookimpl
+
+print("imported")
+
+class Chatty:
+    name = "chatty"
+    def load(self, setup):
+        print("loaded")
+        return self
+    def predict(self, records):
+        os.write(1, b"predicting\\n")
+        return [[Label("fine", 1.0)] for r in records]
+
+@hookimpl
+def register_tasks():
+    return [Chatty()]
+"""
+
+
+def test_what_a_plugin_prints_does_not_get_among_the_answers(run: Run, here: Path, plugins: Path) -> None:
+    install(plugins, "chatty", CHATTY)
+    (here / "a.txt").write_text("hello")
+    outcome = run("label", "--task", "chatty", "a.txt")
+    assert outcome.returncode == 0, outcome.stderr
+    (document,) = map(json.loads, outcome.stdout.splitlines())
+    assert document["annotations"]["chatty"]["label"] == "fine"
+    assert {"imported", "loaded", "predicting"} <= set(outcome.stderr.splitlines())
+
+
 def test_standard_input_is_a_file_too(run: Run) -> None:
     outcome = run("label", "--task", "shouting", "-", stdin="WHERE ARE YOU")
     assert answers(outcome.stdout) == [("stdin", 0, "loud")]

@@ -1,6 +1,5 @@
 """Labelling in this process: files to jobs, jobs to parts in a temporary folder, parts to the output, in order."""
 
-import contextlib
 import itertools
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import BinaryIO
 from classifyd import errors, plugins
 from classifyd.bundles import Store
 from classifyd.cli.progress import progress
+from classifyd.cli.results import STANDARD, emit, sink, standard_output
 from classifyd.cli.screen import complain, line
 from classifyd.config import SAME, Config, cores
 from classifyd.config.sentences import nearest
@@ -29,7 +29,6 @@ from classifyd.values import Cut, Fault, ReadOptions, WriteOptions
 LARGE_BYTES = 4 * 2**20
 JOB_BYTES = 2**20
 JOB_FILES = 64
-STANDARD = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,12 @@ class Request:
 
 def run(request: Request, config: Config) -> int:
     """Label the files; 0, or 1 if anything could not be read or labelled. Faults are told as they come."""
+    in_the_way = request.output == STANDARD and sys.stdout.isatty()
+    with standard_output() as standard:
+        return _run(request, config, standard, bar=not in_the_way)
+
+
+def _run(request: Request, config: Config, standard: BinaryIO, *, bar: bool) -> int:
     registry = plugins.load()
     specs = _specs(request.tasks, registry, config)
     if request.format not in (SAME, *registry.writers):
@@ -62,10 +67,10 @@ def run(request: Request, config: Config) -> int:
     if request.csv_formulas not in ("keep", "escape"):
         raise UsageError(f"--csv-formulas {request.csv_formulas}: must be keep or escape")
     with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
-        labelling = Labelling(Pipeline(registry), specs, request, config, Path(temporary))
+        labelling = Labelling(Pipeline(registry), specs, request, config, Path(temporary), standard)
         inputs = list(labelling.inputs(request.files))
         total = sum(item.size for item in inputs)
-        with progress(total, beside_results=request.output == STANDARD) as labelling.done:
+        with progress(total, shown=bar) as labelling.done:
             labelling.write(inputs, request.output)
     return int(labelling.failed)
 
@@ -80,6 +85,7 @@ class Labelling:
         request: Request,
         config: Config,
         temporary: Path,
+        standard: BinaryIO,
     ) -> None:
         self.failed = False
         self.done: Callable[[int], None] = lambda _: None
@@ -89,6 +95,7 @@ class Labelling:
         self._csv_formulas = request.csv_formulas
         self._config = config
         self._temporary = temporary
+        self._standard = standard
         self._reading = ReadOptions(None, config.limits)
         self._numbers = itertools.count()
 
@@ -130,9 +137,9 @@ class Labelling:
             for item in inputs:
                 self._write_one(item, str(Path(output, output_name(item.name, answer_format(self._format, item.name)))))
         elif {answer_format(self._format, item.name) for item in inputs} <= {"jsonl"}:
-            with _sink(output) as stream:
+            with sink(output, self._standard) as stream:
                 for part in self._parts(inputs):
-                    _emit(part, stream)
+                    emit(part, stream)
         elif len(inputs) == 1:
             self._write_one(inputs[0], output)
         else:
@@ -147,8 +154,8 @@ class Labelling:
         report = self._pipeline.run(Assemble("label", parts, whole, answer_format(self._format, item.name)))
         if report.fault:
             raise _raised(report.fault)
-        with _sink(output) as stream:
-            _emit(whole, stream)
+        with sink(output, self._standard) as stream:
+            emit(whole, stream)
         for part in parts:
             Path(part).unlink()
 
@@ -242,33 +249,6 @@ def _groups(inputs: Sequence[Input]) -> Iterator[list[Input]]:
         group.append(item)
     if group:
         yield group
-
-
-@contextlib.contextmanager
-def _sink(output: str) -> Iterator[BinaryIO]:
-    """Standard output, or a file that gets its name only once it is whole."""
-    if output == STANDARD:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = Path(output)
-    draft = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as stream:
-            yield stream
-        draft.replace(target)
-    except OSError as error:
-        raise ClassifydError(f"{shown(output)}: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-
-
-def _emit(part: str, stream: BinaryIO) -> None:
-    with Path(part).open("rb") as file:
-        shutil.copyfileobj(file, stream)
-    Path(part).unlink()
 
 
 def _raised(fault: Fault) -> ClassifydError:

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(total: int, *, beside_results: bool) -> Iterator[Callable[[int], None]]:
+def progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """Progress over so many bytes: call what you get with every number of bytes done.
 
-    `beside_results` says that results go to standard output: where that is the terminal, a bar would be in their way.
+    It is not `shown` where it would be in the way of results that go to the terminal, too.
     """
-    if not sys.stderr.isatty() or (beside_results and sys.stdout.isatty()):
+    if not shown or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console  # noqa: PLC0415  # only where there is a terminal
