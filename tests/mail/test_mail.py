@@ -183,6 +183,14 @@ def test_depth_is_no_factor_of_the_time_that_a_line_takes():
     assert seconds(45) < 4 * seconds(1)
 
 
+def test_a_mail_of_dashes_in_many_levels_is_refused_in_seconds():
+    dashes = b"".join(b"--%d\n" % number for number in range(1_000_000))
+    started = time.process_time()
+    with pytest.raises(LimitExceeded, match="lines of dashes"):
+        mail.parse(nested(45) + b"\n" + dashes, Limits())
+    assert time.process_time() - started < 5
+
+
 @pytest.mark.parametrize("how", [b"boundary=", b"boundary*0=", b"BOUNDARY ="])
 def test_what_nests_too_deep_is_refused_before_it_is_read(how):
     started = time.process_time()

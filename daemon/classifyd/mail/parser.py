@@ -12,6 +12,8 @@ from classifyd.values import Limits
 
 PIECE_BYTES = 2**14
 REMEMBERED_LINES = 2**12
+MOST_COMPARISONS = 10_000_000
+"""Of lines with boundaries, a couple of seconds' worth: one mail of ten megabytes could ask for fifteen times that."""
 
 
 def message(data: bytes, limits: Limits) -> Message:
@@ -55,27 +57,34 @@ class _Lines(BufferedSubFile):  # type: ignore[misc]  # likewise
         super().__init__()
         self._none: set[str] = set()
         self._others = 0
+        self._levels = 0
+        self._comparisons = 0
 
     def push_eof_matcher(self, matcher: Callable[[str], Any]) -> None:
         """Enter a level."""
+        self._levels += 1
         super().push_eof_matcher(matcher)
         self._others += not _is_boundary(matcher)
         self._none.clear()
 
     def pop_eof_matcher(self) -> Callable[[str], Any]:
         """Leave a level."""
+        self._levels -= 1
         matcher: Callable[[str], Any] = super().pop_eof_matcher()
         self._others -= not _is_boundary(matcher)
         self._none.clear()
         return matcher
 
     def readline(self) -> Any:
-        """The next line; empty at the end of a level, the library's own mark where more has to be fed."""
+        """The next line; empty at the end of a level, the library's own mark where more has to be fed. LimitExceeded."""
         line = self._lines[0] if self._lines else ""
         if not line or self._others:
             return super().readline()
         if not line.startswith("--") or line in self._none:
             return self._lines.popleft()
+        self._comparisons += self._levels
+        if self._comparisons > MOST_COMPARISONS:
+            raise LimitExceeded("has too many lines of dashes within too many levels; it is hardly meant to be read")
         read = super().readline()
         if read and len(self._none) < REMEMBERED_LINES:
             self._none.add(line)
