@@ -12,8 +12,8 @@ from classifyd.values import Limits
 
 PIECE_BYTES = 2**14
 REMEMBERED_LINES = 2**12
-MOST_COMPARISONS = 10_000_000
-"""Of lines with boundaries, a couple of seconds' worth: one mail of ten megabytes could ask for fifteen times that."""
+MOST_COMPARISONS = 5_000_000
+"""Of lines with boundaries, a second or two: one mail of ten megabytes could ask for thirty times that."""
 
 
 def message(data: bytes, limits: Limits) -> Message:
@@ -76,7 +76,7 @@ class _Lines(BufferedSubFile):  # type: ignore[misc]  # likewise
         return matcher
 
     def readline(self) -> Any:
-        """The next line; empty at the end of a level, the library's own mark where more has to be fed. LimitExceeded."""
+        """The next line; empty at the end of a level, the library's mark where more has to be fed. LimitExceeded."""
         line = self._lines[0] if self._lines else ""
         if not line or self._others:
             return super().readline()
