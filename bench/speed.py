@@ -11,17 +11,15 @@ over the rounds, processor seconds for a million tokens, the ratio to transforme
 
 import argparse
 import json
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tokenizers
+
+import turns
 
 LONGEST = 128
 BATCH = 32
@@ -175,17 +173,11 @@ def _tokenizer(options: argparse.Namespace) -> tokenizers.Tokenizer:
 
 
 def answer(options: argparse.Namespace) -> None:
-    """One contender: answers all texts for each line that comes, and tells what it took."""
+    """One contender: loads, warms up, and answers all texts whenever it is asked."""
     texts = chosen_texts(options)
     ready = CONTENDERS[options.answer](options)
     ready(texts[:BATCH])
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        began, spent = time.perf_counter(), time.process_time()
-        ready(texts)
-        took = {"seconds": time.perf_counter() - began, "processor": time.process_time() - spent}
-        took["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(json.dumps(took), flush=True)
+    turns.serve(lambda: ready(texts))
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -193,42 +185,17 @@ def compare(options: argparse.Namespace) -> None:
     tokenizer = _tokenizer(options)
     texts = chosen_texts(options)
     tokens = sum(len(tokenizer.encode(text).ids) for text in texts)
-    running = {name: _start(name) for name in options.only}
-    for process in running.values():
-        while _line(process) != "ready":
-            pass
-    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in running}
-    for _ in range(options.rounds):
-        for name, process in running.items():
-            process.stdin.write("go\n")
-            process.stdin.flush()
-            rounds[name].append(json.loads(_line(process)))
-    for process in running.values():
-        process.stdin.close()
-        process.wait()
+    rounds = turns.rounds(options.only, options.rounds)
     print(f"{len(texts):,} texts, {tokens:,} tokens, {options.rounds} rounds, {options.threads} threads\n")
     print("| | thousand tokens/s | least to most | processor seconds per million tokens | ratio | memory, MB |")
     print("|---|--:|---|--:|--:|--:|")
     for name, found in rounds.items():
         speeds = [tokens / one["seconds"] / 1000 for one in found]
-        ratios = [peer["seconds"] / one["seconds"] for one, peer in zip(found, rounds[options.only[0]], strict=True)]
         processor = statistics.median(one["processor"] for one in found) / tokens * 1e6
         print(
             f"| {name} | {statistics.median(speeds):.1f} | {min(speeds):.1f} to {max(speeds):.1f} | {processor:.0f} | "
-            f"{statistics.median(ratios):.1f} | {max(one['peak'] for one in found) / 1e6:.0f} |"
+            f"{turns.ratios(rounds[options.only[0]], found)} | {max(one['peak'] for one in found) / 1e6:.0f} |"
         )
-
-
-def _start(name: str) -> Any:
-    words = [sys.executable, *sys.argv, "--answer", name]
-    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-
-def _line(process: Any) -> str:
-    line = process.stdout.readline()
-    if not line:
-        sys.exit(f"{process.args[-1]} ended with {process.wait()}")
-    return str(line).strip()
 
 
 if __name__ == "__main__":
