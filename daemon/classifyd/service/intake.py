@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 SMALL_BYTES = 2**20
 
-WINDOW = 10_000
+WINDOW = 5_000
 """Files of an inbox that are watched settling, and claimed, at a time: the first by name. The rest are only counted."""
 
 
