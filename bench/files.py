@@ -15,39 +15,20 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import turns
+from serving import serving
 
-CLASSIFYD = Path(sys.executable).with_name("classifyd")
 TASKS = ("spam", "topic", "ner")
 LONGEST = 128
 BATCH = 32
-CONFIG = """
-[daemon]
-state = "state"
-settle_seconds = 0
-
-[models]
-path = {models}
-
-[[inbox]]
-name = "bench"
-path = "inbox"
-output = "output"
-done = "done"
-quarantine = "quarantine"
-tasks = {tasks}
-"""
 Work = Callable[[], object]
 
 
@@ -110,37 +91,10 @@ def batching(options: argparse.Namespace, kind: str) -> Iterator[Work]:
 
 @contextmanager
 def daemon(options: argparse.Namespace, kind: str) -> Iterator[Work]:
-    """The daemon of `classifyd run`; a round begins as the files are moved in and ends with the last answer."""
+    """The daemon of `classifyd run`; a round ends with the last answer."""
     texts = options.folder / kind
-    folder = Path(tempfile.mkdtemp(dir=options.folder.parent))
-    for name in ("inbox", "output", "drop"):
-        (folder / name).mkdir()
-    chosen = {"models": json.dumps(str(options.models.resolve())), "tasks": json.dumps(options.tasks)}
-    (folder / "config.toml").write_text(CONFIG.format_map(chosen))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
-    numbers = iter(range(1_000_000))
-
-    def work() -> None:
-        number = next(numbers)
-        for path in texts.iterdir():
-            shutil.copy(path, folder / "drop" / f"{number}-{path.name}")
-        expected = len(list((folder / "output").glob("*.jsonl"))) + len(list(texts.iterdir()))
-        for path in (folder / "drop").iterdir():
-            path.rename(folder / "inbox" / path.name)
-        while sum(entry.name.endswith(".jsonl") for entry in os.scandir(folder / "output")) < expected:
-            if process.poll() is not None:
-                sys.exit(f"the daemon ended with {process.returncode}: {(folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.02)
-
-    try:
-        while '"started"' not in (folder / "log").read_text():
-            time.sleep(0.1)
-        yield work
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        shutil.rmtree(folder)
+    with serving(options.tasks, options.models, options.folder.parent) as running:
+        yield lambda: running.answer(Path(shutil.copy(path, running.folder / path.name)) for path in texts.iterdir())
 
 
 PEER = "three pipelines in a loop over files"
@@ -189,12 +143,17 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
 
 def write(folder: Path, where: str, count: int) -> None:
     """The texts as files of one message each."""
+    folder.mkdir(parents=True)
+    for number, text in enumerate(chosen_texts(where, count)):
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+
+
+def chosen_texts(where: str, count: int) -> list[str]:
+    """So many texts of a JSONL file, FILE[:SOURCE], spread evenly over it."""
     name, _, source = where.partition(":")
     rows = [json.loads(line) for line in Path(name).read_text(encoding="utf-8").splitlines()]
     texts = [row["text"] for row in rows if not source or row["source"] == source]
-    folder.mkdir(parents=True)
-    for number, text in enumerate(texts[:: max(1, len(texts) // count)][:count]):
-        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    return texts[:: max(1, len(texts) // count)][:count]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""A real daemon to measure: started on a folder of its own, its models loaded, stopped at the end."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+CLASSIFYD = Path(sys.executable).with_name("classifyd")
+LOOK_SECONDS = 0.02
+CONFIG = """
+[daemon]
+state = "state"
+settle_seconds = 0
+
+[models]
+path = {models}
+
+[[inbox]]
+name = "bench"
+path = "inbox"
+output = "output"
+done = "delete"
+quarantine = "quarantine"
+tasks = {tasks}
+"""
+
+
+class Serving:
+    """A daemon that runs in `folder`, with one inbox."""
+
+    def __init__(self, folder: Path, process: "subprocess.Popen[bytes]") -> None:
+        self.folder = folder
+        self.process = process
+
+    def answer(self, files: Iterable[Path]) -> float:
+        """Seconds from the first of some files entering the inbox, by a rename, to the last one's answer.
+
+        The files have to be on the same file system. Their answers are removed.
+        """
+        names = []
+        began = time.monotonic()
+        for path in files:
+            path.rename(self.folder / "inbox" / path.name)
+            names.append(f"{path.name}.jsonl")
+        while sum(entry.name.endswith(".jsonl") for entry in os.scandir(self.folder / "output")) < len(names):
+            self.check()
+            time.sleep(LOOK_SECONDS)
+        seconds = time.monotonic() - began
+        for name in names:
+            (self.folder / "output" / name).unlink()
+        return seconds
+
+    def check(self) -> None:
+        """End with the log if the daemon ended or refused a file."""
+        bad = list((self.folder / "quarantine").glob("*"))
+        if self.process.poll() is not None or bad:
+            sys.exit(f"the daemon ended or refused {bad[:1]}: {(self.folder / 'log').read_text()[-2000:]}")
+
+
+@contextmanager
+def serving(tasks: Sequence[str], models: Path, above: Path) -> Iterator[Serving]:
+    """A daemon with these tasks, in a temporary folder below `above`."""
+    folder = Path(tempfile.mkdtemp(prefix="serving-", dir=above))
+    for name in ("inbox", "output"):
+        (folder / name).mkdir()
+    chosen = {"models": json.dumps(str(models.resolve())), "tasks": json.dumps(list(tasks))}
+    (folder / "config.toml").write_text(CONFIG.format_map(chosen))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
+    found = Serving(folder, process)
+    try:
+        while '"started"' not in (folder / "log").read_text():
+            found.check()
+            time.sleep(0.1)
+        yield found
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        shutil.rmtree(folder)
