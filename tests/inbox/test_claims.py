@@ -35,7 +35,8 @@ def test_a_claims_folders_are_safe_from_the_outermost_in_before_the_one_it_came_
     claim = held.claim(drop(tmp_path, "sub/a.txt"))
 
     inside = held.folder / claim.id
-    assert [held.folder, inside, inside / "sub", tmp_path / "sub"] == held.made_for(claim)
+    assert {held.folder, inside, inside / "sub"} == set(held.made_for(claim))
+    assert [tmp_path / "sub"] == held.left_by(claim)
 
 
 def test_a_second_claim_of_the_same_file_gets_nothing(tmp_path, held):

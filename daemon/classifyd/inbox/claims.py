@@ -17,8 +17,9 @@ from filelock import FileLock, Timeout
 
 from classifyd import beneath
 from classifyd.beneath import Entry
+from classifyd.disk import fsync_folder
 from classifyd.errors import DiskFault
-from classifyd.inbox.moves import free_names, fsync_folder, rename_entry
+from classifyd.inbox.moves import free_names, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
@@ -65,10 +66,13 @@ class ClaimFolder:
             except (FileNotFoundError, NotADirectoryError):
                 return None
             # Only what is empty goes: after a failure, or where there was nothing to take.
-            stack.callback(remove_empty, self.folder / identity / above, self.folder)
+            leftover = stack.enter_context(contextlib.ExitStack())
+            leftover.callback(remove_empty, self.folder / identity / above, self.folder)
             target = stack.enter_context(self._made(f"{identity}/{above}"))
-            taken = _take(os.path.basename(found.name), source, target)  # noqa: PTH119  # likewise
-        return self._claim(identity, found.name) if taken else None
+            if not _take(os.path.basename(found.name), source, target):  # noqa: PTH119  # likewise
+                return None
+            leftover.pop_all()
+        return self._claim(identity, found.name)
 
     def found(self) -> Iterator[Claim]:
         """Every claim that lies in the folder, as a restart finds them; empty leftovers are removed."""
@@ -98,14 +102,17 @@ class ClaimFolder:
         return adopted
 
     def made_for(self, claim: Claim) -> list[Path]:
-        """The folders whose entries a claim consists of, outermost first; to be fsynced in this order.
+        """The folders that lead to a claim. To be on the disk, outer ones first, and all before `left_by`.
 
         Were the rename safe before the folder that it led into, a power cut could leave the input nowhere.
         """
         inner = Path(claim.path).parent
-        above = [folder for folder in inner.parents if folder.is_relative_to(self.folder)]
+        return [*(folder for folder in inner.parents if folder.is_relative_to(self.folder)), inner]
+
+    def left_by(self, claim: Claim) -> list[Path]:
+        """The folder that the input came from, if it is still there."""
         source = (self.root / claim.name).parent
-        return [*reversed(above), inner, *([source] if source.is_dir() else [])]
+        return [source] if source.is_dir() else []
 
     def forget(self, claim: Claim) -> None:
         """Remove the claim's folders once its file has moved on."""

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from classifyd import beneath
 from classifyd.beneath import Entry
+from classifyd.disk import fsync_folder
 from classifyd.inbox.copying import copied
 
 NAME_BYTES = 255
@@ -42,29 +43,6 @@ def rename_entry(source: Entry, target: Entry) -> None:
     os.unlink(source.name, dir_fd=source.folder)
 
 
-def fsync_folder(folder: str | Path) -> None:
-    """Put a folder's entries on the disk: after a power cut a rename itself may be missing otherwise."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        _change(Path(folder))
-        raise OSError(error.errno, error.strerror, str(folder)) from error
-    finally:
-        os.close(descriptor)
-
-
-def _change(folder: Path) -> None:
-    """Change a folder to and fro after its fsync failed.
-
-    The kernel may hold its entries for written now; changed once more, they are written anew by the next fsync.
-    """
-    with contextlib.suppress(OSError):
-        passing = folder / f".{secrets.token_hex(8)}.tmp"
-        passing.mkdir()
-        passing.rmdir()
-
-
 def make_folders(folder: Path) -> None:
     """Make a folder and its parents, each new entry on the disk."""
     missing = list(_missing(folder))
@@ -88,8 +66,11 @@ def move(
     below: Path | None = None,
     before: Callable[[Path], None] | None = None,
     across: bool = True,
+    durable: bool = True,
 ) -> Path:
     """Move a file below `folder` under `name` or the next free one; the place it got, on the disk.
+
+    If it need not be `durable` yet, the caller has to fsync the place's folder.
 
     Where a file or a link stands in the way of a sub-folder of the name, the name is flattened. No link is followed on
     the way to the source from `below` (else from its own folder), nor on the way to the name from `folder`.
@@ -104,7 +85,8 @@ def move(
         for place in free_names(folder / landing):
             target = Entry(there, place.name)
             if not _is_taken(target) and _placed(held, target, place, before, across=across):
-                os.fsync(there)
+                if durable:
+                    os.fsync(there)
                 return place
     raise AssertionError("names never run out")
 

@@ -6,7 +6,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from classifyd.inbox.moves import fitted, fsync_folder, move, shown
+from classifyd.disk import fsync_folder
+from classifyd.inbox.moves import fitted, move, shown
 from classifyd.logs import escaped
 from classifyd.values import Fault
 

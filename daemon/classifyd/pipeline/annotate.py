@@ -16,13 +16,15 @@ from classifyd.jobs import Annotate, PartReport, Split, Suspect
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
 from classifyd.pipeline.loading import Loaded
-from classifyd.pipeline.parts import write_whole
+from classifyd.pipeline.parts import Drafts
 from classifyd.pipeline.predicting import failure, predict
 from classifyd.pipeline.sources import opened_split, pick_reader
 from classifyd.values import AnnotatedRecord, Annotation, Fault, Record, WriteOptions
 
 CHUNK_RECORDS = 1024
 CHUNK_CHARS = 2**20
+TOGETHER = 64
+"""Parts of small inputs that get their names together, for the price of one flush of the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,19 @@ class Annotating:
     def parts(self) -> Iterator[PartReport]:
         """Write the parts, in the order of the splits, and report each; an unreadable input's holds its fault."""
         flow = _Flow(self._annotated(self._items()))
-        for split in self.job.splits:
-            yield self._part(split, flow)
+        reports: list[PartReport] = []
+        with Drafts() as drafts:
+            for number, split in enumerate(self.job.splits, 1):
+                reports.append(self._part(split, flow, drafts))
+                if len(drafts) == TOGETHER or number == len(self.job.splits):
+                    drafts.name()
+                    yield from reports
+                    reports.clear()
 
-    def _part(self, split: Split, flow: "_Flow") -> PartReport:
+    def _part(self, split: Split, flow: "_Flow", drafts: Drafts) -> PartReport:
         count = _Count(split)
         try:
-            written = write_whole(Path(split.part), lambda stream: self._write(split, flow, count, stream))
+            written = drafts.write(Path(split.part), lambda stream: self._write(split, flow, count, stream))
         except UnreadableFile as error:
             return PartReport(split.claim, split.number, fault=Fault.of(error))
         finally:

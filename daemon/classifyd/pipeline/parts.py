@@ -1,4 +1,4 @@
-"""Writing a part so that its name stands for a whole file: beside it, fsynced, then renamed."""
+"""Writing parts so that their names stand for whole files: beside them, fsynced, then renamed."""
 
 import contextlib
 import errno
@@ -6,11 +6,12 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
+from classifyd.disk import side_by_side
 from classifyd.errors import DiskFault
 
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES})
@@ -46,34 +47,91 @@ class _Hashing(io.RawIOBase):
         return len(view)
 
 
-def write_whole(path: Path, fill: Callable[[BinaryIO], None]) -> Written:
-    """Let `fill` write a file and give it the name `path` once it is on the disk, replacing an older one.
+class Drafts:
+    """Files that are written one after the other, and get their names together once all are on the disk.
 
-    The name it has until then is unique to this attempt, so that a killed worker's leftovers are never mistaken for
-    a part. DiskFault if the disk does not take it; whatever `fill` raises otherwise leaves nothing behind.
+    The name a draft has until then is unique to this attempt, so that a killed worker's leftovers are never mistaken
+    for a part. DiskFault if the disk does not take one; then, or whatever else ends the `with`, none is left behind.
     """
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+    def __init__(self) -> None:
+        self._drafts: list[_Draft] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._discard()
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    def write(self, path: Path, fill: Callable[[BinaryIO], None]) -> Written:
+        """Let `fill` write what is to be called `path`, in place of an older one. What `fill` raises leaves nothing."""
+        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        with _faults(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = _Draft(path, temporary, temporary.open("xb"))
+        try:
+            hashing = _Hashing(draft.file)
+            with _faults(path):
+                fill(cast("BinaryIO", hashing))
+                draft.file.flush()
+        except BaseException:
+            draft.discard()
+            raise
+        self._drafts.append(draft)
+        return Written(hashing.size, hashing.sha256.hexdigest())
+
+    def name(self) -> None:
+        """Give all drafts their names."""
+        side_by_side(_sync, self._drafts)
+        while self._drafts:
+            draft = self._drafts[0]
+            with _faults(draft.path):
+                draft.file.close()
+                draft.temporary.rename(draft.path)
+            del self._drafts[0]
+
+    def _discard(self) -> None:
+        for draft in self._drafts:
+            draft.discard()
+        self._drafts.clear()
+
+
+def write_whole(path: Path, fill: Callable[[BinaryIO], None]) -> Written:
+    """Let `fill` write a file and give it the name `path` once it is on the disk, replacing an older one."""
+    with Drafts() as drafts:
+        written = drafts.write(path, fill)
+        drafts.name()
+    return written
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    path: Path
+    temporary: Path
+    file: BinaryIO
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self.temporary.unlink()
+        with contextlib.suppress(OSError):
+            self.file.close()
+
+
+def _sync(draft: _Draft) -> None:
+    # Never retried on the same file: after a failed fsync the kernel may have dropped the pages.
+    with _faults(draft.path):
+        os.fsync(draft.file.fileno())
+
+
+@contextlib.contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """DiskFault for what is the disk's. It is the output's: a source that cannot be read raises UnreadableFile."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            hashing = _Hashing(file)
-            fill(cast("BinaryIO", hashing))
-            file.flush()
-            # Never retried on the same file: after a failed fsync the kernel may have dropped the pages.
-            os.fsync(file.fileno())
-        temporary.rename(path)
+        yield
     except OSError as error:
-        _discard(temporary)
-        # A source that cannot be read raises UnreadableFile; a bare OSError here is the output's.
         if error.errno in DISK_FAULTS:
             raise DiskFault(f"{path.parent}: {error.strerror}; free the disk or mend the folder") from error
         raise
-    except BaseException:
-        _discard(temporary)
-        raise
-    return Written(hashing.size, hashing.sha256.hexdigest())
-
-
-def _discard(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import structlog
 
+from classifyd.disk import fsync_folders
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import fsync_folder, make_folders, rename_exclusive
+from classifyd.inbox.moves import make_folders, rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
@@ -70,8 +71,10 @@ class Publisher:
         if not endings:
             return
         # The claims' own renames too: a power cut that undid one after publishing would have the input done twice.
-        for folder in dict.fromkeys(folder for ending in endings for folder in self._renamed_in(ending)):
-            fsync_folder(folder)
+        claimed = [ending for ending in endings if not ending.work.in_place]
+        fsync_folders(folder for one in claimed for folder in self._claims_of(one).made_for(one.claim))
+        fsync_folders(folder for one in claimed for folder in self._claims_of(one).left_by(one.claim))
+        fsync_folders(ending.part.parent for ending in endings)
         with self._ledger.commit():
             for ending in endings:
                 self._ledger.intend(ending.claim.id, str(ending.part), ending.total)
@@ -80,8 +83,7 @@ class Publisher:
     def finish(self, endings: Iterable[Ending]) -> None:
         """Go on from committed intents: give the outputs their names, then retire the inputs."""
         named = [ending for ending in endings if self._name(ending)]
-        for folder in {ending.work.target.parent for ending in named}:
-            fsync_folder(folder)
+        fsync_folders(ending.work.target.parent for ending in named)
         with self._ledger.commit():
             for ending in named:
                 self._ledger.published(ending.claim.id)
@@ -157,6 +159,7 @@ class Publisher:
     def retire(self, endings: Iterable[Ending]) -> None:
         """Move or delete published inputs, as their inboxes say."""
         retiring = [ending for ending in endings if self._move_on(ending.work, ending.total)]
+        self._removals.settle()
         with self._ledger.commit():
             for ending in retiring:
                 self._ledger.retired(ending.claim.id, time.time())
@@ -248,11 +251,8 @@ class Publisher:
                 return False
         return True
 
-    def _renamed_in(self, ending: Ending) -> list[Path]:
-        """The folders whose entries must be on the disk before the output may appear, in this order."""
-        if ending.work.in_place:
-            return [ending.part.parent]
-        return [*self._claims[ending.work.inbox.name].made_for(ending.claim), ending.part.parent]
+    def _claims_of(self, ending: Ending) -> ClaimFolder:
+        return self._claims[ending.work.inbox.name]
 
     def _log_published(self, ending: Ending) -> None:
         work, total = ending.work, ending.total

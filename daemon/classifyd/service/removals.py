@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from classifyd.config import DELETE
-from classifyd.inbox.moves import fsync_folder, make_folders, move
+from classifyd.disk import fsync_folder, fsync_folders
+from classifyd.inbox.moves import make_folders, move
 from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import look
 from classifyd.jobs import PartReport
@@ -18,18 +19,31 @@ from classifyd.values import Fault
 
 
 class Removals:
-    """Moves inputs out of their claims. OSError leaves them as they are, to be tried again."""
+    """Moves inputs out of their claims. OSError leaves them as they are, to be tried again.
+
+    What went to done is on the disk only after `settle`, so that many go there for the price of one.
+    """
 
     def __init__(self, ledger: Ledger, copies: Copies) -> None:
         self._ledger = ledger
         self._copies = copies
+        self._moved_into: set[Path] = set()
 
     def to_done(self, work: Work, total: PartReport) -> bool:
         """Move or delete a published input, as its inbox says; False while it is still being copied."""
         if work.inbox.done == DELETE:
             Path(work.claim.path).unlink()
             return True
-        return self._bring(work, done_folder(work.inbox.done, total), move) is not None
+        place = self._bring(work, done_folder(work.inbox.done, total), partial(move, durable=False))
+        if place is None:
+            return False
+        self._moved_into.add(place.parent)
+        return True
+
+    def settle(self) -> None:
+        """Have all that went to done on the disk."""
+        fsync_folders(folder for folder in self._moved_into if folder.is_dir())
+        self._moved_into.clear()
 
     def to_quarantine(self, work: Work, fault: Fault) -> Path | None:
         """Quarantine an input, its reason first; its place, None while it is still being copied."""

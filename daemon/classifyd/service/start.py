@@ -13,8 +13,9 @@ from filelock import FileLock, Timeout
 
 from classifyd import processor
 from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
+from classifyd.disk import fsync_folder
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
-from classifyd.inbox.moves import fsync_folder, make_folders
+from classifyd.inbox.moves import make_folders
 from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
