@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 3600
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: help install demo test trials fuzz check lint types layers docs constraints dist clean
+.PHONY: help install demo test trials bench fuzz check lint types layers docs constraints dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,10 @@ trials: $(TEST)/.installed ## run what takes too long for every day, and enter t
 	rm -f trials.xml; status=0; $(OFFLINE) $(TEST)/bin/python -m pytest -m trial --junitxml=trials.xml \
 		-o junit_logging=system-out $(TRIALS) || status=$$?; \
 		test ! -e trials.xml || $(TEST)/bin/python docs/tally.py trials.xml; exit $$status
+
+# On a quiet machine, about half an hour. docs/benchmarks.md says what else each can be told.
+bench: $(TEST)/.installed ## measure: one model beside others, files to files beside a script, how cost grows
+	for measured in speed files growth; do $(OFFLINE) $(TEST)/bin/python bench/$$measured.py || exit 1; echo; done
 
 fuzz: $(TEST)/.installed ## fuzz mail, tables, JSON, manifest and configuration for FUZZ_SECONDS each (3600)
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --group fuzz

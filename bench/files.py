@@ -1,14 +1,13 @@
 """The whole path, files in to files out, beside the script that most people write: three pipelines in a loop.
 
-    python bench/files.py --spam CHECKPOINT --topic CHECKPOINT --ner CHECKPOINT --models models \
-        --texts sms=data/spam/test.jsonl:sms news=data/topic/test.jsonl [--count 300] [--rounds 3]
+    python bench/files.py [--texts messages news] [--count 300] [--rounds 3]
 
 Each kind of text is `--count` files of one message. A contender takes all of them, and has an answer for each in a
 folder: the script reads, asks its three pipelines, writes JSON, file by file, or all at once at its best; classifyd is
 its daemon with the three shipped tasks, which finds the files in its inbox. Each has loaded its models before. The
 script reads the first 128 tokens of a text, as pipelines do; classifyd reads all of it. Prints a Markdown table.
 
-`--texts NAME=FILE[:SOURCE]` takes the lines of a JSONL file, of one source if it is named, spread evenly over the file.
+`--spam`, `--topic` and `--ner` name tuned models in PyTorch; see material.py for what is taken without, and for texts.
 """
 
 import argparse
@@ -23,9 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import material
 import turns
 from serving import serving
 
+ROOT = Path(__file__).parents[1]
 TASKS = ("spam", "topic", "ner")
 LONGEST = 128
 BATCH = 32
@@ -106,8 +107,8 @@ def main() -> None:
     for task in TASKS:
         parser.add_argument(f"--{task}", type=Path, help="its checkpoint in PyTorch")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--texts", nargs="+", required=True, metavar="NAME=FILE[:SOURCE]")
+    parser.add_argument("--models", type=Path, default=ROOT / "models")
+    parser.add_argument("--texts", nargs="+", default=["messages", "news"])
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -127,15 +128,18 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     print(f"{options.count} files of each kind, {options.rounds} rounds, tasks {', '.join(options.tasks)}\n")
     print("| texts | | files/s | least to most | ratio |\n|---|---|--:|---|--:|")
     given = list(sys.argv)
-    for one in options.texts:
-        kind, _, where = one.partition("=")
+    for task in options.tasks:
+        if getattr(options, task) is None:
+            given += [f"--{task}", str(material.checkpoint(task, folder / "checkpoints"))]
+    for number, where in enumerate(options.texts):
+        kind = f"{number}"
         write(folder / "texts" / kind, where, options.count)
         sys.argv = [*given, "--folder", str(folder / "texts"), "--kind", kind]
         found = turns.rounds(list(CONTENDERS), options.rounds)
         for name, took in found.items():
             speeds = [options.count / each["seconds"] for each in took]
             print(
-                f"| {kind} | {name} | {statistics.median(speeds):.1f} | {min(speeds):.1f} to {max(speeds):.1f} | "
+                f"| {where} | {name} | {statistics.median(speeds):.1f} | {min(speeds):.1f} to {max(speeds):.1f} | "
                 f"{turns.ratios(found[PEER], took)} |",
                 flush=True,
             )
@@ -144,16 +148,8 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
 def write(folder: Path, where: str, count: int) -> None:
     """The texts as files of one message each."""
     folder.mkdir(parents=True)
-    for number, text in enumerate(chosen_texts(where, count)):
+    for number, text in enumerate(material.texts(where, count)):
         (folder / f"{number}.txt").write_text(text, encoding="utf-8")
-
-
-def chosen_texts(where: str, count: int) -> list[str]:
-    """So many texts of a JSONL file, FILE[:SOURCE], spread evenly over it."""
-    name, _, source = where.partition(":")
-    rows = [json.loads(line) for line in Path(name).read_text(encoding="utf-8").splitlines()]
-    texts = [row["text"] for row in rows if not source or row["source"] == source]
-    return texts[:: max(1, len(texts) // count)][:count]
 
 
 if __name__ == "__main__":

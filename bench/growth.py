@@ -1,6 +1,6 @@
 """How the cost of a record grows with their number, and what it costs to have each in a file of its own.
 
-    python bench/growth.py --texts data/spam/test.jsonl:sms [--tasks spam] [--sizes 1000 10000 100000] [--files 10000]
+    python bench/growth.py [--texts messages] [--tasks spam] [--sizes 1000 10000 100000] [--files 10000]
 
 A real daemon answers tables (JSONL) of ever more of the same texts; then, in turns, the same texts in one table and in
 small files. Prints two Markdown tables: microseconds for each record, and what share of the table's speed files reach.
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from files import chosen_texts
+import material
 from serving import Serving, serving
 
 ROOT = Path(__file__).parents[1]
@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", required=True, metavar="FILE[:SOURCE]")
+    parser.add_argument("--texts", default="messages", help="messages, news, names, or a JSONL file, FILE[:SOURCE]")
     parser.add_argument("--tasks", nargs="+", default=["spam"])
     parser.add_argument("--models", type=Path, default=ROOT / "models")
     parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    texts = chosen_texts(options.texts, 1_000)
+    texts = material.texts(options.texts, 1_000)
     with tempfile.TemporaryDirectory(prefix="classifyd-growth-") as name:
         folder = Path(name)
         with serving(options.tasks, options.models, folder) as daemon:

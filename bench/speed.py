@@ -1,17 +1,17 @@
 """How fast one model answers in classifyd and elsewhere: the same texts, weights and cores, taken in turns.
 
-    python bench/speed.py --checkpoint runs/spam/checkpoints/checkpoint-832 --bundle models/spam/3 \
-        --texts data/spam/test.jsonl [--count 1000] [--rounds 5]
+    python bench/speed.py [--checkpoint DIR --bundle DIR] [--texts messages] [--count 1000] [--rounds 5]
 
 Each contender is a process of its own that loads and warms up once, and then answers all texts in each round, one
 contender after the other. Prints a Markdown table: thousands of real tokens a second (padding never counts), the spread
 over the rounds, processor seconds for a million tokens, the ratio to transformers.pipeline as it comes, and memory.
-`--checkpoint` is the tuned model in PyTorch, `--bundle` the one that classifyd made of it.
+`--checkpoint` is the tuned model in PyTorch, `--bundle` the one that classifyd made of it; see material.py for what is
+taken without, and for texts.
 """
 
 import argparse
-import json
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import Any
 
 import tokenizers
 
+import material
 import turns
+from classifyd.bundles import Store
 
 LONGEST = 128
 BATCH = 32
@@ -34,7 +36,6 @@ def classifyd(runtime: str) -> Callable[[argparse.Namespace], Answer]:
 
     def load(options: argparse.Namespace) -> Answer:
         from classifyd import plugins
-        from classifyd.bundles import Store
         from classifyd.values import Record, Setup
 
         bundle = Store(options.bundle.parent.parent).open(options.bundle.parent.name, int(options.bundle.name))
@@ -142,26 +143,33 @@ CONTENDERS: dict[str, Callable[[argparse.Namespace], Answer]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--texts", type=Path, required=True, help='JSON lines with "text"')
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--bundle", type=Path, help="by default the spam model that is shipped")
+    parser.add_argument("--texts", default="messages")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=list(CONTENDERS))
     parser.add_argument("--answer", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.bundle is None:
+        store = Store(Path(__file__).parents[1] / "models")
+        options.bundle = store.folder("spam", store.current("spam") or 1)
     if options.answer:
         answer(options)
-    else:
+        return
+    with tempfile.TemporaryDirectory(prefix="classifyd-speed-") as folder:
+        if options.checkpoint is None:
+            options.checkpoint = material.checkpoint("spam", Path(folder))
+            sys.argv += ["--checkpoint", str(options.checkpoint)]
         compare(options)
 
 
 def chosen_texts(options: argparse.Namespace) -> list[str]:
-    """Texts that one window holds, drawn evenly over the file: no contender but classifyd reads longer ones whole."""
+    """Texts that one window holds, spread evenly over the file: no contender but classifyd reads longer ones whole."""
     tokenizer = _tokenizer(options)
-    rows = [json.loads(line)["text"] for line in options.texts.read_text(encoding="utf-8").splitlines()]
-    short = [text for text in rows if len(tokenizer.encode(text).ids) <= LONGEST]
+    all_of_it = material.texts(options.texts, sys.maxsize)
+    short = [text for text in all_of_it if len(tokenizer.encode(text).ids) <= LONGEST]
     return short[:: max(1, len(short) // options.count)][: options.count]
 
 
