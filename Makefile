@@ -42,8 +42,8 @@ trials: $(TEST)/.installed ## run what takes too long for every day, and enter t
 		test ! -e trials.xml || $(TEST)/bin/python docs/tally.py trials.xml; exit $$status
 
 # On a quiet machine, about half an hour. docs/benchmarks.md says what else each can be told.
-bench: $(TEST)/.installed ## measure: one model beside others, files to files beside a script, how cost grows
-	for measured in speed files growth; do $(OFFLINE) $(TEST)/bin/python bench/$$measured.py || exit 1; echo; done
+bench: $(TEST)/.installed ## measure: the machine, one model beside others, files to files beside a script, how cost grows
+	for measured in machine speed files growth; do $(OFFLINE) $(TEST)/bin/python bench/$$measured.py || exit 1; echo; done
 
 fuzz: $(TEST)/.installed ## fuzz mail, tables, JSON, manifest and configuration for FUZZ_SECONDS each (3600)
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --group fuzz

@@ -26,7 +26,7 @@ def serve(work: Callable[[], object]) -> None:
 
 
 def peak_bytes() -> float:
-    """The most memory that this process had. (What getrusage says is its parent's, where that had more.)"""
+    """The most memory that this process had; getrusage tells its parent's where that had more."""
     status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
