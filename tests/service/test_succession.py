@@ -6,9 +6,10 @@ import pytest
 
 from classifyd.bundles import Store
 from classifyd.config import DaemonConfig
-from classifyd.jobs import Inspect, JobReport
+from classifyd.jobs import Choose, Inspect, JobReport
 from classifyd.pipeline.breadcrumb import Crumb
 from classifyd.service import succession as module
+from classifyd.service.choosing import Choosing
 from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks
 from classifyd.values import Fault, TrainedModel
@@ -30,6 +31,8 @@ class Shifts:
 
     def warm(self, number, make, deadline_seconds):
         self.given.append((number, make("crumb")))
+
+    submit = warm
 
     def dismiss(self):
         self.given = []
@@ -56,11 +59,22 @@ class Play:
         self.shifts = Shifts()
         self.changed = []
         config = DaemonConfig(folder, workers=workers)
-        self.succession = Succession(config, self.tasks, self.shifts, list, self.changed.append)
+        self.choosing = Choosing(config, self.tasks)
+        self.succession = Succession(
+            config, self.tasks, self.shifts, self.choosing, pinned=list, taken_over=self.changed.append
+        )
+        for pin in self.serving.items():
+            self.tasks.choose(*pin, {})
 
-    def look(self):
+    def look(self, *, choosing=False):
+        """Look at once; with `choosing`, leave it to the test to answer the jobs that ask for choices."""
         self.succession._next_look = 0.0
         self.succession.look()
+        while not choosing and self.asked():
+            self.answer(JobReport())
+
+    def asked(self):
+        return self.shifts.given and isinstance(self.shifts.given[0][1], Choose)
 
     def answer(self, report=None, **outcome):
         """The oldest job that was given ends so."""
