@@ -100,7 +100,7 @@ Answer = Annotation | Sequence[Label] | Sequence[Span]
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A loaded task. It may also have `version: str` (shown as the model) and `close() -> None`."""
+    """A loaded task. It may also have `version: str` (shown as the model), `runtime: str` (what runs it), `close()`."""
 
     def predict(self, records: Sequence[Record]) -> Sequence[Answer]:
         """One answer per record, in the same order. An exception is laid at the door of the records given."""

@@ -42,6 +42,11 @@ class Network:
         self._token_budget = options.token_budget(setup)
         self._session = Session(bundle.read(MODEL), setup.threads, setup.device, options.runtime(setup))
 
+    @property
+    def runtime(self) -> str:
+        """The name of what runs the model."""
+        return self._session.runtime.name
+
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What the model sees of each text, in order; of the same text the same, bit for bit, in any company."""
         windows = self._tokenizer.windows(texts)
@@ -76,6 +81,11 @@ class _Predictor:
             answers.check(self.predict, bundle.manifest.get("examples", ()))
         except BundleError as error:
             raise BundleError(f"{self.version}: {error}") from error
+
+    @property
+    def runtime(self) -> str:
+        """The name of what runs the model."""
+        return self._network.runtime
 
     def predict(self, records: Sequence[Record]) -> list[Annotation]:
         """One annotation per record, in order. Equal texts are read once, and not at all while the cache has them."""

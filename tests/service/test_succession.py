@@ -12,7 +12,7 @@ from classifyd.service import succession as module
 from classifyd.service.choosing import Choosing
 from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks
-from classifyd.values import Fault, TrainedModel
+from classifyd.values import Choice, Fault, TrainedModel
 from classifyd.workers import Outcome
 
 
@@ -248,3 +248,31 @@ def test_at_the_start_nothing_gives_way_where_a_task_has_no_version_before(play)
     assert not play.succession.fall_back({"spam": "unfit", "topic": "unfit"})
     assert play.serving == {"spam": 2, "topic": 1}
     assert play.refused() == {}
+
+
+def test_a_new_version_chooses_before_it_is_loaded_and_both_workers_load_it_so(play):
+    play.store.promote("spam", 2)
+    play.look(choosing=True)
+    ((_, job),) = play.shifts.given
+    assert isinstance(job, Choose)
+    assert ("spam", 2) == (job.task.name, job.task.version)
+    play.answer(JobReport(chosen=("q", Choice({"runtime": "fast"}, "it was faster"))))
+    for _ in range(2):
+        ((_, job),) = play.shifts.given
+        assert [{"runtime": "fast"}, {}] == [dict(spec.options) for spec in job.tasks]
+        play.answer(JobReport())
+    assert {"spam": 2, "topic": 1} == play.serving
+
+
+@pytest.mark.parametrize("fails", [{"report": unloadable(spam="cannot execute")}, {"death": "killed"}])
+def test_a_version_that_cannot_be_loaded_with_what_it_chose_is_loaded_without(play, fails):
+    play.store.promote("spam", 2)
+    play.look(choosing=True)
+    play.answer(JobReport(chosen=("q", Choice({"runtime": "fast"}, "it was faster"))))
+    for _ in range(module.ATTEMPTS if "death" in fails else 1):
+        play.answer(**fails)
+    for _ in range(2):
+        ((_, job),) = play.shifts.given
+        assert [{}, {}] == [dict(spec.options) for spec in job.tasks]
+        play.answer(JobReport())
+    assert ({"spam": 2, "topic": 1}, {}) == (play.serving, play.refused())

@@ -1,6 +1,7 @@
 """What tasks choose on this machine where their options leave something open: asked for, and recalled."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from classifyd import bundles
 from classifyd.api import ChoosingTask, PluginError, Setup
@@ -34,6 +35,14 @@ class Chooser:
         """What a task chose before, if that still holds."""
         question = self.question(spec)
         return None if question is None else known.get(question)
+
+    def with_recalled(self, spec: TaskSpec, known: Mapping[str, Choice]) -> TaskSpec:
+        """The spec as a daemon would load it that knows of these choices: as it is where none holds."""
+        try:
+            choice = self.recalled(spec, known)
+        except Exception:  # noqa: BLE001  # whatever is wrong with the bundle or the options is told when it is loaded
+            return spec
+        return replace(spec, options={**spec.options, **choice.options}) if choice is not None else spec
 
     def choose(self, spec: TaskSpec) -> Choice:
         """What a task chooses that has something to choose."""

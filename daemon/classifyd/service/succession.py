@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from classifyd.config import DaemonConfig
-from classifyd.jobs import Choose, Inspect
+from classifyd.jobs import Choose, Inspect, Job
 from classifyd.planning import Key
 from classifyd.service.choosing import Choosing
 from classifyd.service.shifts import Shifts
@@ -176,20 +176,16 @@ class Succession:
         job = self._choosing.job(candidate.versions.items())
         if job is None:
             # One worker goes first: what is not fit costs no more than that, and files in work hardly notice.
-            self._load(candidate, 1)
+            self._load(candidate, candidate.workers.submit)
             return
         candidate.workers.submit(
             candidate.number, lambda crumb: replace(job, breadcrumb=crumb), self._config.load_seconds
         )
 
-    def _load(self, candidate: _Candidate, workers: int) -> None:
+    def _load(self, candidate: _Candidate, give: Callable[[int, Callable[[str], Job], float], None]) -> None:
         specs = self._tasks.specs(candidate.versions, candidate.versions)
-        for _ in range(workers):
-            candidate.workers.warm(
-                candidate.number,
-                lambda crumb: Inspect(specs, crumb, self._config.threads, self._config.device),
-                self._config.load_seconds,
-            )
+        threads, device = self._config.threads, self._config.device
+        give(candidate.number, lambda crumb: Inspect(specs, crumb, threads, device), self._config.load_seconds)
 
     def _receive(self, candidate: _Candidate, outcome: Outcome) -> None:
         report = outcome.report
@@ -205,14 +201,15 @@ class Succession:
         else:
             candidate.warm += 1
             if candidate.warm == 1:
-                self._load(candidate, self._config.workers - 1)
+                for _ in range(self._config.workers - 1):
+                    self._load(candidate, candidate.workers.warm)
             if candidate.warm == self._config.workers:
                 self._take_over(candidate)
 
     def _died(self, candidate: _Candidate, outcome: Outcome) -> None:
         candidate.deaths += 1
         if candidate.deaths < ATTEMPTS:
-            self._load(candidate, 1)
+            self._load(candidate, candidate.workers.warm)
             return
         blamed = {outcome.crumb.task} if outcome.crumb else set()
         why = f"workers died while they loaded it: {outcome.death}"

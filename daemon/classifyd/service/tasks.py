@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from classifyd.bundles import CURRENT, Store
 from classifyd.config import Config, InboxConfig, TaskConfig
@@ -77,10 +78,15 @@ class Tasks:
         self._chosen[task, version] = options
 
     def _spec(self, task: str, version: int | None) -> TaskSpec:
-        settings = self._config.tasks.get(task) or TaskConfig()
-        bundle = self._store.folder(task, version).resolve() if version is not None else None
-        options = {**settings.options, **self._chosen.get((task, version), {})}
-        return TaskSpec(task, version, bundle, options, settings.review_below)
+        found = spec(task, version, self._store, self._config)
+        return replace(found, options={**found.options, **self._chosen.get((task, version), {})})
+
+
+def spec(task: str, version: int | None, store: Store, config: Config) -> TaskSpec:
+    """A task at a version, as the configuration alone has it."""
+    settings = config.tasks.get(task) or TaskConfig()
+    bundle = store.folder(task, version).resolve() if version is not None else None
+    return TaskSpec(task, version, bundle, settings.options, settings.review_below)
 
 
 def _look(path: str) -> tuple[str, int, int, int]:
