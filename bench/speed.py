@@ -39,7 +39,8 @@ def classifyd(runtime: str) -> Callable[[argparse.Namespace], Answer]:
         from classifyd.values import Record, Setup
 
         bundle = Store(options.bundle.parent.parent).open(options.bundle.parent.name, int(options.bundle.name))
-        setup = Setup(bundle.task, {"runtime": runtime}, bundle, threads=options.threads)
+        # Without the cache: every round brings the same texts.
+        setup = Setup(bundle.task, {"runtime": runtime, "cache": 0}, bundle, threads=options.threads)
         predictor = plugins.load().task(bundle.task).load(setup)
         return lambda texts: predictor.predict([Record(text) for text in texts])
 

@@ -18,10 +18,12 @@ from classifyd.errors import (
 from classifyd.jobs import FileReport, JobReport
 from classifyd.processor import exact_int8
 from classifyd.processor import features as cpu_features
+from classifyd.processor import model as cpu_model
 from classifyd.values import (
     AnnotatedRecord,
     Annotation,
     Bundle,
+    Choice,
     Cut,
     Example,
     Fault,
@@ -47,6 +49,8 @@ __all__ = [
     "Bundle",
     "BundleError",
     "ChecksRecipe",
+    "Choice",
+    "ChoosingTask",
     "ClassifydError",
     "ConfigError",
     "Cut",
@@ -82,6 +86,7 @@ __all__ = [
     "WriteOptions",
     "Writer",
     "cpu_features",
+    "cpu_model",
     "exact_int8",
     "hookimpl",
 ]
@@ -95,7 +100,7 @@ Answer = Annotation | Sequence[Label] | Sequence[Span]
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A loaded task. It may also have `version: str` (shown as the model) and `close() -> None`."""
+    """A loaded task. It may also have `version: str` (shown as the model), `runtime: str` (what runs it), `close()`."""
 
     def predict(self, records: Sequence[Record]) -> Sequence[Answer]:
         """One answer per record, in the same order. An exception is laid at the door of the records given."""
@@ -111,6 +116,26 @@ class Task(Protocol):
 
     def load(self, setup: Setup) -> Predictor:
         """A predictor ready for work, loaded once per worker. BundleError if its bundle is missing or unfit."""
+        ...
+
+
+@runtime_checkable
+class ChoosingTask(Task, Protocol):
+    """A task that can find out on each machine what some of its options should be there, such as the runtime.
+
+    The daemon has it choose in one worker while no other works for it, keeps the choice, and then loads the task with
+    it everywhere, now and after a restart. Until then, and where the choice cannot be kept, `load` has to do without.
+    """
+
+    def undecided(self, setup: Setup) -> str | None:
+        """A name for all that a choice depends on: machine, bundle, versions, threads; None if nothing is left open.
+
+        Under an equal name an earlier choice holds. Must be quick.
+        """
+        ...
+
+    def choose(self, setup: Setup) -> Choice:
+        """A choice, found by trying, within seconds. BundleError if the bundle is unfit whatever is chosen."""
         ...
 
 

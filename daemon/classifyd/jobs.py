@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classifyd.values import EMPTY, Cut, Fault, ReadOptions, WriteOptions
+from classifyd.values import EMPTY, Choice, Cut, Fault, ReadOptions, WriteOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,17 @@ class Inspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Choose:
+    """A job: have a task choose what its options leave open, unless what it would choose by is in `known`."""
+
+    task: TaskSpec
+    known: Mapping[str, Choice] = EMPTY
+    breadcrumb: str = ""
+    threads: int = 1
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """A job: tell observing plugins what was done."""
 
@@ -140,7 +151,7 @@ class Observe:
     files: tuple["FileReport", ...] = ()
 
 
-Job = Annotate | CutUp | Assemble | Inspect | Observe
+Job = Annotate | CutUp | Assemble | Inspect | Choose | Observe
 
 
 # ------------------------------------------------------------------ reports
@@ -173,7 +184,7 @@ class JobReport:
     `unloadable` names tasks that could not be loaded: no part was then written. `sick` names tasks that failed on
     every record they were given: the parts say so record by record; `answered` those that did answer some. `fault` is
     one of the disk or the worker itself. `worn` is why the worker should be replaced after this job, empty if it may
-    go on.
+    go on. `chosen` is what a task chose, with the name of what it chose by; None if it leaves nothing open.
     """
 
     parts: tuple[PartReport, ...] = ()
@@ -190,6 +201,7 @@ class JobReport:
     offers: "Offers | None" = None
     fault: Fault | None = None
     worn: str = ""
+    chosen: tuple[str, Choice] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,21 @@ def exact_int8() -> bool:
 
 def features(file: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
     """Those of MODEL_FEATURES that the CPU has, in that order; none where the kernel does not say."""
+    flags = _first(file, "flags").split()
+    return tuple(feature for feature in MODEL_FEATURES if feature in flags)
+
+
+def model(file: Path = Path("/proc/cpuinfo")) -> str:
+    """Which CPU it is: vendor, family, model, stepping, name; what the kernel does not say is left out."""
+    known = (_first(file, key) for key in ("vendor_id", "cpu family", "model", "stepping", "model name"))
+    return " ".join(filter(None, known))
+
+
+def _first(file: Path, key: str) -> str:
+    """What the file says of the first processor under a key; empty where it says nothing."""
     try:
         lines = file.read_text(errors="replace").splitlines()
     except OSError:
-        return ()
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
-    return tuple(feature for feature in MODEL_FEATURES if feature in flags)
+        return ""
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in pairs if name.strip() == key), "")

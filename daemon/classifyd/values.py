@@ -209,6 +209,17 @@ class Setup:
     threads: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a task chose on this machine where its options leave something open.
+
+    `options` go over those of the configuration when it is loaded; `why` is a sentence for people.
+    """
+
+    options: Mapping[str, str]
+    why: str
+
+
 # ------------------------------------------------------------------ training
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifyd.api import (
+    Choice,
     Predictor,
     Report,
     ReportSetup,
@@ -43,6 +44,12 @@ class _BertTask:
             from classifyd_bert.trial import reported  # noqa: PLC0415  # see above
         return reported(trial, setup)
 
+    def undecided(self, setup: Setup) -> str | None:
+        """What the fastest runtime depends on, by one name; None where the configuration says which one."""
+        from classifyd_bert.choosing import undecided  # noqa: PLC0415  # see above
+
+        return undecided(setup)
+
     def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
         """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
         from classifyd_bert.measuring import measure  # noqa: PLC0415  # see above
@@ -66,6 +73,12 @@ class BertSequenceTask(_BertTask):
 
         return SequencePredictor(setup)
 
+    def choose(self, setup: Setup) -> Choice:
+        """The runtime that answers fastest here. BundleError if the bundle is unfit for all of them."""
+        from classifyd_bert.choosing import choose  # noqa: PLC0415  # see above
+
+        return choose(setup, self.load)
+
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
         with _extra("training"):
@@ -82,6 +95,12 @@ class BertTokenTask(_BertTask):
         from classifyd_bert.predictor import TokenPredictor  # noqa: PLC0415  # see above
 
         return TokenPredictor(setup)
+
+    def choose(self, setup: Setup) -> Choice:
+        """The runtime that answers fastest here. BundleError if the bundle is unfit for all of them."""
+        from classifyd_bert.choosing import choose  # noqa: PLC0415  # see above
+
+        return choose(setup, self.load)
 
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""

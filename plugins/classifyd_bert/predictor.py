@@ -3,25 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Record, Setup
-from classifyd_bert import answers
+from classifyd.api import Annotation, Bundle, BundleError, Record, Setup
+from classifyd_bert import answers, options
 from classifyd_bert.allocation import SERVING_BYTES, keep_freed_memory
+from classifyd_bert.cache import Cache
 from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, words
-from classifyd_bert.microbatch import TOKEN_BUDGET, plan
-from classifyd_bert.runtimes import DEFAULT, RUNTIMES
+from classifyd_bert.microbatch import plan
 from classifyd_bert.session import Session
 from classifyd_bert.tokens import Tokenizer, Window, pad
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
-OPTIONS: Mapping[str, Any] = MappingProxyType({"token_budget": TOKEN_BUDGET, "runtime": DEFAULT})
-"""What a task's section of the configuration may say, and what goes without saying."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +39,13 @@ class Network:
         max_length = _whole(manifest, "max_length", least=8)
         stride = _whole(manifest, "stride", least=0)
         self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride, capitals=_flag(manifest, "capitals"))
-        self._token_budget = _option(setup, "token_budget")
-        self._session = Session(bundle.read(MODEL), setup.threads, setup.device, _option(setup, "runtime"))
+        self._token_budget = options.token_budget(setup)
+        self._session = Session(bundle.read(MODEL), setup.threads, setup.device, options.runtime(setup))
+
+    @property
+    def runtime(self) -> str:
+        """The name of what runs the model."""
+        return self._session.runtime.name
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """What the model sees of each text, in order; of the same text the same, bit for bit, in any company."""
@@ -61,7 +63,7 @@ class Network:
 
 
 class _Predictor:
-    """What both kinds share: loading, duplicates, known answers."""
+    """What both kinds share: loading, known answers, and that no text is read twice."""
 
     kind: str
     rank: int
@@ -74,15 +76,26 @@ class _Predictor:
             self._calibration = calibration(bundle.manifest)
             self._prepare()
             self._network = Network(bundle, setup)
+            self._cache = Cache(options.cache_bytes(setup))
             self._check_shape()
             answers.check(self.predict, bundle.manifest.get("examples", ()))
         except BundleError as error:
             raise BundleError(f"{self.version}: {error}") from error
 
+    @property
+    def runtime(self) -> str:
+        """The name of what runs the model."""
+        return self._network.runtime
+
     def predict(self, records: Sequence[Record]) -> list[Annotation]:
-        """One annotation per record, in order; equal texts are predicted once."""
-        texts = list(dict.fromkeys(record.text for record in records))
-        said = dict(zip(texts, map(self._say, self._network.read(texts)), strict=True)) if texts else {}
+        """One annotation per record, in order. Equal texts are read once, and not at all while the cache has them."""
+        texts = dict.fromkeys(record.text for record in records)
+        said = self._cache.find(texts)
+        new = [text for text in texts if text not in said]
+        if new:
+            found = dict(zip(new, map(self._say, self._network.read(new)), strict=True))
+            self._cache.keep(found)
+            said |= found
         return [said[record.text] for record in records]
 
     def _prepare(self) -> None:
@@ -178,16 +191,3 @@ def _number(entries: Mapping[str, Any], key: str, above: float = -np.inf) -> flo
         wanted = "a number" if above == -np.inf else f"a number above {above:g}"
         raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be {wanted}')
     return float(value)
-
-
-def _option(setup: Setup, name: str) -> Any:
-    """An option of the task's section in the configuration. ConfigError if it, or any other, is not as it may be."""
-    unknown = sorted(set(setup.options) - set(OPTIONS))
-    if unknown:
-        raise ConfigError(f"tasks.{setup.task}: unknown option {unknown[0]!r}; known: {', '.join(OPTIONS)}")
-    value = setup.options.get(name, OPTIONS[name])
-    if name == "token_budget" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ConfigError(f"tasks.{setup.task}: token_budget is {value!r}; it must be a whole number from 1")
-    if name == "runtime" and value not in RUNTIMES:
-        raise ConfigError(f"tasks.{setup.task}: runtime is {value!r}; it must be one of: {', '.join(RUNTIMES)}")
-    return value

@@ -72,7 +72,10 @@ class OpenVino:
             raise ConfigError(f'runtime is "openvino", which runs on the CPU; device is {device!r}')
         if importlib.util.find_spec("openvino") is None:
             raise ConfigError('runtime is "openvino", which is not installed: pip install "classifyd[openvino]"')
-        import openvino  # noqa: PLC0415  # of an extra, and slow to import
+        try:
+            import openvino  # noqa: PLC0415  # of an extra, and slow to import
+        except ImportError as error:
+            raise ConfigError(f'runtime is "openvino", which is installed but cannot be used: {error}') from error
 
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -103,6 +106,14 @@ RUNTIMES: Mapping[str, Callable[[bytes, int, str], Runtime]] = MappingProxyType(
     {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
 )
 DEFAULT = "onnxruntime"
+AUTO = "auto"
+"""Leaves the runtime to be chosen on each machine (`choosing`); DEFAULT until one was."""
+
+
+def usable(device: str) -> tuple[str, ...]:
+    """The runtimes that are installed and run on the device, DEFAULT first; none is imported for that."""
+    found = importlib.util.find_spec("openvino") is not None
+    return (DEFAULT, "openvino") if found and device == "cpu" else (DEFAULT,)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

@@ -5,19 +5,20 @@ from numpy.typing import NDArray
 
 from classifyd.api import BundleError, ConfigError, PredictionFailed
 from classifyd_bert.external import has_external_data
-from classifyd_bert.runtimes import DEFAULT, RUNTIMES, Feeds
+from classifyd_bert.runtimes import AUTO, DEFAULT, RUNTIMES, Feeds
 
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
 class Session:
-    """A model ready to run on `threads` threads of `device`, `cpu` or `cuda`, by one of RUNTIMES.
+    """A model ready to run on `threads` threads of `device`, `cpu` or `cuda`, by one of RUNTIMES; AUTO is the default.
 
     BundleError if the bytes are no model of this kind or point to data outside themselves; ConfigError if the runtime
     or the device is not there.
     """
 
     def __init__(self, model: bytes, threads: int, device: str = "cpu", runtime: str = DEFAULT) -> None:
+        runtime = DEFAULT if runtime == AUTO else runtime
         if runtime not in RUNTIMES:
             raise ConfigError(f"runtime is {runtime!r}; it must be one of: {', '.join(RUNTIMES)}")
         _refuse_external_data(model)

@@ -81,7 +81,9 @@ class Place:
     # ------------------------------------------------------------------ daemons
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONWARNINGS": "default", **(more or {})}
+        # Where several runtimes are installed, each new version would be measured in all of them first.
+        runtimes = {f"CLASSIFYD_TASKS__{task}__RUNTIME": "onnxruntime" for task in ("SPAM", "TOPIC", "NER")}
+        return {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONWARNINGS": "default", **runtimes, **(more or {})}
 
     def start(self, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start `classifyd run` in a process group of its own."""

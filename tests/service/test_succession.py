@@ -6,12 +6,13 @@ import pytest
 
 from classifyd.bundles import Store
 from classifyd.config import DaemonConfig
-from classifyd.jobs import Inspect, JobReport
+from classifyd.jobs import Choose, Inspect, JobReport
 from classifyd.pipeline.breadcrumb import Crumb
 from classifyd.service import succession as module
+from classifyd.service.choosing import Choosing
 from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks
-from classifyd.values import Fault, TrainedModel
+from classifyd.values import Choice, Fault, TrainedModel
 from classifyd.workers import Outcome
 
 
@@ -30,6 +31,8 @@ class Shifts:
 
     def warm(self, number, make, deadline_seconds):
         self.given.append((number, make("crumb")))
+
+    submit = warm
 
     def dismiss(self):
         self.given = []
@@ -56,11 +59,22 @@ class Play:
         self.shifts = Shifts()
         self.changed = []
         config = DaemonConfig(folder, workers=workers)
-        self.succession = Succession(config, self.tasks, self.shifts, list, self.changed.append)
+        self.choosing = Choosing(config, self.tasks)
+        self.succession = Succession(
+            config, self.tasks, self.shifts, self.choosing, pinned=list, taken_over=self.changed.append
+        )
+        for pin in self.serving.items():
+            self.tasks.choose(*pin, {})
 
-    def look(self):
+    def look(self, *, choosing=False):
+        """Look at once; with `choosing`, leave it to the test to answer the jobs that ask for choices."""
         self.succession._next_look = 0.0
         self.succession.look()
+        while not choosing and self.asked():
+            self.answer(JobReport())
+
+    def asked(self):
+        return self.shifts.given and isinstance(self.shifts.given[0][1], Choose)
 
     def answer(self, report=None, **outcome):
         """The oldest job that was given ends so."""
@@ -234,3 +248,31 @@ def test_at_the_start_nothing_gives_way_where_a_task_has_no_version_before(play)
     assert not play.succession.fall_back({"spam": "unfit", "topic": "unfit"})
     assert play.serving == {"spam": 2, "topic": 1}
     assert play.refused() == {}
+
+
+def test_a_new_version_chooses_before_it_is_loaded_and_both_workers_load_it_so(play):
+    play.store.promote("spam", 2)
+    play.look(choosing=True)
+    ((_, job),) = play.shifts.given
+    assert isinstance(job, Choose)
+    assert ("spam", 2) == (job.task.name, job.task.version)
+    play.answer(JobReport(chosen=("q", Choice({"runtime": "fast"}, "it was faster"))))
+    for _ in range(2):
+        ((_, job),) = play.shifts.given
+        assert [{"runtime": "fast"}, {}] == [dict(spec.options) for spec in job.tasks]
+        play.answer(JobReport())
+    assert {"spam": 2, "topic": 1} == play.serving
+
+
+@pytest.mark.parametrize("fails", [{"report": unloadable(spam="cannot execute")}, {"death": "killed"}])
+def test_a_version_that_cannot_be_loaded_with_what_it_chose_is_loaded_without(play, fails):
+    play.store.promote("spam", 2)
+    play.look(choosing=True)
+    play.answer(JobReport(chosen=("q", Choice({"runtime": "fast"}, "it was faster"))))
+    for _ in range(module.ATTEMPTS if "death" in fails else 1):
+        play.answer(**fails)
+    for _ in range(2):
+        ((_, job),) = play.shifts.given
+        assert [{}, {}] == [dict(spec.options) for spec in job.tasks]
+        play.answer(JobReport())
+    assert ({"spam": 2, "topic": 1}, {}) == (play.serving, play.refused())

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +15,12 @@ from classifyd.config.offers import format_faults, task_faults
 from classifyd.errors import BundleError
 from classifyd.jobs import TaskSpec
 from classifyd.pipeline.border import Border
+from classifyd.pipeline.choosing import Chooser
 from classifyd.pipeline.loading import Predictors
 from classifyd.processor import INT8_FEATURES, features
+from classifyd.service.choices import Choices
+from classifyd.service.tasks import spec
+from classifyd.values import Choice
 
 NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "virtiofs"}
@@ -198,31 +202,49 @@ def processor() -> Iterator[Finding]:
 
 
 def models(config: Config, registry: plugins.Registry) -> Iterator[Finding]:
-    """Whether the model in service of every task is whole and says on this machine what it said when it was made."""
+    """Whether each model in service is whole and says here what it said when it was made; and what runs it."""
     store = Store(config.models)
     tasks = store.tasks()
     if not tasks:
         yield Finding("worse", "models", f"none in {store.path}", "classifyd train spam --data FILE")
+    known = Choices(config.daemon.state).known
     for task in tasks:
         try:
-            yield _model(task, store, config, registry)
+            yield from _model(spec(task, store.current(task), store, config), store, config, registry, known)
         except BundleError as error:
             yield Finding("bad", "models", str(error), f"classifyd models rollback {task}")
 
 
-def _model(task: str, store: Store, config: Config, registry: plugins.Registry) -> Finding:
-    version = store.current(task)
+def _model(
+    found: TaskSpec, store: Store, config: Config, registry: plugins.Registry, known: Mapping[str, Choice]
+) -> Iterator[Finding]:
+    task, version, device, threads = found.name, found.version, config.daemon.device, config.daemon.threads
     if version is None:
-        return Finding("worse", "models", f"{task}: none in service", f"classifyd models promote {task}")
+        yield Finding("worse", "models", f"{task}: none in service", f"classifyd models promote {task}")
+        return
     answers = len(store.verify(task, version).manifest.get("examples", ()))
     if task not in registry.tasks:
-        return Finding("good", "models", f"{task}@{version} is whole; no plugin to try it with")
-    settings = config.task(task)
-    spec = TaskSpec(task, version, store.folder(task, version), settings.options, settings.review_below)
-    faults = Predictors(registry, Border()).try_all([spec], config.daemon.device, config.daemon.threads)
-    if faults:
-        return Finding("bad", "models", faults[task].message, f"classifyd models rollback {task}")
-    return Finding("good", "models", f"{task}@{version} is whole and gives its {answers} known answers here")
+        yield Finding("good", "models", f"{task}@{version} is whole; no plugin to try it with")
+        return
+    chooser = Chooser(registry, Border(), device, threads)
+    serving = chooser.with_recalled(found, known)
+    predictors = Predictors(registry, Border())
+    if faults := predictors.try_all([serving], device, threads):
+        yield Finding("bad", "models", faults[task].message, f"classifyd models rollback {task}")
+        return
+    yield Finding("good", "models", f"{task}@{version} is whole and gives its {answers} known answers here")
+    runtime = getattr(predictors.get(serving, device, threads).predictor, "runtime", "its own")
+    yield from _runtime(f"{task}@{version}", runtime, chooser.question(found), known)
+
+
+def _runtime(model: str, runtime: str, question: str | None, known: Mapping[str, Choice]) -> Iterator[Finding]:
+    """What runs a model, and if the task has something to choose, what it chose and why."""
+    if question is None:
+        yield Finding("good", "runtime", f"{model}: {runtime}")
+    elif question in known:
+        yield Finding("good", "runtime", f"{model}: {runtime}, chosen here: {known[question].why}")
+    else:
+        yield Finding("good", "runtime", f"{model}: {runtime}, until the daemon has it choose at its next start")
 
 
 def installed(config: Config, registry: plugins.Registry) -> Iterator[Finding]:

@@ -49,18 +49,34 @@ def evaluate(
     from classifyd.bundles import Store
     from classifyd.cli.screen import say_json
     from classifyd.errors import BundleError, UsageError
+    from classifyd.pipeline.border import Border
+    from classifyd.pipeline.choosing import Chooser
+    from classifyd.service.choices import Choices
+    from classifyd.service.tasks import spec
     from classifyd.training import Columns
     from classifyd.values import Setup
 
     if compare and (version or report):
         raise UsageError("--compare names two versions and makes no report; give it without --version and --report")
     registry = plugins.load()
-    store = Store(load_settings(config).models)
+    settings = load_settings(config)
+    store = Store(settings.models)
     versions = compare or (version or store.current(task),)
     if versions[0] is None:
         raise BundleError(f"{task}: no model is in service in {store.path}; train one, or name a version")
     offered = registry.task(task)
-    setups = [Setup(task, bundle=store.open(task, number), threads=threads) for number in versions if number]
+    chooser = Chooser(registry, Border(), settings.daemon.device, settings.daemon.threads)
+    known = Choices(settings.daemon.state).known
+    setups = [
+        Setup(
+            task,
+            chooser.with_recalled(spec(task, number, store, settings), known).options,
+            store.open(task, number),
+            threads=threads,
+        )
+        for number in versions
+        if number
+    ]
     examples = training.labelled(data, Columns.of(text_column, label_column, map), registry.readers)
     first, *others = (training.try_on(offered, setup, examples) for setup in setups)
     if others:

@@ -23,6 +23,10 @@ from classifyd.inbox.moves import shown
 from classifyd.inbox.scan import discover
 from classifyd.jobs import Annotate, Assemble, CutUp, PartReport, Split, TaskSpec
 from classifyd.pipeline import Pipeline
+from classifyd.pipeline.border import Border
+from classifyd.pipeline.choosing import Chooser
+from classifyd.service.choices import Choices
+from classifyd.service.tasks import spec
 from classifyd.service.work import answer_format, output_name
 from classifyd.values import Cut, Fault, ReadOptions, WriteOptions
 
@@ -229,14 +233,10 @@ def _specs(tasks: Sequence[str], registry: plugins.Registry, config: Config) -> 
     chosen = list(dict.fromkeys(tasks)) or [task for task in registry.tasks if store.current(task) is not None]
     if not chosen:
         raise UsageError(f"{store.path}: no models there; say what to decide with --task (see: classifyd plugins list)")
-    return tuple(_spec(task, store, config) for task in chosen)
-
-
-def _spec(task: str, store: Store, config: Config) -> TaskSpec:
-    version = store.current(task)
-    bundle = store.folder(task, version).resolve() if version is not None else None
-    settings = config.task(task)
-    return TaskSpec(task, version, bundle, settings.options, settings.review_below)
+    # As the daemon of this configuration chose, for its own number of threads: the same input gives the same answer.
+    chooser = Chooser(registry, Border(), config.daemon.device, config.daemon.threads)
+    known = Choices(config.daemon.state).known
+    return tuple(chooser.with_recalled(spec(task, store.current(task), store, config), known) for task in chosen)
 
 
 def _groups(inputs: Sequence[Input]) -> Iterator[list[Input]]:

@@ -13,10 +13,11 @@ import structlog
 
 from classifyd import plugins
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Annotate, Assemble, CutUp, Inspect, Job, JobReport, Observe, PartReport
+from classifyd.jobs import Annotate, Assemble, Choose, CutUp, Inspect, Job, JobReport, Observe, PartReport
 from classifyd.pipeline.annotate import Annotating
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range, Trail
+from classifyd.pipeline.choosing import Chooser
 from classifyd.pipeline.cutting import cut_up, open_all
 from classifyd.pipeline.loading import Predictors
 from classifyd.pipeline.parts import write_whole
@@ -79,6 +80,8 @@ class Pipeline:
                 return self._assemble(job)
             case Inspect():
                 return JobReport(offers=self.registry.offers, unloadable=self._load(job))
+            case Choose():
+                return self._choose(job)
             case Observe():
                 return self._observe(job)
 
@@ -89,6 +92,21 @@ class Pipeline:
             self._trail(job.breadcrumb).drop(Crumb("loading", spec.name))
             faults |= self.predictors.try_all([spec], job.device, job.threads)
         return faults
+
+    def _choose(self, job: Choose) -> JobReport:
+        self._trail(job.breadcrumb).drop(Crumb("choosing", job.task.name))
+        chooser = Chooser(self.registry, self.border, job.device, job.threads)
+        try:
+            question = chooser.question(job.task)
+            if question is None:
+                return JobReport()
+            if question in job.known:
+                return JobReport(chosen=(question, job.known[question]))
+            found = chooser.choose(job.task)
+        except Exception as error:  # noqa: BLE001  # a task is foreign code: its fault is reported as its own
+            return JobReport(unloadable={job.task.name: Fault.of(error)})
+        # What was tried and not chosen leaves its libraries in the process.
+        return JobReport(chosen=(question, found), worn="it has tried what a task can choose from")
 
     def _annotate(self, job: Annotate, seen: Callable[[PartReport], None]) -> JobReport:
         trail = self._trail(job.breadcrumb)

@@ -22,10 +22,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Crumb:
-    """A worker's last deed: `loading` a task, `predicting` ranges with it, or one that is no task's.
+    """A worker's last deed: `loading` a task, having it go on `choosing`, `predicting` ranges with it, or no task's.
 
-    Those are `reading` a split, `writing` parts (and reading on in their splits), `cutting` and `assembling` an input,
-    `beginning` and `resting`. `answered` is how many records of the job the task had answered before.
+    The last are `reading` a split, `writing` parts (and reading on in their splits), `cutting` and `assembling` an
+    input, `beginning` and `resting`. `answered` is how many records of the job the task had answered before.
     """
 
     deed: str

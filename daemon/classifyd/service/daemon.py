@@ -9,11 +9,12 @@ import structlog
 from classifyd import notify
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Claim, FileReport, Offers, TaskSpec
+from classifyd.jobs import Claim, FileReport
 from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
 from classifyd.service.beat import Beat
+from classifyd.service.choosing import Choosing, Pin
 from classifyd.service.copies import Copies
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
@@ -71,7 +72,10 @@ class Daemon:
         self._tasks = Tasks(config, inherited)
         self._shifts = Shifts(daemon.workers, start.workers(daemon, folders.breadcrumbs, self._messages.put))
         self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers)
-        self._succession = Succession(daemon, self._tasks, self._shifts, self._pinned, self._taken_over)
+        self._choosing = Choosing(daemon, self._tasks)
+        self._succession = Succession(
+            daemon, self._tasks, self._shifts, self._choosing, pinned=self._pinned, taken_over=self._taken_over
+        )
         self._entrance = Entrance(
             config, self._tasks, self._ledger, self._dispatcher, folders=folders, holds=self._holds
         )
@@ -134,7 +138,14 @@ class Daemon:
     def _begin(self) -> None:
         for intake in self._intakes.values():
             intake.hold()
-        offers = start.loaded(self._tasks, self._shifts, self._succession, self._warm)
+        offers = start.loaded(
+            self._tasks,
+            self._shifts,
+            self._succession,
+            self._choosing,
+            pinned=self._pinned_before(),
+            warming=self._warming,
+        )
         self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
@@ -149,14 +160,19 @@ class Daemon:
         log.info("started", inboxes=len(self._intakes), workers=count, recovered=len(self._dispatcher.works))
         self._notifier.ready()
 
-    def _warm(self, workers: LocalWorkers, specs: Sequence[TaskSpec]) -> Offers:
+    def _warming(self, workers: LocalWorkers) -> start.Warming:
         return start.Warming(
             self._config,
             workers,
             self._messages,
             stopped=lambda: self._stop_by is not None,
             waiting=self._notifier.loading,
-        ).run(specs)
+        )
+
+    def _pinned_before(self) -> tuple[Pin, ...]:
+        """What the inputs that an earlier run left are pinned to, as far as these tasks still serve."""
+        found = (pin for entry in self._ledger.open_entries() for pin in entry.versions.items())
+        return tuple(dict.fromkeys(pin for pin in found if pin[0] in self._tasks.names))
 
     def _close(self) -> None:
         self._watch.stop()

@@ -4,8 +4,9 @@ import contextlib
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,7 +17,8 @@ from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
 from classifyd.disk import fsync_folder
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import make_folders
-from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
+from classifyd.jobs import Choose, Inspect, JobReport, Offers, TaskSpec
+from classifyd.service.choosing import Choosing, Pin
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
@@ -63,20 +65,28 @@ def loaded(
     tasks: Tasks,
     shifts: Shifts,
     succession: Succession,
-    warm: Callable[[LocalWorkers, Sequence[TaskSpec]], Offers],
+    choosing: Choosing,
+    *,
+    pinned: Collection[Pin],
+    warming: Callable[[LocalWorkers], "Warming"],
 ) -> Offers:
     """Have workers load and test what is to serve, and serve; a version that is not fit gives way to the one before it.
 
-    `warm` is `Warming.run` with the workers that it is given.
+    First the tasks choose what their options leave open: for what serves, and for what inputs of an earlier run are
+    `pinned` to.
     """
-    specs = tasks.begin()
+    tasks.begin()
     while True:
+        warm = warming(shifts.prepare(tasks.serving))
+        offers = warm.offers()
+        warm.choose(choosing, (*tasks.serving.items(), *pinned))
         try:
-            offers = warm(shifts.prepare(tasks.serving), specs)
+            warm.load(tasks.specs(tasks.serving, tasks.serving))
         except Unfit as unfit:
-            if not succession.fall_back(unfit.reasons):
+            if choosing.give_up(tasks.serving, unfit.reasons):
+                continue
+            if not (unfit.only_bundles and succession.fall_back(unfit.reasons)):
                 raise unfit.error from unfit
-            specs = tasks.specs(tasks.serving, tasks.serving)
         else:
             shifts.relieve()
             log.info("models_tested", versions=dict(tasks.serving), processor=list(processor.features()))
@@ -92,19 +102,21 @@ class Stopped(Exception):  # not an error: the daemon was asked to end before it
 
 
 class Unfit(Exception):  # not an error yet: the versions before may serve
-    """Bundles that cannot serve: damaged, with other answers than the known ones, or deadly to who loads them.
+    """Tasks that cannot serve so: `reasons` says why of each, `error` is what ends the daemon if nothing helps.
 
-    `reasons` says why of each by its task; `error` is what ends the daemon where nothing can take their place.
+    Where only their bundles are at fault (damaged, with other answers than the known ones, or deadly to who loads
+    them), others may take their place.
     """
 
-    def __init__(self, reasons: Mapping[str, str], error: ClassifydError) -> None:
+    def __init__(self, reasons: Mapping[str, str], error: ClassifydError, *, only_bundles: bool = True) -> None:
         super().__init__(str(error))
         self.reasons = reasons
         self.error = error
+        self.only_bundles = only_bundles
 
 
 class Warming:
-    """Asks the workers what the plugins offer, then has each of them load every task in service."""
+    """Asks the workers what the plugins offer, has the tasks choose, then has each worker load every task."""
 
     def __init__(
         self,
@@ -121,29 +133,40 @@ class Warming:
         self._stopped = stopped
         self._waiting = waiting
 
-    def run(self, tasks: Sequence[TaskSpec]) -> Offers:
-        """What is on offer, once every worker has loaded the tasks and tried each bundle on its known answers.
-
-        ConfigError names every task, format or bundle that cannot be used; Unfit if only bundles are at fault.
-        UnavailableError if workers die of something else.
-        """
+    def offers(self) -> Offers:
+        """What is on offer. ConfigError names every task and format that is asked for and nobody offers."""
         offers = self._ask(Inspect(), 1)[0].offers or Offers()
-        where = self._config.file.name if self._config.file else "configuration"
-        problems = [f"{where}: plugin {plugin.problem}" for plugin in offers.plugins if plugin.problem]
+        problems = [f"{self._where}: plugin {plugin.problem}" for plugin in offers.plugins if plugin.problem]
         try:
             check_tasks(self._config, offers.tasks)
             check_formats(self._config, offers.writers)
         except ConfigError as error:
             raise ConfigError((*error.faults, *problems)) from error
+        return offers
+
+    def choose(self, choosing: Choosing, pins: Collection[Pin]) -> None:
+        """Have tasks choose what their options leave open, one after the other, while nothing else is done here."""
+        while (job := choosing.job(pins)) is not None:
+            self._workers.submit(0, partial(_with_crumb, job), self._config.daemon.load_seconds)
+            choosing.receive(job, self._outcome())
+
+    def load(self, tasks: Sequence[TaskSpec]) -> None:
+        """Have every worker load the tasks and try each bundle on its known answers.
+
+        Unfit if tasks cannot be loaded; UnavailableError if workers die of something else.
+        """
         daemon = self._config.daemon
         reports = self._ask(Inspect(tuple(tasks), "", daemon.threads, daemon.device), daemon.workers)
         faults = {task: fault for report in reports for task, fault in report.unloadable.items()}
         if faults:
             reasons = {task: fault.message for task, fault in faults.items()}
-            unusable = ConfigError(sorted({f"{where}: {reason}" for reason in reasons.values()}))
+            unusable = ConfigError(sorted({f"{self._where}: {reason}" for reason in reasons.values()}))
             only_bundles = all(fault.type == BundleError.__name__ for fault in faults.values())
-            raise Unfit(reasons, unusable) if only_bundles else unusable
-        return offers
+            raise Unfit(reasons, unusable, only_bundles=only_bundles)
+
+    @property
+    def _where(self) -> str:
+        return self._config.file.name if self._config.file else "configuration"
 
     def _ask(self, job: Inspect, times: int) -> list[JobReport]:
         """So many reports. When a task has ended too many workers, the others are waited for before that is raised."""
@@ -154,8 +177,10 @@ class Warming:
         given_up: Outcome | None = None
         under_way = times
         while under_way:
-            outcome = self._answer()
+            outcome = self._outcome()
             if outcome.report is not None:
+                if outcome.report.fault is not None:
+                    raise UnavailableError(outcome.report.fault.message)
                 reports.append(outcome.report)
             elif given_up is None:
                 task = _loaded_by(outcome)
@@ -170,9 +195,9 @@ class Warming:
         return reports
 
     def _give(self, job: Inspect) -> None:
-        self._workers.warm(0, lambda crumb: replace(job, breadcrumb=crumb), self._config.daemon.load_seconds)
+        self._workers.warm(0, partial(_with_crumb, job), self._config.daemon.load_seconds)
 
-    def _answer(self) -> Outcome:
+    def _outcome(self) -> Outcome:
         while True:
             if self._stopped():
                 raise Stopped
@@ -180,9 +205,11 @@ class Warming:
             self._workers.check()  # the main loop, which does this otherwise, does not run yet
             message = self._messages.next(1.0)
             if isinstance(message, Outcome):
-                if message.report is not None and message.report.fault is not None:
-                    raise UnavailableError(message.report.fault.message)
                 return message
+
+
+def _with_crumb(job: Inspect | Choose, crumb: str) -> Inspect | Choose:
+    return replace(job, breadcrumb=crumb)
 
 
 def _loaded_by(outcome: Outcome) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from classifyd.config import DaemonConfig
-from classifyd.jobs import Inspect
+from classifyd.jobs import Choose, Inspect, Job
 from classifyd.planning import Key
+from classifyd.service.choosing import Choosing
 from classifyd.service.shifts import Shifts
 from classifyd.service.tasks import Stamp, Tasks, Versions
 from classifyd.workers import LocalWorkers, Outcome
@@ -49,7 +50,6 @@ class _Candidate:
     versions: Versions
     changed: tuple[str, ...]
     workers: LocalWorkers
-    job: Inspect
     seen: Seen
     began: float = field(default_factory=time.monotonic)
     warm: int = 0
@@ -68,6 +68,8 @@ class Succession:
         config: DaemonConfig,
         tasks: Tasks,
         shifts: Shifts,
+        choosing: Choosing,
+        *,
         pinned: Callable[[], Iterable[Key]],
         taken_over: Callable[[tuple[str, ...]], None],
     ) -> None:
@@ -75,6 +77,7 @@ class Succession:
         self._config = config
         self._tasks = tasks
         self._shifts = shifts
+        self._choosing = choosing
         self._pinned = pinned
         self._taken_over = taken_over
         self._candidate: _Candidate | None = None
@@ -163,22 +166,33 @@ class Succession:
             versions,
             changed,
             self._shifts.prepare(versions),
-            Inspect(self._tasks.specs(versions, versions), "", self._config.threads, self._config.device),
             self._see(versions.items()),
         )
         log.info("promotion_seen", versions=self.loading)
-        # One worker goes first: what is not fit costs no more than that, and files in work hardly notice.
-        self._load(self._candidate, 1)
+        self._choose(self._candidate)
 
-    def _load(self, candidate: _Candidate, workers: int) -> None:
-        for _ in range(workers):
-            candidate.workers.warm(
-                candidate.number, lambda crumb: replace(candidate.job, breadcrumb=crumb), self._config.load_seconds
-            )
+    def _choose(self, candidate: _Candidate) -> None:
+        """Have what is new choose what its options leave open; then it is loaded."""
+        job = self._choosing.job(candidate.versions.items())
+        if job is None:
+            # One worker goes first: what is not fit costs no more than that, and files in work hardly notice.
+            self._load(candidate, candidate.workers.submit)
+            return
+        candidate.workers.submit(
+            candidate.number, lambda crumb: replace(job, breadcrumb=crumb), self._config.load_seconds
+        )
+
+    def _load(self, candidate: _Candidate, give: Callable[[int, Callable[[str], Job], float], None]) -> None:
+        specs = self._tasks.specs(candidate.versions, candidate.versions)
+        threads, device = self._config.threads, self._config.device
+        give(candidate.number, lambda crumb: Inspect(specs, crumb, threads, device), self._config.load_seconds)
 
     def _receive(self, candidate: _Candidate, outcome: Outcome) -> None:
         report = outcome.report
-        if report is None:
+        if isinstance(outcome.job, Choose):
+            self._choosing.receive(outcome.job, outcome)
+            self._choose(candidate)
+        elif report is None:
             self._died(candidate, outcome)
         elif report.fault is not None:
             self._give_up(candidate, dict.fromkeys(candidate.changed, report.fault.message))
@@ -187,14 +201,15 @@ class Succession:
         else:
             candidate.warm += 1
             if candidate.warm == 1:
-                self._load(candidate, self._config.workers - 1)
+                for _ in range(self._config.workers - 1):
+                    self._load(candidate, candidate.workers.warm)
             if candidate.warm == self._config.workers:
                 self._take_over(candidate)
 
     def _died(self, candidate: _Candidate, outcome: Outcome) -> None:
         candidate.deaths += 1
         if candidate.deaths < ATTEMPTS:
-            self._load(candidate, 1)
+            self._load(candidate, candidate.workers.warm)
             return
         blamed = {outcome.crumb.task} if outcome.crumb else set()
         why = f"workers died while they loaded it: {outcome.death}"
@@ -204,6 +219,9 @@ class Succession:
         """Keep what serves. If what is at fault is a version that serves already, nothing new can come in beside it."""
         self._withdraw()
         at_fault = {task: why for task, why in reasons.items() if task in candidate.changed}
+        if self._choosing.give_up(candidate.versions, at_fault):
+            self._begin(candidate.versions)
+            return
         if not at_fault:
             told = "; ".join(reasons.values())
             at_fault = dict.fromkeys(candidate.changed, f"what serves beside it can no longer be loaded: {told}")

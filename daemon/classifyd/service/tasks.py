@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from classifyd.bundles import CURRENT, Store
-from classifyd.config import Config, InboxConfig
+from classifyd.config import Config, InboxConfig, TaskConfig
 from classifyd.errors import BundleError
 from classifyd.jobs import TaskSpec
 
@@ -18,24 +19,24 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 class Tasks:
     """The versions in service, and the specs that jobs carry.
 
-    `serving` are the versions that new inputs are pinned to. They begin as `current` has it, or as `inherited` from
-    the daemon before, whose workers had them loaded.
+    `names` are all that an inbox asks for. `serving` are the versions that new inputs are pinned to. They begin as
+    `current` has it, or as `inherited` from the daemon before, whose workers had them loaded.
     """
 
     def __init__(self, config: Config, inherited: Versions | None = None) -> None:
         self._config = config
         self._store = Store(config.models)
-        self._names = sorted({task for inbox in config.inboxes for task in inbox.tasks})
+        self.names = sorted({task for inbox in config.inboxes for task in inbox.tasks})
         self._inherited = inherited or {}
+        self._chosen: dict[tuple[str, int | None], Mapping[str, str]] = {}
         self.serving: Versions = {}
 
     def begin(self) -> tuple[TaskSpec, ...]:
         """Settle what serves at the start, and give its specs. BundleError if a `current` cannot be read."""
         self.serving = {
-            task: self._inherited[task] if task in self._inherited else self._store.current(task)
-            for task in self._names
+            task: self._inherited[task] if task in self._inherited else self._store.current(task) for task in self.names
         }
-        return self.specs(self._names, self.serving)
+        return self.specs(self.names, self.serving)
 
     def current(self, inbox: InboxConfig) -> dict[str, int | None]:
         """The versions that serve an inbox's tasks now."""
@@ -45,7 +46,7 @@ class Tasks:
         """What each task's `current` names now, and why it cannot be read where that is so."""
         versions: dict[str, int | None] = {}
         faults: dict[str, str] = {}
-        for task in self._names:
+        for task in self.names:
             try:
                 versions[task] = self._store.current(task)
             except BundleError as error:
@@ -68,12 +69,24 @@ class Tasks:
         """The specs of some tasks at the given versions."""
         return tuple(self._spec(task, versions.get(task)) for task in tasks)
 
+    def unasked(self, pins: Iterable[tuple[str, int | None]]) -> tuple[TaskSpec, ...]:
+        """The specs of those tasks at those versions that have not yet been asked what they choose."""
+        return tuple(self._spec(*pin) for pin in dict.fromkeys(pins) if pin not in self._chosen)
+
+    def choose(self, task: str, version: int | None, options: Mapping[str, str]) -> None:
+        """Have all specs of a task at a version say what it chose; nothing if it chose nothing."""
+        self._chosen[task, version] = options
+
     def _spec(self, task: str, version: int | None) -> TaskSpec:
-        settings = self._config.tasks.get(task)
-        bundle = self._store.folder(task, version).resolve() if version is not None else None
-        if settings is None:
-            return TaskSpec(task, version, bundle)
-        return TaskSpec(task, version, bundle, settings.options, settings.review_below)
+        found = spec(task, version, self._store, self._config)
+        return replace(found, options={**found.options, **self._chosen.get((task, version), {})})
+
+
+def spec(task: str, version: int | None, store: Store, config: Config) -> TaskSpec:
+    """A task at a version, as the configuration alone has it."""
+    settings = config.tasks.get(task) or TaskConfig()
+    bundle = store.folder(task, version).resolve() if version is not None else None
+    return TaskSpec(task, version, bundle, settings.options, settings.review_below)
 
 
 def _look(path: str) -> tuple[str, int, int, int]:

@@ -59,7 +59,7 @@ def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> Non
         with contextlib.suppress(OSError):  # on a full disk there is no crumb, and nobody to blame
             trail.drop(Crumb("beginning"))
         report = jobs.run(job)
-        line.sendall(framed(_packed(number, replace(report, worn=wear.found()))))
+        line.sendall(framed(_packed(number, replace(report, worn=report.worn or wear.found()))))
 
 
 def _settle(daemon: int, terms: Terms) -> None:
