@@ -31,9 +31,10 @@ SMALL_BYTES = 2**20
 class Intake:
     """Finds and claims the inputs of one inbox.
 
-    `backlog` holds what has settled and is not claimed yet; `waiting` counts all that lies in the inbox; before the
-    monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the
-    whole inbox's trouble, waits by itself: it is tried again after a pause that grows.
+    `backlog` holds what has settled and is not claimed yet; `waiting` counts all that lies in the inbox; `oldest_at` is
+    when the oldest of it was dropped, as the last scan saw it; before the monotonic time `rest_until` events ask in
+    vain for a scan. A file whose claim is refused, for whatever is not the whole inbox's trouble, waits by itself: it
+    is tried again after a pause that grows.
     """
 
     def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
@@ -41,6 +42,7 @@ class Intake:
         self.claims = ClaimFolder(inbox.name, inbox.path, folders.daemon)
         self.backlog: deque[Found] = deque()
         self.waiting = 0
+        self.oldest_at: float | None = None
         self.put_aside = 0
         self.rest_until = 0.0
         self._folders = folders
@@ -99,6 +101,7 @@ class Intake:
             self._refused.release(name)
         self.backlog = deque(item for item in settled if item.regular and not self._refused.held(item.name))
         self.waiting = len(found) - len(irregular)
+        self.oldest_at = min((item.dropped_at for item in found if item.regular), default=None)
 
     def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
         """Claim from the backlog while there is room; each claim with its identity where inputs stay in place.
