@@ -28,7 +28,8 @@ TERMS: dict[str, Any] = {
     "cleanup_interval": 10,
     "max_request_header_size": 16 * 2**10,
     "max_request_body_size": 64 * 2**10,
-    "inbuf_overflow": 64 * 2**10,
+    "inbuf_overflow": 2**20,  # nothing goes by way of a file: a full disk is no reason to say nothing
+    "outbuf_overflow": 2**26,
     "asyncore_use_poll": True,  # select(2) knows no descriptor above 1023
     "ident": None,  # nobody need know what serves this
     "log_socket_errors": False,

@@ -1,4 +1,4 @@
-"""What happened lately, kept in memory: records by the minute for an hour, labels, and the newest outputs' places."""
+"""What happened lately, kept in memory: records by the minute for an hour, labels, the newest outputs' places."""
 
 import threading
 import time
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from classifyd.jobs import FileReport, PartReport
 
-MINUTES = 60
+MINUTES = 61
+"""Sixty whole ones, and the one that runs."""
 OUTPUTS = 40
 MOST_LABELS = 200
 """So many labels are counted in a minute; a plugin may make up any number of them."""
@@ -100,7 +101,7 @@ class Recent:
             return Totals(found.done, found.records, found.errors, found.reviews)
 
     def throughput(self) -> list[dict[str, int]]:
-        """Records by inbox for each of the last sixty minutes, oldest first, the one that runs last."""
+        """Records by inbox for each of the last sixty minutes, oldest first, and for the one that runs."""
         with self._lock:
             known = {minute.number: dict(minute.records) for minute in self._minutes}
         last = int(time.time() // 60)

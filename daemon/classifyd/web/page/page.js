@@ -8,8 +8,8 @@ const KEY = "classifyd-token";
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const shortNumber = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const moment = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 let token = sessionStorage.getItem(KEY) ?? "";
 let revision = null;
@@ -44,8 +44,8 @@ function show(id, data, children) {
 
 // ------------------------------------------------------------------ asking
 
-async function ask(path, options = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+async function ask(path, options = {}, key = token) {
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const answer = await fetch(path, { ...options, headers: { ...headers, ...options.headers }, cache: "no-store" });
   if (!answer.ok) {
     const fault = new Error((await answer.text()).trim() || `the daemon answered ${answer.status}`);
@@ -73,8 +73,8 @@ async function watch() {
 
 async function lookFurther(status) {
   if (!token) {
-    show("results", "locked", () => make("li", {}, locked("The newest results, with their texts")));
-    show("quarantine", "locked", () => locked("What lies in quarantine, and why"));
+    show("results", "locked", () => make("li", {}, locked("The newest results and their texts are shown with the daemon’s token.")));
+    show("quarantine", "locked", () => locked("The quarantined files and their reasons are shown with the daemon’s token."));
     show("quarantine-count", "", () => []);
     return;
   }
@@ -87,10 +87,10 @@ async function lookFurther(status) {
   revision = status.revision;
 }
 
-function locked(what) {
+function locked(sentence) {
   const open = make("button", { type: "button", class: "quiet" }, "Unlock");
   open.addEventListener("click", unlock);
-  return make("p", { class: "empty" }, `${what}, are shown with the daemon’s token. `, open);
+  return make("p", { class: "empty" }, sentence, " ", open);
 }
 
 // ------------------------------------------------------------------ the token
@@ -119,17 +119,15 @@ function forget() {
 
 async function tryToken(event) {
   event.preventDefault();
-  const before = token;
-  token = $("token").value.trim();
+  const given = $("token").value.trim();
   try {
-    const status = await ask("/api/status");
+    const status = await ask("/api/status", {}, given);
     if (!status.entitled) throw new Error("That is not this daemon’s token.");
-    keep(token);
+    keep(given);
     $("unlock").close();
     render(status);
     await lookFurther(status);
   } catch (fault) {
-    token = before;
     $("unlock-fault").textContent = fault.message;
   }
 }
@@ -157,7 +155,8 @@ function state(kind, sentence) {
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const score = (value) => (typeof value === "number" ? value.toFixed(2) : "");
-const count = (value, kind = "") => make("td", { class: `number ${value ? kind : "zero"}` }, number.format(value));
+const cell = (head, value, zero) => make("td", { class: zero ? "number zero" : "number", "data-head": head }, value);
+const files = (many) => `${number.format(many)} ${many === 1 ? "file" : "files"}`;
 
 // ------------------------------------------------------------------ the parts of the page
 
@@ -168,6 +167,7 @@ function render(status) {
   renderTroubles(status);
   renderThroughput(status);
   renderInboxes(status);
+  $("labels-since").textContent = status.now - status.started_at < 3600 ? "since the start" : "last hour";
   learnKinds(status.models);
   show("labels", status.labels, () => mixes(status.labels));
   show("models", status.models, () => status.models.map(model));
@@ -183,12 +183,13 @@ function renderTroubles(status) {
 
 function renderThroughput(status) {
   const minutes = status.throughput.map((byInbox) => Object.values(byInbox).reduce((sum, one) => sum + one, 0));
+  const running = minutes.pop();
   const total = minutes.reduce((sum, one) => sum + one, 0);
   const waiting = status.inboxes.reduce((sum, inbox) => sum + inbox.waiting + inbox.claimed, 0);
-  show("figures", [total, minutes[59], waiting], () => [
-    figure("records in the last hour", total), figure("this minute", minutes[59]), figure("files in the queue", waiting),
+  show("figures", [total, running, waiting], () => [
+    figure("records in the last hour", total), figure("this minute", running), figure("files in the queue", waiting),
   ]);
-  graph.draw(minutes, Math.floor(status.now / 60));
+  graph.draw(minutes, Math.floor(status.now / 60) - 1);
 }
 
 function figure(what, value) {
@@ -202,8 +203,8 @@ function renderInboxes(status) {
     make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place ? "number" : null }, head)))),
     make("tbody", {}, status.inboxes.map((inbox) => make("tr", {},
       make("th", { scope: "row" }, inbox.name, " ", make("span", { class: "dim" }, inbox.tasks.join(", "))),
-      count(inbox.waiting), count(inbox.claimed), make("td", { class: "number" }, oldest(inbox)),
-      count(inbox.done), count(inbox.records), count(inbox.errors, "bad"), count(inbox.reviews, "warn")))),
+      ["waiting", "claimed", "oldest_at", "done", "records", "errors", "reviews"].map((key, place) =>
+        cell(heads[place + 1], key === "oldest_at" ? oldest(inbox) : number.format(inbox[key]), !inbox[key]))))),
   ]);
 }
 
@@ -226,7 +227,7 @@ function learnKinds(models) {
 
 function mixes(labels) {
   const tasks = Object.entries(labels);
-  return tasks.length ? tasks.map(mix) : make("p", { class: "empty" }, "Nothing was labelled in the last hour.");
+  return tasks.length ? tasks.map(mix) : make("p", { class: "empty" }, "Nothing was labelled yet.");
 }
 
 function mix([task, counts]) {
@@ -251,8 +252,10 @@ function mix([task, counts]) {
 
 function model(one) {
   const called = one.version === null ? one.task : `${one.task}@${one.version}`;
-  const names = { f1: "F1", macro_f1: "macro F1", accuracy: "accuracy", calibration_error: "calibration error", examples: "test texts" };
-  const figures = Object.entries(one.figures ?? {}).map(([key, value]) =>
+  const names = { f1: "F1", macro_f1: "macro F1", accuracy: "accuracy", calibration_error: "calibration err.", examples: "test texts" };
+  const told = { ...one.figures };
+  if (told.macro_f1?.toFixed(3) === told.f1?.toFixed(3)) delete told.macro_f1;
+  const figures = Object.entries(told).map(([key, value]) =>
     make("div", {}, make("dt", {}, names[key]), make("dd", {}, key === "examples" ? number.format(value) : value.toFixed(3))));
   const report = one.report && make("a", { href: one.report, target: "_blank", rel: "noopener", class: "dim" }, `Report of ${called}`);
   return make("article", { class: "model" },
@@ -282,16 +285,16 @@ function result(one) {
 }
 
 function outcome(one) {
-  const sentence = one.state === "published"
-    ? `${number.format(one.records)} records, ${number.format(one.errors)} with errors, ${number.format(one.reviews)} for review`
-    : `${one.state}: ${one.reason}`;
-  return make("p", { class: one.state === "published" ? "text dim" : "text bad" }, sentence);
+  if (one.state !== "published") return make("p", { class: "text" }, make("b", { class: "bad" }, one.state), ` ${one.reason}`);
+  const told = `${number.format(one.records)} records, ${number.format(one.errors)} with errors, ${number.format(one.reviews)} for review`;
+  return make("p", { class: "text dim" }, told);
 }
 
 function chip([task, answer]) {
-  if (answer.spans) return answer.review ? make("li", { class: "review" }, make("span", { class: "task" }, task), "for review") : null;
+  const doubt = answer.review ? make("em", {}, "for review") : null;
+  if (answer.spans) return doubt && make("li", { class: "review" }, make("span", { class: "task" }, task), doubt);
   return make("li", { class: answer.review ? "review" : null },
-    make("span", { class: "task" }, task), make("b", {}, answer.label ?? "–"), score(answer.score), answer.review ? "for review" : null);
+    make("span", { class: "task" }, task), make("b", {}, answer.label ?? "–"), make("span", {}, score(answer.score)), doubt);
 }
 
 function faultChip([task, fault]) {
@@ -301,22 +304,23 @@ function faultChip([task, fault]) {
 // Offsets are in code points; a span that overlaps an earlier one is left out.
 function marked(text, spans) {
   const points = Array.from(text);
+  const words = (from, to) => points.slice(from, to).join("").replace(/\n\s*\n/g, "\n"); // blank lines say nothing here
   const parts = [];
   let place = 0;
   for (const span of spans.sort((one, other) => one.start - other.start)) {
     if (span.start < place || span.end > points.length) continue;
-    parts.push(points.slice(place, span.start).join(""));
+    parts.push(words(place, span.start));
     parts.push(make("mark", { class: kind(span.task, span.label), title: `${span.task}: ${span.label} ${score(span.score)}` },
       points.slice(span.start, span.end).join(""), make("small", {}, span.label)));
     place = span.end;
   }
-  return [...parts, points.slice(place).join("")];
+  return [...parts, words(place)];
 }
 
 // ------------------------------------------------------------------ quarantine
 
 function renderQuarantine({ items, total }) {
-  show("quarantine-count", total, () => (total ? `${number.format(total)} files` : ""));
+  show("quarantine-count", total, () => (total ? files(total) : ""));
   show("quarantine", items, () => {
     if (!items.length) return make("p", { class: "empty" }, "Nothing lies in quarantine.");
     const heads = ["File", "Reason", "When", ""];
@@ -402,7 +406,7 @@ const graph = {
   words(place) { return `${this.time(place)} · ${number.format(this.minutes[place])} records`; },
 
   grid() {
-    return (this.top > 1 ? [0, this.top / 2, this.top] : [0, this.top]).flatMap((value) => [
+    return (this.top >= 10 ? [0, this.top / 2, this.top] : [0, this.top]).flatMap((value) => [
       draw("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: this.y(value), y2: this.y(value) }),
       draw("text", { x: LEFT - 10, y: this.y(value) + 4, "text-anchor": "end" }, shortNumber.format(value)),
     ]);
@@ -435,7 +439,7 @@ const graph = {
 
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value);
+  return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value);
 }
 
 // ------------------------------------------------------------------ beginning
