@@ -75,24 +75,30 @@ def remember(path: Path) -> None:
 
 def label_some(office: Path) -> str:
     """Have some messages labelled; the link to the page, unlocked."""
+    (office / "inbox" / "tables" / "orders.parquet").write_bytes(b"PAR1 but nothing of a table")
+    wait_for(office, "quarantine/**/*.parquet", 1)
+    (office / "inbox" / "mail" / "invoice.eml").write_bytes((ROOT / "examples/messages/invoice.eml").read_bytes())
     for name, text in MAILS.items():
         (office / "inbox" / "messages" / name).write_text(text)
-    (office / "inbox" / "tables" / "orders.parquet").write_bytes(b"PAR1 but nothing of a table")
-    (office / "inbox" / "mail" / "invoice.eml").write_bytes((ROOT / "examples/messages/invoice.eml").read_bytes())
-    deadline = time.monotonic() + 120
-    while len(list((office / "labelled").rglob("*.jsonl"))) < len(MAILS) + 1:
-        if time.monotonic() > deadline:
-            raise SystemExit((office / "log").read_text())
-        time.sleep(0.2)
+    wait_for(office, "labelled/**/*.jsonl", len(MAILS) + 1)
     time.sleep(2.0)
     command = [CLASSIFYD, "status", "--page", "--config", office / "config.toml"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
 
 
+def wait_for(office: Path, pattern: str, count: int) -> None:
+    """Until so many files are there."""
+    deadline = time.monotonic() + 120
+    while len(list(office.glob(pattern))) < count:
+        if time.monotonic() > deadline:
+            raise SystemExit((office / "log").read_text())
+        time.sleep(0.2)
+
+
 def take(driver: object, link: str, shots: Path | None) -> None:
     """The pictures."""
     browser.look_like(driver, "light")
-    browser.resize(driver, 1180, 1240)
+    browser.resize(driver, 1180, 1400)
     driver.get(link)
     time.sleep(3.0)
     IMAGE.parent.mkdir(exist_ok=True)

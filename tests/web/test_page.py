@@ -116,7 +116,7 @@ def test_without_the_token_it_shows_counts_and_asks_for_it(page: Chrome, link: s
     page.find_element(By.ID, "lock").click()
     assert focused(page) == "token"
     press(page, "wrong-token-entirely", Keys.ENTER)
-    wait_until(lambda: text(page, "unlock-fault") == "That is not this daemon’s token.")
+    wait_until(lambda: text(page, "unlock-fault") == "That is not this daemon\N{RIGHT SINGLE QUOTATION MARK}s token.")
     press(page, Keys.CONTROL + "a", link.partition("token=")[2], Keys.ENTER)
     wait_until(lambda: "loud.txt" in text(page, "results"))
 
@@ -184,8 +184,9 @@ return [...document.querySelectorAll('body *')].filter((element) =>
 ).map((element) => {
   const under = ground(element);
   const style = getComputedStyle(element);
-  const [one, other] = [light(parse(element instanceof SVGElement ? style.fill : style.color, under)), light(parse(under, '#fff'))];
-  return { text: element.textContent.slice(0, 30), contrast: (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) };
+  const ink = element instanceof SVGElement ? style.fill : style.color;
+  const [dark, bright] = [light(parse(ink, under)), light(parse(under, '#fff'))].sort((one, other) => one - other);
+  return { text: element.textContent.slice(0, 30), contrast: (bright + 0.05) / (dark + 0.05) };
 });
 """
 
