@@ -74,7 +74,7 @@ class HttpConfig:
 
     token_file: Path
     listen: tuple[str, int] | None = None
-    asked: bool = False
+    asked: bool = field(default=False, compare=False)
     hosts: tuple[str, ...] = ()
 
     @property
