@@ -9,7 +9,15 @@ import pytest
 
 from classifyd import config
 from classifyd.config.memory import memory_share
-from classifyd.config.schema import DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection
+from classifyd.config.schema import (
+    DaemonSection,
+    HttpSection,
+    InboxSection,
+    LimitsSection,
+    ModelsSection,
+    TaskSection,
+    TrainSection,
+)
 from classifyd.errors import ConfigError
 from classifyd.jobs import Offer, Offers
 from classifyd.values import Limits
@@ -54,6 +62,25 @@ def test_three_settings_make_an_inbox_and_the_rest_is_filled_in(file: Path) -> N
     assert found.daemon == config.DaemonConfig(base / "state", workers=cores, worker_memory_bytes=memory)
     assert found.models == base / "models"
     assert found.task("spam") == config.TaskConfig()
+
+
+def test_the_page_is_on_the_loopback_unless_the_file_says_where_else_or_nowhere(file: Path) -> None:
+    token = file.parent / "state" / "http-token"
+    found = load(file, INBOX).http
+    assert (found, found and found.asked) == (config.HttpConfig(token, ("127.0.0.1", 9464)), False)
+    text = INBOX + '[http]\nlisten = "[::1]:0"\ntoken_file = "token"\nhosts = ["Mail.Example"]\n'
+    found = load(file, text).http
+    wanted = config.HttpConfig(file.parent / "token", ("::1", 0), hosts=("mail.example",))
+    assert (found, found and found.asked) == (wanted, True)
+    assert load(file, INBOX + '[http]\nlisten = ""\n').http == config.HttpConfig(token)
+    assert load(file, INBOX, CLASSIFYD_HTTP__LISTEN="").http == config.HttpConfig(token)
+
+
+@pytest.mark.parametrize("listen", ["9464", "localhost:9464", ":9464", "127.0.0.1", "::1:9464:", "127.0.0.1:70000"])
+def test_an_address_that_cannot_be_listened_to_is_told_with_one_that_can(file: Path, listen: str) -> None:
+    [fault] = faults(file, INBOX + f'[http]\nlisten = "{listen}"\n')
+    assert fault.startswith('[http] listen must be an address and a port, such as "127.0.0.1:9464" or "[::1]:9464"')
+    assert fault.endswith(f'not "{listen}"')
 
 
 def test_paths_are_relative_to_the_file_wherever_the_process_is(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +306,7 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "section", [DaemonSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection]
+    "section", [DaemonSection, HttpSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection]
 )
 def test_every_setting_is_in_the_shipped_file(section: type) -> None:
     text = (ROOT / "config.toml").read_text()

@@ -15,7 +15,7 @@ from classifyd.errors import (
     TrainingError,
     UnreadableFile,
 )
-from classifyd.jobs import FileReport, JobReport
+from classifyd.jobs import Effort, FileReport, JobReport
 from classifyd.processor import exact_int8
 from classifyd.processor import features as cpu_features
 from classifyd.processor import model as cpu_model
@@ -55,6 +55,7 @@ __all__ = [
     "ConfigError",
     "Cut",
     "CuttingReader",
+    "Effort",
     "Example",
     "Fault",
     "FileReport",
@@ -100,7 +101,12 @@ Answer = Annotation | Sequence[Label] | Sequence[Span]
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A loaded task. It may also have `version: str` (shown as the model), `runtime: str` (what runs it), `close()`."""
+    """A loaded task.
+
+    It may also have `version: str` (shown as the model), `runtime: str` (what runs it) and `close() -> None`. And
+    `effort() -> Effort`: what its model was run on since the last call (the sizes of its micro-batches, tokens,
+    padding), for the metrics.
+    """
 
     def predict(self, records: Sequence[Record]) -> Sequence[Answer]:
         """One answer per record, in the same order. An exception is laid at the door of the records given."""

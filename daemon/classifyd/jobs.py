@@ -1,7 +1,7 @@
 """What the daemon hands a worker and what it gets back: jobs, their splits, and reports."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ class Claim:
     """An exclusive hold on an input. `name` is its path below the inbox, `path` where it lies now.
 
     Paths are strings as os.fsdecode gives them, so that names which are not UTF-8 survive. `size` and `mtime_ns` are
-    those at the claim; `claimed_at` is in seconds since the epoch.
+    those at the claim; `claimed_at` is in seconds since the epoch, and so is `dropped_at`, None if nobody saw that.
     """
 
     id: str
@@ -23,6 +23,7 @@ class Claim:
     size: int
     mtime_ns: int
     claimed_at: float
+    dropped_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,8 @@ class PartReport:
     """What became of one split: counts, or the fault that makes its input unreadable.
 
     `labels` maps a task to its top label, for inputs of one record (`done = "…/{spam}"`). `counts` maps a task to how
-    often each label came out. `size` and `digest` (sha256) are the part's.
+    often each label came out, `doubts` to how many records are for review for the sake of each. `size` and `digest`
+    (sha256) are the part's.
     """
 
     claim: str
@@ -172,9 +174,25 @@ class PartReport:
     reviews: int = 0
     labels: Mapping[str, str] = EMPTY
     counts: Mapping[str, Mapping[str, int]] = EMPTY
+    doubts: Mapping[str, Mapping[str, int]] = EMPTY
     size: int = 0
     digest: str = ""
     fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a task's answers to some records took, the time in seconds.
+
+    The rest is what the predictor says of its model, if it says anything: `batches` maps a size to how many
+    micro-batches had it; of all the `tokens` that the model was run on, `padding` were there to fill up.
+    """
+
+    records: int = 0
+    seconds: float = 0.0
+    batches: Mapping[int, int] = field(default_factory=dict)
+    tokens: int = 0
+    padding: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +202,8 @@ class JobReport:
     `unloadable` names tasks that could not be loaded: no part was then written. `sick` names tasks that failed on
     every record they were given: the parts say so record by record; `answered` those that did answer some. `fault` is
     one of the disk or the worker itself. `worn` is why the worker should be replaced after this job, empty if it may
-    go on. `chosen` is what a task chose, with the name of what it chose by; None if it leaves nothing open.
+    go on. `chosen` is what a task chose, with the name of what it chose by; None if it leaves nothing open. `efforts`
+    has what each task took.
     """
 
     parts: tuple[PartReport, ...] = ()
@@ -202,11 +221,16 @@ class JobReport:
     fault: Fault | None = None
     worn: str = ""
     chosen: tuple[str, Choice] | None = None
+    efforts: Mapping[str, Effort] = EMPTY
 
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of one input, for observers: never its text."""
+    """What became of one input, for observers: never its text.
+
+    `seconds` went by since its claim, `waited` between its drop and its claim (None if nobody saw it dropped).
+    `counts` and `doubts` are as in PartReport; empty where a restart finished what had begun to be published.
+    """
 
     inbox: str
     source: str
@@ -217,6 +241,9 @@ class FileReport:
     output: str | None
     seconds: float
     reason: str = ""
+    waited: float | None = None
+    counts: Mapping[str, Mapping[str, int]] = EMPTY
+    doubts: Mapping[str, Mapping[str, int]] = EMPTY
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class DaemonStatus:
     """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
 
     `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
-    new inputs get, `loading` those that are about to take over, `refused` those that could not, by task.
+    new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
+    address of the status page, empty if there is none.
     """
 
     state: str
@@ -48,6 +49,7 @@ class DaemonStatus:
     serving: Mapping[str, int | None] = field(default_factory=dict)
     loading: Mapping[str, int | None] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ def _daemon(path: Path, now: float) -> DaemonStatus:
         beat.get("serving", {}),
         beat.get("loading", {}),
         {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
+        beat.get("page", ""),
     )
 
 

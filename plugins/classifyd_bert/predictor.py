@@ -1,5 +1,6 @@
 """Predictors: a bundle's tokenizer, session and head put together, tried on the bundle's known answers at load."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifyd.api import Annotation, Bundle, BundleError, Record, Setup
+from classifyd.api import Annotation, Bundle, BundleError, Effort, Record, Setup
 from classifyd_bert import answers, options
 from classifyd_bert.allocation import SERVING_BYTES, keep_freed_memory
 from classifyd_bert.cache import Cache
@@ -41,6 +42,8 @@ class Network:
         self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride, capitals=_flag(manifest, "capitals"))
         self._token_budget = options.token_budget(setup)
         self._session = Session(bundle.read(MODEL), setup.threads, setup.device, options.runtime(setup))
+        self._batches: Counter[int] = Counter()
+        self._tokens = self._padding = 0
 
     @property
     def runtime(self) -> str:
@@ -54,11 +57,21 @@ class Network:
         pairs = groupby(zip(windows, logits, strict=True), key=lambda pair: pair[0].text)
         return [Reading(texts[place], *map(list, zip(*group, strict=True))) for place, group in pairs]
 
+    def effort(self) -> Effort:
+        """What the model was run on since the last call; sizes of batches rounded up to powers of two."""
+        told = Effort(batches=dict(self._batches), tokens=self._tokens, padding=self._padding)
+        self._batches.clear()
+        self._tokens = self._padding = 0
+        return told
+
     def _run(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
         logits: dict[int, NDArray[np.float32]] = {}
         for batch in plan([window.padded for window in windows], self._token_budget):
             inputs = pad([windows[place] for place in batch], self._tokenizer.pad_id)
             logits.update(zip(batch, self._session.run(inputs), strict=True))
+            self._batches[_rounded(len(batch))] += 1
+            self._tokens += inputs["input_ids"].size
+            self._padding += inputs["input_ids"].size - sum(len(windows[place].ids) for place in batch)
         return [logits[place] for place in range(len(windows))]
 
 
@@ -79,6 +92,7 @@ class _Predictor:
             self._cache = Cache(options.cache_bytes(setup))
             self._check_shape()
             answers.check(self.predict, bundle.manifest.get("examples", ()))
+            self.effort()  # what was tried here was nobody's message
         except BundleError as error:
             raise BundleError(f"{self.version}: {error}") from error
 
@@ -97,6 +111,10 @@ class _Predictor:
             self._cache.keep(found)
             said |= found
         return [said[record.text] for record in records]
+
+    def effort(self) -> Effort:
+        """What the model was run on since the last call."""
+        return self._network.effort()
 
     def _prepare(self) -> None:
         """Check what the head needs of the manifest."""
@@ -140,6 +158,11 @@ class TokenPredictor(_Predictor):
 
 
 # ---------------------------------------------------------------------- what the setup and the manifest say
+
+
+def _rounded(size: int) -> int:
+    """The next power of two: few sizes are told."""
+    return 1 << (size - 1).bit_length()
 
 
 def _bundle(setup: Setup, kind: str) -> Bundle:

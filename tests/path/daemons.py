@@ -23,6 +23,9 @@ split_seconds = {split_seconds}
 log_format = "json"
 {daemon}
 
+[http]
+listen = {listen}
+
 [models]
 path = "models"
 
@@ -66,12 +69,18 @@ class Place:
         daemon: str = "",
         more: str = "",
         inboxes: str | None = None,
+        listen: str = "",
     ) -> "Place":
         place = cls(root)
         if inboxes is None:
             inboxes = inbox(tasks=json.dumps(list(tasks)), done=done, more=more)
         text = CONFIG.format(
-            workers=workers, load_seconds=load_seconds, split_seconds=split_seconds, daemon=daemon, inboxes=inboxes
+            workers=workers,
+            load_seconds=load_seconds,
+            split_seconds=split_seconds,
+            daemon=daemon,
+            inboxes=inboxes,
+            listen=json.dumps(listen),
         )
         (root / "in").mkdir(exist_ok=True)
         (root / "models").mkdir(exist_ok=True)

@@ -4,9 +4,12 @@ import ctypes
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -75,6 +78,38 @@ def test_the_shipped_models_label_files_in_the_sandbox_of_the_unit(folder: Path)
     assert answer["annotations"]["spam"]["label"] == "spam"
     assert set(answer["annotations"]) == {"spam", "topic", "ner"}
     assert {"prize.txt", "invoice.eml"} == {path.name for path in (folder / "done").iterdir()}
+
+
+def test_the_page_is_served_over_a_socket_of_systemd_where_there_is_no_network(folder: Path) -> None:
+    office = folder / "office"
+    (office / "in").mkdir(parents=True)
+    (office / "config.toml").write_text(CONFIG.replace('["spam", "topic", "ner"]', '["spam"]'))
+    with socket.create_server(("127.0.0.1", 0)) as listening, (folder / "log").open("w") as log:
+        # What systemd does: the socket is descriptor 3, and meant for the process that becomes the daemon.
+        hand_over = f'exec 3<&{listening.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
+        line = [sys.executable, SANDBOX, UNIT, folder, CLASSIFYD, "run", "--config", office / "config.toml"]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        command = ["/bin/bash", "-c", hand_over, "bash", *line]
+        daemon = subprocess.Popen(command, pass_fds=[listening.fileno()], stderr=log, env=environ)
+        try:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            deadline = time.monotonic() + 120
+            while answered(f"{url}/ready") != "ready\n":
+                assert daemon.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline, (folder / "log").read_text()
+                time.sleep(0.2)
+            assert "classifyd_ready 1.0" in answered(f"{url}/metrics")
+        finally:
+            daemon.terminate()
+            assert daemon.wait(60) == 0
+
+
+def answered(url: str) -> str:
+    try:
+        with urlopen(url, timeout=20) as answer:
+            return answer.read().decode()
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from sandbox import directives
 
+from classifyd.config.schema import LISTEN
+
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICE, TEMPLATE = UNITS / "classifyd.service", UNITS / "classifyd@.service"
+SOCKET = UNITS / "classifyd.socket"
 DROP_INS = sorted((UNITS / "drop-ins").glob("*.conf"))
 EXPOSURE = {None: 0.5, "inbox.conf": 0.5, "openvino.conf": 0.6, "gpu.conf": 1.0}
 """At most so exposed is the service, by drop-in; the promise is 1.0."""
@@ -29,7 +32,7 @@ def systemd(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", "--no-pager", *command], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("unit", [SERVICE, TEMPLATE], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [SERVICE, TEMPLATE, SOCKET], ids=lambda unit: unit.name)
 def test_systemd_has_nothing_to_say_of_a_unit(unit: Path) -> None:
     outcome = systemd("verify", "--man=no", unit)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
@@ -74,8 +77,23 @@ def test_the_template_is_the_service_but_for_the_instance() -> None:
     one, several = directives(SERVICE), directives(TEMPLATE)
     assert one.pop("Description") != several.pop("Description")
     assert {
-        name: [value.replace("classifyd/%i", "classifyd") for value in values] for name, values in several.items()
+        name: [value.replace("classifyd/%i", "classifyd").replace("classifyd@%i", "classifyd") for value in values]
+        for name, values in several.items()
     } == one
+
+
+def test_the_page_is_on_the_loopback_alone_and_where_the_configuration_says_it_is() -> None:
+    socket = directives(SOCKET)
+    assert socket["ListenStream"] == [LISTEN]
+    assert (socket["IPAddressDeny"], socket["IPAddressAllow"]) == (["any"], ["localhost"])
+    assert socket["PartOf"] == [SERVICE.name]
+    assert (directives(SERVICE)["Wants"], directives(SERVICE)["After"][-1]) == ([SOCKET.name], SOCKET.name)
+
+
+def test_the_service_itself_has_no_network() -> None:
+    service = directives(SERVICE)
+    assert (service["PrivateNetwork"], service["RestrictAddressFamilies"]) == (["yes"], ["AF_UNIX"])
+    assert "IPAddressAllow" not in service
 
 
 def test_a_copy_of_the_folder_applies_no_drop_in_by_accident() -> None:

@@ -13,7 +13,7 @@ import typer
 from classifyd.cli.options import ConfigOption, load_settings
 
 if TYPE_CHECKING:
-    from classifyd.config import Config
+    from classifyd.config import Config, HttpConfig
 
 app = typer.Typer(no_args_is_help=True, help="Check the configuration, show what is in force.")
 
@@ -53,6 +53,9 @@ def _document(config: "Config") -> Iterator[str]:
         yield from _settings(_fields(inbox, config))
     yield "\n[daemon]"
     yield from _settings(_fields(config.daemon, config))
+    if config.http is not None:
+        yield "\n[http]"
+        yield from _settings(_http(config.http))
     yield f"\n[models]\npath = {_value(config.models)}"
     for name, task in config.tasks.items():
         yield f"\n[tasks.{name}]"
@@ -63,6 +66,10 @@ def _document(config: "Config") -> Iterator[str]:
             yield from _settings(train)
     yield "\n[limits]"
     yield from _settings(dataclasses.asdict(config.limits))
+
+
+def _http(http: "HttpConfig") -> dict[str, Any]:
+    return {"listen": http.address, "token_file": http.token_file, "hosts": http.hosts}
 
 
 def _fields(part: Any, config: "Config") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from classifyd.cli.options import ConfigOption, JsonOption, load_settings
-from classifyd.errors import UsageError
+from classifyd.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from classifyd.config import Config
@@ -23,6 +23,7 @@ def status(
     config: ConfigOption = None,
     json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until interrupted.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Print the link that opens the status page, unlocked.")] = False,
 ) -> None:
     """Show what waits, is claimed, done and quarantined, inbox by inbox, and how fast it goes.
 
@@ -31,7 +32,7 @@ def status(
     import time
 
     from classifyd import status as statuses
-    from classifyd.cli.screen import say_json, show
+    from classifyd.cli.screen import say, say_json, show
 
     settings = load_settings(config)
     if watch and json:
@@ -41,10 +42,25 @@ def status(
         return
     now = time.time()
     found = statuses.look(settings, now)
+    if page:
+        say(_link(settings, found))
+        return
     if json:
         say_json(_document(found))
         return
     show(*_page(found, now))
+
+
+def _link(settings: "Config", found: "Status") -> str:
+    """The page's address with the token behind the #, which no browser sends to anybody."""
+    if not found.daemon.page or settings.http is None:
+        raise UnavailableError("there is no status page: the daemon does not run, or its log says why it has none")
+    file = settings.http.token_file
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise UnavailableError(f"{file}: {error.strerror}; run this as the daemon's user") from error
+    return f"{found.daemon.page}#token={token}"
 
 
 def _watch(settings: "Config") -> None:
@@ -116,6 +132,8 @@ def _troubles(found: "Status") -> Iterator[str]:
     for inbox in found.inboxes:
         if inbox.fault:
             yield f"inbox {inbox.name} cannot be counted: {line(inbox.fault)}"
+    if found.daemon.page:
+        yield f"The status page is at {found.daemon.page}, unlocked by the link of: classifyd status --page"
     if any(inbox.quarantined for inbox in found.inboxes):
         yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
 

@@ -2,7 +2,16 @@
 
 from classifyd.config.loading import PLACES, cores, find, load
 from classifyd.config.offers import check_formats, check_tasks
-from classifyd.config.settings import DELETE, SAME, Config, DaemonConfig, InboxConfig, TaskConfig, TrainConfig
+from classifyd.config.settings import (
+    DELETE,
+    SAME,
+    Config,
+    DaemonConfig,
+    HttpConfig,
+    InboxConfig,
+    TaskConfig,
+    TrainConfig,
+)
 
 __all__ = [
     "DELETE",
@@ -10,6 +19,7 @@ __all__ = [
     "SAME",
     "Config",
     "DaemonConfig",
+    "HttpConfig",
     "InboxConfig",
     "TaskConfig",
     "TrainConfig",

@@ -18,14 +18,16 @@ from classifyd.config.schema import (
     SECTIONS,
     TABLES,
     DaemonSection,
+    HttpSection,
     InboxSection,
     LimitsSection,
     ModelsSection,
     TaskSection,
     TrainSection,
+    split_address,
 )
 from classifyd.config.sentences import nearest, quoted, sentences
-from classifyd.config.settings import DELETE, Config, DaemonConfig, InboxConfig, TaskConfig, TrainConfig
+from classifyd.config.settings import DELETE, Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, TrainConfig
 from classifyd.errors import ConfigError
 from classifyd.jobs import Offers
 from classifyd.values import Limits
@@ -100,15 +102,17 @@ class _Reading:
             self.faults.append(f"there is no table or setting {shown}.{nearest(unknown, TABLES)}")
         self.outside = override(tables, environ)
         found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
-        daemon, models, limits = found["daemon"], found["models"], found["limits"]
+        daemon, http, models, limits = found["daemon"], found["http"], found["models"], found["limits"]
         assert isinstance(daemon, DaemonSection)
+        assert isinstance(http, HttpSection)
         assert isinstance(models, ModelsSection)
         assert isinstance(limits, LimitsSection)
         limited = limits.over(Limits())
         inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
         state = self._absolute(daemon.state)
         tasks = dict(self._tasks(tables.get("tasks", {})))
-        return Config(self.path, self._absolute(models.path), _daemon(daemon, state), inboxes, tasks, limited)
+        served = self._http(http, state)
+        return Config(self.path, self._absolute(models.path), _daemon(daemon, state), inboxes, tasks, limited, served)
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
         """The table, without the settings that are at fault; None if what is needed is among them."""
@@ -122,6 +126,12 @@ class _Reading:
             self.faults += sentences(error, f"{where} " if where.startswith("[") else f"{where}: ", model)
             wrong = {detail["loc"][0] for detail in error.errors()}
         return _validated(model, {key: value for key, value in raw.items() if key not in wrong})
+
+    def _http(self, section: HttpSection, state: Path) -> HttpConfig:
+        token_file = self._absolute(section.token_file) if section.token_file else state / "http-token"
+        listen = split_address(section.listen) if section.listen else None
+        asked = "listen" in section.model_fields_set
+        return HttpConfig(token_file, listen, asked, tuple(host.lower() for host in section.hosts))
 
     # ------------------------------------------------------------------ inboxes
 

@@ -1,9 +1,10 @@
 """What may stand in config.toml: names, types and ranges. What the settings mean is said in config.toml itself."""
 
 import dataclasses
+import ipaddress
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
 from classifyd.config.settings import DaemonConfig, InboxConfig
 from classifyd.values import Limits
@@ -58,6 +59,34 @@ class DaemonSection(Section):
     events: bool = _default(DaemonConfig, "events")
     log_level: Literal["debug", "info", "warning", "error"] = _default(DaemonConfig, "log_level")
     log_format: Literal["auto", "console", "json"] = _default(DaemonConfig, "log_format")
+
+
+LISTEN = "127.0.0.1:9464"
+"""Loopback alone; the port is the one of OpenTelemetry's Prometheus exporters."""
+
+
+def _address(text: str) -> str:
+    """The text, if it can be listened to."""
+    if text:
+        split_address(text)
+    return text
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """`127.0.0.1:9464` or `[::1]:9464` as an address and a port. ValueError for anything else."""
+    host, colon, port = text.rpartition(":")
+    number = ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    if not (colon and port.isascii() and port.isdigit() and int(port) < 2**16):
+        raise ValueError(text)
+    return str(number), int(port)
+
+
+class HttpSection(Section):
+    """The table [http]; an empty `listen` serves nothing."""
+
+    listen: Annotated[str, AfterValidator(_address)] = LISTEN
+    token_file: PathText | None = None
+    hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$")]] = []
 
 
 class ModelsSection(Section):
@@ -121,7 +150,12 @@ class TaskSection(BaseModel):
     train: TrainSection = TrainSection()
 
 
-SECTIONS: dict[str, type[BaseModel]] = {"daemon": DaemonSection, "models": ModelsSection, "limits": LimitsSection}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "daemon": DaemonSection,
+    "http": HttpSection,
+    "models": ModelsSection,
+    "limits": LimitsSection,
+}
 """The tables that stand in the file at most once and have settings of their own."""
 
 TABLES = (*SECTIONS, "tasks", "inbox")

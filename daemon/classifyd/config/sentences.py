@@ -28,6 +28,7 @@ KINDS = {
 PATTERNS = {
     "name": "must begin with a letter or digit and hold only those and . _ -, 64 at most",
     "tasks": "must hold names of tasks, written in small letters, digits and _",
+    "hosts": "must hold names of hosts, without a port",
     "format": "must be the name of a format, written in small letters, digits and _",
 }
 
@@ -90,6 +91,12 @@ def _pattern(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
     return f"{place} {rule}, not {quoted(detail['input'])}"
 
 
+def _refused(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
+    # The one setting with a check of its own.
+    example = 'an address and a port, such as "127.0.0.1:9464" or "[::1]:9464", or "" for none'
+    return f"{place} must be {example}, not {quoted(detail['input'])}"
+
+
 def _short(place: str, _: ErrorDetails, __: type[BaseModel]) -> str:
     return f"{place} is empty; fill it in" if place != "tasks" else "tasks is empty; name at least one task"
 
@@ -109,6 +116,7 @@ _SENTENCES: Mapping[str, Callable[[str, ErrorDetails, type[BaseModel]], str]] = 
         "string_pattern_mismatch": _pattern,
         "string_too_short": _short,
         "too_short": _short,
+        "value_error": _refused,
         "greater_than": _bound("more than", "gt"),
         "greater_than_equal": _bound("at least", "ge"),
         "less_than_equal": _bound("at most", "le"),

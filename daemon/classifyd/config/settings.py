@@ -64,6 +64,29 @@ class DaemonConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """Where the status page and the metrics are served.
+
+    `listen` is an address and a port (0 for any free one), None for nowhere. `asked` says that the configuration names
+    it: a port that cannot be had is then a fault, where the default is merely gone without. `hosts` are further names
+    by which browsers may call. `token_file` holds the token that opens what names messages or changes something.
+    """
+
+    token_file: Path
+    listen: tuple[str, int] | None = None
+    asked: bool = field(default=False, compare=False)
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """`listen` as the file has it."""
+        if self.listen is None:
+            return ""
+        host, port = self.listen
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """How a task is trained where the command line does not say: the encoder to start from, the seed, the recipe.
 
@@ -86,7 +109,7 @@ class TaskConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that config.toml says. `file` is None for a configuration that was made without one."""
+    """Everything that config.toml says; `file` and `http` are None for a configuration that was made without a file."""
 
     file: Path | None
     models: Path
@@ -94,6 +117,7 @@ class Config:
     inboxes: tuple[InboxConfig, ...]
     tasks: Mapping[str, TaskConfig] = EMPTY
     limits: Limits = field(default_factory=Limits)
+    http: HttpConfig | None = None
 
     def task(self, name: str) -> TaskConfig:
         """The task's section, or an empty one."""

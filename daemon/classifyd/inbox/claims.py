@@ -11,6 +11,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -72,7 +73,8 @@ class ClaimFolder:
             if not _take(os.path.basename(found.name), source, target):  # noqa: PTH119  # likewise
                 return None
             leftover.pop_all()
-        return self._claim(identity, found.name)
+        claim = self._claim(identity, found.name)
+        return replace(claim, dropped_at=found.dropped_at) if claim else None
 
     def found(self) -> Iterator[Claim]:
         """Every claim that lies in the folder, as a restart finds them; empty leftovers are removed."""
@@ -153,8 +155,9 @@ class ClaimFolder:
 
 def in_place(inbox: str, root: Path, found: Found) -> Claim:
     """A claim on a file that stays where it is: the ledger alone remembers it."""
-    path = str(root / found.name)
-    return Claim(secrets.token_hex(8), inbox, found.name, path, found.size, found.mtime_ns, time.time())
+    path, now = str(root / found.name), time.time()
+    identity = secrets.token_hex(8)
+    return Claim(identity, inbox, found.name, path, found.size, found.mtime_ns, now, found.dropped_at)
 
 
 def remove_empty(folder: Path, above: Path) -> None:

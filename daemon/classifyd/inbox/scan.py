@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +21,8 @@ DEEPEST = 50
 class Found:
     """Something in an inbox that may be an input. `name` is its path below the inbox.
 
-    `regular` is False for links, FIFOs, sockets and devices, which are never opened.
+    `regular` is False for links, FIFOs, sockets and devices, which are never opened. `dropped_at` (epoch seconds) is
+    when it got its name or was last written to; it is no part of what makes a file the same as before.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Found:
     mtime_ns: int
     inode: int
     regular: bool
+    dropped_at: float = field(default=0.0, compare=False)
 
     @property
     def identity(self) -> str:
@@ -114,7 +116,8 @@ def look(path: str, name: str) -> Found | None:
 
 def _found(status: os.stat_result, name: str) -> Found:
     regular = stat.S_ISREG(status.st_mode)
-    return Found(name, status.st_size, status.st_mtime_ns, status.st_ino, regular)
+    # Of a file that was moved in, only the inode's change tells: it keeps the time at which it was written.
+    return Found(name, status.st_size, status.st_mtime_ns, status.st_ino, regular, status.st_ctime)
 
 
 @dataclass(slots=True)

@@ -97,7 +97,8 @@ def load_plan(text: str) -> Plan:
 def dump_report(report: PartReport) -> str:
     fields: dict[str, Any] = {name: getattr(report, name) for name in PartReport.__slots__ if name != "fault"}
     fields["labels"] = dict(report.labels)
-    fields["counts"] = {task: dict(counts) for task, counts in report.counts.items()}
+    for name in ("counts", "doubts"):
+        fields[name] = {task: dict(counts) for task, counts in getattr(report, name).items()}
     return json.dumps(fields)
 
 

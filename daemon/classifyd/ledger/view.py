@@ -41,6 +41,15 @@ class LedgerView:
         )
         return [Counts(row[0], row[1], row[2], int(row[3]), int(row[4]), int(row[5])) for row in rows]
 
+    def finished_since(self, since: float) -> list[tuple[str, float, int]]:
+        """Inbox, time and records of every input retired at `since` (epoch seconds) or later, oldest first."""
+        rows = self._db.execute(
+            "SELECT inbox, finished_at, records FROM inputs WHERE state = 'retired' AND finished_at >= ?"
+            " ORDER BY finished_at",
+            (since,),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
     def latest(self, state: str, limit: int) -> list[Entry]:
         """The newest inputs that ended in a state, newest first."""
         query = "SELECT * FROM inputs WHERE state = ? ORDER BY finished_at DESC LIMIT ?"

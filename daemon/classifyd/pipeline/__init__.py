@@ -13,12 +13,13 @@ import structlog
 
 from classifyd import plugins
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Annotate, Assemble, Choose, CutUp, Inspect, Job, JobReport, Observe, PartReport
+from classifyd.jobs import Annotate, Assemble, Choose, CutUp, Effort, Inspect, Job, JobReport, Observe, PartReport
 from classifyd.pipeline.annotate import Annotating
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range, Trail
 from classifyd.pipeline.choosing import Chooser
 from classifyd.pipeline.cutting import cut_up, open_all
+from classifyd.pipeline.efforts import effort
 from classifyd.pipeline.loading import Predictors
 from classifyd.pipeline.parts import write_whole
 from classifyd.values import Fault
@@ -126,7 +127,15 @@ class Pipeline:
             if tally.fault is not None and tally.failed == tally.given
         }
         answered = tuple(task for task, tally in annotating.tallies.items() if tally.answered)
-        return JobReport(tuple(parts), sick=sick, answered=answered)
+        return JobReport(tuple(parts), sick=sick, answered=answered, efforts=self._efforts(annotating))
+
+    def _efforts(self, annotating: Annotating) -> dict[str, Effort]:
+        """What each task took for the job."""
+        loaded = {one.spec.name: one for one in annotating.tasks}
+        return {
+            task: effort(loaded[task], tally.given, tally.seconds, self.border)
+            for task, tally in annotating.tallies.items()
+        }
 
     def _assemble(self, job: Assemble) -> JobReport:
         writer = self.registry.writer(job.format)

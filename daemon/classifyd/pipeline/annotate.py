@@ -5,6 +5,7 @@ by a chunk and never by an input.
 """
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,11 +39,15 @@ class _Item:
 
 @dataclass(slots=True)
 class Tally:
-    """What a task made of a job's records: how many it was given, how many it failed on, and how it failed last."""
+    """What a task made of a job's records: how many it was given, how many it failed on, and how it failed last.
+
+    `seconds` is what it took for all of them.
+    """
 
     given: int = 0
     failed: int = 0
     fault: Fault | None = None
+    seconds: float = 0.0
 
     @property
     def answered(self) -> int:
@@ -142,7 +147,9 @@ class Annotating:
         tally = self.tallies.setdefault(loaded.spec.name, Tally())
         for group in _groups(loaded.spec.name, chunk):
             self.trail.drop(Crumb("predicting", loaded.spec.name, _ranges(group, chunk), tally.answered))
+            began = time.monotonic()
             annotations = predict(loaded, [_record(chunk[place]) for place in group], self.border)
+            tally.seconds += time.monotonic() - began
             tally.add(annotations)
             answers.update(zip(group, annotations, strict=True))
         for place, item in enumerate(chunk):
@@ -186,6 +193,7 @@ class _Count:
         self.split = split
         self.records = self.errors = self.reviews = 0
         self.counts: dict[str, Counter[str]] = {}
+        self.doubts: dict[str, Counter[str]] = {}
         self.first: AnnotatedRecord | None = None
 
     def see(self, annotated: AnnotatedRecord) -> AnnotatedRecord:
@@ -200,6 +208,8 @@ class _Count:
             labels.update(
                 [annotation.labels[0].label] if annotation.labels else (s.label for s in annotation.spans or ())
             )
+            if annotation.review and (doubtful := _doubtful(annotation)) is not None:
+                self.doubts.setdefault(task, Counter()).update([doubtful])
         return annotated
 
     def report(self, size: int, digest: str) -> PartReport:
@@ -213,12 +223,20 @@ class _Count:
             self.reviews,
             labels={task: a.labels[0].label for task, a in single.items() if a.labels},
             counts={task: dict(counter) for task, counter in self.counts.items()},
+            doubts={task: dict(counter) for task, counter in self.doubts.items()},
             size=size,
             digest=digest,
         )
 
 
 # ---------------------------------------------------------------------- helpers, in the order used
+
+
+def _doubtful(annotation: Annotation) -> str | None:
+    """The label for whose sake a record is for review: the top one, or that of the span with the lowest score."""
+    if annotation.labels:
+        return annotation.labels[0].label
+    return min(annotation.spans, key=lambda span: span.score).label if annotation.spans else None
 
 
 def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:

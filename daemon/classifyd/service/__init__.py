@@ -3,7 +3,8 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -12,6 +13,7 @@ from classifyd import logs
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault, UnavailableError
 from classifyd.service.daemon import Daemon
+from classifyd.service.outside import Outside
 from classifyd.service.tasks import Versions
 
 __all__ = ["Daemon", "serve"]
@@ -26,19 +28,24 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
     SIGHUP has the configuration read again by `reread`: if it is good, the daemon finishes the jobs that workers have
     and goes on under it, else the old one stays. ConfigError and UnavailableError are raised before any claim.
     """
-    with _signals() as signals:
-        daemon = _begun(config, once, reread, signals)
+    outside = Outside(config, served=not once)
+    begun = partial(_begun, once=once, reread=reread)
+    with _signals() as signals, closing(outside):
+        daemon = begun(config, signals, outside)
         code = daemon.run()
         while daemon.successor is not None:
             before, config = config, daemon.successor
             serving = daemon.serving
             try:
-                daemon = _begun(config, once, reread, signals, serving if config.models == before.models else None)
+                inherited = serving if config.models == before.models else None
+                daemon = begun(config, signals, outside, inherited)
+                outside.metrics.reloaded("taken up")
             except ClassifydError as error:
                 # Only now was it seen that a task is unknown, or a bundle broken: the old configuration goes on.
                 log.error("reload_failed", error=str(error), consequence="the old configuration stays")
+                outside.metrics.reloaded("refused")
                 config = before
-                daemon = _begun(config, once, reread, signals, serving)
+                daemon = begun(config, signals, outside, serving)
             code = daemon.run()
         return code
 
@@ -70,14 +77,16 @@ class _Signals:
 
 def _begun(
     config: Config,
+    signals: _Signals,
+    outside: Outside,
+    inherited: Versions | None = None,
+    *,
     once: bool,
     reread: Callable[[], Config] | None,
-    signals: _Signals,
-    inherited: Versions | None = None,
 ) -> Daemon:
     logs.configure(config.daemon.log_format, config.daemon.log_level)
     try:
-        daemon = Daemon(config, once=once, reread=reread, inherited=inherited)
+        daemon = Daemon(config, once=once, reread=reread, inherited=inherited, outside=outside)
         signals.concern(daemon)
         daemon.begin()
     except OSError as error:

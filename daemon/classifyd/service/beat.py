@@ -29,6 +29,7 @@ class Beat:
         intakes: Mapping[str, Intake],
         notifier: Notifier,
         stuck: Callable[[], bool],
+        page: Callable[[], str] = str,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -37,14 +38,15 @@ class Beat:
         self._intakes = intakes
         self._notifier = notifier
         self._stuck = stuck
+        self._page = page
         self._started_at = time.time()
         self._next = 0.0
 
-    def beat(self) -> None:
-        """Write the heartbeat if it is due; a full disk is no reason to stop."""
+    def beat(self) -> bool:
+        """Write the heartbeat if it is due, and say whether it was; a full disk is no reason to stop."""
         now = time.monotonic()
         if now < self._next:
-            return
+            return False
         self._next = now + BEAT_SECONDS
         document = self._document()
         draft = self._path.with_suffix(".tmp")
@@ -56,6 +58,7 @@ class Beat:
         if not self._stuck():
             self._notifier.alive()
         self._notifier.status(self._line())
+        return True
 
     def end(self) -> None:
         """Say that the daemon no longer runs."""
@@ -82,6 +85,7 @@ class Beat:
             "bytes_per_second": round(self._dispatcher.rate.bytes_per_second),
             "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
             "held": dict(self._troubles()),
+            "page": self._page(),
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
             "refused": {

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from classifyd.inbox.moves import fsync_folder
+from classifyd.disk import fsync_folder
 from classifyd.values import Choice
 
 log = structlog.get_logger()

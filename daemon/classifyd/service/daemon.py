@@ -22,6 +22,8 @@ from classifyd.service.entrance import Entrance
 from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.intake import Intake
 from classifyd.service.messages import Messages
+from classifyd.service.outside import Outside
+from classifyd.service.picture import Picture
 from classifyd.service.publish import Publisher
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
@@ -50,6 +52,7 @@ class Daemon:
         once: bool,
         reread: Callable[[], Config] | None = None,
         inherited: Versions | None = None,
+        outside: Outside | None = None,
     ) -> None:
         daemon = config.daemon
         self.successor: Config | None = None
@@ -58,6 +61,7 @@ class Daemon:
         self._reread = reread
         self._hung_up = False
         self._end_is_told = False
+        self._outside = outside = outside or Outside(config, served=False)
         self._messages = Messages()
         self._stop_by: float | None = None
         self._quarantined = 0
@@ -70,8 +74,9 @@ class Daemon:
         self._intakes = {i.name: Intake(i, folders, self._ledger, daemon.settle_seconds) for i in config.inboxes}
         self._rounds = Rounds(self._intakes, self._holds, daemon.scan_seconds)
         self._tasks = Tasks(config, inherited)
-        self._shifts = Shifts(daemon.workers, start.workers(daemon, folders.breadcrumbs, self._messages.put))
-        self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers)
+        workers = start.workers(daemon, folders.breadcrumbs, self._messages.put, outside.metrics.replaced)
+        self._shifts = Shifts(daemon.workers, workers)
+        self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers, outside=outside)
         self._choosing = Choosing(daemon, self._tasks)
         self._succession = Succession(
             daemon, self._tasks, self._shifts, self._choosing, pinned=self._pinned, taken_over=self._taken_over
@@ -93,7 +98,9 @@ class Daemon:
             intakes=self._intakes,
             notifier=self._notifier,
             stuck=lambda: self._shifts.stuck,
+            page=lambda: outside.page,
         )
+        self._picture = Picture(self._intakes, self._remains, self._dispatcher, self._shifts, self._succession)
         self._watch = Watch(self._messages.put)
 
     @property
@@ -136,6 +143,7 @@ class Daemon:
     # ------------------------------------------------------------------ beginning and end
 
     def _begin(self) -> None:
+        self._outside.open(self._config)
         for intake in self._intakes.values():
             intake.hold()
         offers = start.loaded(
@@ -149,6 +157,7 @@ class Daemon:
         self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         for work, entry in self._entrance.recover(self._intakes):
             self._endings.take_up(work, entry)
+        self._outside.remember(self._config.daemon.state / "ledger.sqlite")
         entries = self._ledger.open_entries()
         self._folders.remove_parts({entry.claim.id for entry in entries})
         intended = [Path(entry.part) for entry in entries if entry.part]
@@ -166,13 +175,17 @@ class Daemon:
             workers,
             self._messages,
             stopped=lambda: self._stop_by is not None,
-            waiting=self._notifier.loading,
+            waiting=self._wait_for_models,
         )
 
     def _pinned_before(self) -> tuple[Pin, ...]:
         """What the inputs that an earlier run left are pinned to, as far as these tasks still serve."""
         found = (pin for entry in self._ledger.open_entries() for pin in entry.versions.items())
         return tuple(dict.fromkeys(pin for pin in found if pin[0] in self._tasks.names))
+
+    def _wait_for_models(self) -> None:
+        self._notifier.loading()
+        self._outside.loading()
 
     def _close(self) -> None:
         self._watch.stop()
@@ -210,7 +223,8 @@ class Daemon:
                 self._entrance.take(intake, list(self._remains.works(intake)))
             self._dispatch()
         self._shifts.check()
-        self._beat.beat()
+        if self._beat.beat():
+            self._outside.show(self._picture.taken(self._troubles(), stopping=self._stop_by is not None))
         if self._stop_by is not None:
             self._tell_of_the_end()
             return self._dispatcher.busy == 0 or time.monotonic() > self._stop_by
@@ -241,6 +255,7 @@ class Daemon:
             successor = self._reread()
         except ClassifydError as error:
             log.error("reload_failed", error=str(error), consequence="the old configuration stays")
+            self._outside.metrics.reloaded("refused")
             self._notifier.ready()
             return
         if self._stop_by is None:  # else a signal to stop came while the file was read
@@ -284,6 +299,7 @@ class Daemon:
         self._endings.finished(work)
         self._entrance.forget(work)
         self._quarantined += report.state == "quarantined"
+        self._outside.finished(report, work.target if report.output else None)
         self._dispatcher.tell(report)
 
     def _troubles(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What follows when a worker died over a job: who is to blame, what is tried next, and when an input is given up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -23,12 +23,13 @@ ATTEMPTS_ON_SUSPECTS = 60
 
 
 class Deaths:
-    """Decides by the breadcrumb that the worker left."""
+    """Decides by the breadcrumb that the worker left. `died` is told what each one did."""
 
-    def __init__(self, ledger: Ledger, lines: Lines, breakers: Breakers) -> None:
+    def __init__(self, ledger: Ledger, lines: Lines, breakers: Breakers, died: Callable[[str], None]) -> None:
         self._ledger = ledger
         self._lines = lines
         self._breakers = breakers
+        self._died = died
 
     def judge(self, order: Order, outcome: Outcome, works: Mapping[str, Work]) -> list[tuple[Work, Fault]]:
         """Put the job's splits back in line as they are to be tried next; the inputs that are given up, and why."""
@@ -40,6 +41,7 @@ class Deaths:
             task=crumb.task if crumb else None,
             splits=len(order.items),
         )
+        self._died(crumb.deed if crumb else "beginning")
         if outcome.lost:
             self._lines.give_back(order)
         elif crumb is not None and crumb.deed == "loading":

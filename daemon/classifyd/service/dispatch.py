@@ -16,6 +16,7 @@ from classifyd.service.deaths import Deaths
 from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
+from classifyd.service.outside import Outside
 from classifyd.service.work import Work
 from classifyd.values import Fault
 from classifyd.workers import Engine, Outcome
@@ -38,7 +39,16 @@ class Dispatcher:
     `observed` are the hooks that some plugin observes by.
     """
 
-    def __init__(self, config: DaemonConfig, ledger: Ledger, engine: Engine, holds: Holds, breakers: Breakers) -> None:
+    def __init__(
+        self,
+        config: DaemonConfig,
+        ledger: Ledger,
+        engine: Engine,
+        holds: Holds,
+        breakers: Breakers,
+        *,
+        outside: Outside,
+    ) -> None:
         self.rate = Rate()
         self.works: dict[str, Work] = {}
         self.observed: Collection[str] = ()
@@ -47,7 +57,8 @@ class Dispatcher:
         self._holds = holds
         self._breakers = breakers
         self._lines = Lines(config, holds, breakers)
-        self._deaths = Deaths(ledger, self._lines, breakers)
+        self._outside = outside
+        self._deaths = Deaths(ledger, self._lines, breakers, outside.metrics.died)
         self._given: dict[int, Order] = {}
         self._numbers = itertools.count(1)
         self._done: list[Work] = []
@@ -175,6 +186,7 @@ class Dispatcher:
         parts = self._wanted(order, report)
         with self._ledger.commit():
             self._ledger.finished_parts([part for part in parts if part.fault is None])
+        self._outside.worked(order.works[0].inbox.name, report)
         for part in parts:
             work = self.works[part.claim]
             if part.fault is not None:

@@ -36,8 +36,9 @@ class Intake:
     """Finds and claims the inputs of one inbox.
 
     `backlog` holds what has settled and is not claimed yet, at most WINDOW files; `waiting` counts all that lies in the
-    inbox; before the monotonic time `rest_until` events ask in vain for a scan. A file whose claim is refused, for
-    whatever is not the whole inbox's trouble, waits by itself: it is tried again after a pause that grows.
+    inbox; `oldest_at` is when the oldest of it was dropped, as the last scan saw it; before the monotonic time
+    `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the whole inbox's
+    trouble, waits by itself: it is tried again after a pause that grows.
     """
 
     def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
@@ -45,6 +46,7 @@ class Intake:
         self.claims = ClaimFolder(inbox.name, inbox.path, folders.daemon)
         self.backlog: deque[Found] = deque()
         self.waiting = 0
+        self.oldest_at: float | None = None
         self.put_aside = 0
         self.rest_until = 0.0
         self._folders = folders
@@ -95,11 +97,13 @@ class Intake:
     def scan(self, now: float) -> None:
         """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""
         missing = set(self._refused.reasons())
-        self.waiting = 0
+        self.waiting, self.oldest_at = 0, None
 
         def candidates() -> Iterator[Found]:
             for item in self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)):
                 self.waiting += 1
+                if item.regular:
+                    self.oldest_at = min(self.oldest_at or item.dropped_at, item.dropped_at)
                 missing.discard(item.name)
                 if not self._refused.held(item.name):
                     yield item

@@ -284,4 +284,7 @@ def _report(ending: Ending, state: str, output: str | None, reason: str = "") ->
         output,
         seconds,
         reason,
+        None if work.claim.dropped_at is None else max(0.0, work.claim.claimed_at - work.claim.dropped_at),
+        total.counts,
+        total.doubts,
     )

@@ -51,6 +51,16 @@ class Shifts:
         self._for(pins).workers.submit(number, make, deadline_seconds)
 
     @property
+    def count(self) -> int:
+        """How many jobs can be run at a time."""
+        return self._count
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of all workers."""
+        return tuple(pid for shift in self._all() for pid in shift.workers.pids)
+
+    @property
     def stuck(self) -> bool:
         """Whether a worker has a job that should long have been ended."""
         return any(shift.workers.stuck for shift in self._all())

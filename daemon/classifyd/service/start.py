@@ -54,11 +54,13 @@ def daemon_id(state: Path) -> str:
     return daemon_id(state)
 
 
-def workers(config: DaemonConfig, crumbs: Path, done: Callable[[Outcome], None]) -> Callable[[int], LocalWorkers]:
+def workers(
+    config: DaemonConfig, crumbs: Path, done: Callable[[Outcome], None], replaced: Callable[[str], None]
+) -> Callable[[int], LocalWorkers]:
     """What makes the workers of a shift from its number."""
     # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
     terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu")
-    return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms)
+    return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms, replaced)
 
 
 def loaded(

@@ -1,7 +1,8 @@
 """One input on its way through the daemon, from its claim to its retirement."""
 
+import itertools
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -132,12 +133,6 @@ class Work:
     def total(self) -> PartReport:
         """The counts of the whole input."""
         reports = [self.reports[number] for number in sorted(self.reports)]
-        counts: dict[str, dict[str, int]] = {}
-        for report in reports:
-            for task, labels in report.counts.items():
-                into = counts.setdefault(task, {})
-                for label, count in labels.items():
-                    into[label] = into.get(label, 0) + count
         records = sum(report.records for report in reports)
         whole = self.assembled or reports[0]
         return PartReport(
@@ -147,7 +142,8 @@ class Work:
             sum(report.errors for report in reports),
             sum(report.reviews for report in reports),
             labels=next((r.labels for r in reports if r.labels), {}) if records == 1 else {},
-            counts=counts,
+            counts=_summed(report.counts for report in reports),
+            doubts=_summed(report.doubts for report in reports),
             size=whole.size,
             digest=whole.digest,
         )
@@ -203,6 +199,16 @@ def output_name(name: str, format: str) -> str:  # noqa: A002  # the word of the
     """The answer's name: the input's with the format's suffix, unless it has that already."""
     suffix = f".{format}"
     return name if format != "jsonl" and name.lower().endswith(suffix) else name + suffix
+
+
+def _summed(counts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Counts by task and label, added up."""
+    total: dict[str, dict[str, int]] = {}
+    for task, labels in itertools.chain.from_iterable(count.items() for count in counts):
+        into = total.setdefault(task, {})
+        for label, count in labels.items():
+            into[label] = into.get(label, 0) + count
+    return total
 
 
 def _unpacked(name: str) -> str:

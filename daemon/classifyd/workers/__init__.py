@@ -75,12 +75,25 @@ class Engine(Protocol):
 class LocalWorkers:
     """Worker processes on this machine. `done` is called from another thread with each outcome.
 
-    `crumbs` is what the names of their breadcrumb files begin with.
+    `crumbs` is what the names of their breadcrumb files begin with. `replaced` is told whenever one is, with what for:
+    it "died", was "worn", or had ended while "idle".
     """
 
-    def __init__(self, count: int, crumbs: Path, done: Callable[[Outcome], None], terms: Terms) -> None:
+    def __init__(
+        self,
+        count: int,
+        crumbs: Path,
+        done: Callable[[Outcome], None],
+        terms: Terms,
+        replaced: Callable[[str], None] = lambda _: None,
+    ) -> None:
         crumbs.parent.mkdir(parents=True, exist_ok=True)
-        self._workers = [_Worker(f"{crumbs}-{place}", done, terms) for place in range(count)]
+        self._workers = [_Worker(f"{crumbs}-{place}", done, terms, replaced) for place in range(count)]
+
+    @property
+    def pids(self) -> list[int]:
+        """Their processes, of those that have one."""
+        return [pid for worker in self._workers if (pid := worker.pid) is not None]
 
     @property
     def busy(self) -> int:
@@ -124,17 +137,27 @@ class _Worker:
     `busy` is given up by the waiting thread last of all: while it is False, everything belongs to the main loop.
     """
 
-    def __init__(self, crumb_path: str, done: Callable[[Outcome], None], terms: Terms) -> None:
+    def __init__(
+        self, crumb_path: str, done: Callable[[Outcome], None], terms: Terms, replaced: Callable[[str], None]
+    ) -> None:
         self.crumb_path = crumb_path
         self.cold = True
         self.busy = False
         self.deadline = 0.0
         self._done = done
         self._terms = terms
+        self._tell = replaced
+        self._worn = False
         self._process: Process | None = None
         self._thread: threading.Thread | None = None
         self._replaced = ""
         self._stopped = False
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None before it has one."""
+        process = self._process
+        return None if process is None else process.pid
 
     def start(self, number: int, job: Job, deadline_seconds: float) -> None:
         with contextlib.suppress(OSError):  # on a full disk an old crumb stays, of a job that was done
@@ -173,6 +196,7 @@ class _Worker:
             self._process.close()
             self._process = None
             log.info("worker_replaced", why=self._replaced or "it ended while it had nothing to do")
+            self._tell(("worn" if self._worn else "died") if self._replaced else "idle")
         self.cold, self._replaced = True, ""
         try:
             self._process = Process(self._terms, self.crumb_path)
@@ -186,6 +210,7 @@ class _Worker:
         report = outcome.report
         self.cold = report is None
         self._replaced = outcome.death if report is None else report.worn
+        self._worn = report is not None
         if outcome.lost and not self._stopped:
             time.sleep(PAUSE_SECONDS)
         self.busy = False

@@ -1,0 +1,125 @@
+"""What is seen of the daemon from outside: metrics, the status page, and where they are served.
+
+It outlives the daemons that follow one another in a process after a HUP, so that counters go on and nobody who looks
+finds the door shut meanwhile.
+"""
+
+import os
+import socket
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from classifyd.config import Config, HttpConfig
+from classifyd.errors import ConfigError, UnavailableError
+from classifyd.jobs import FileReport, JobReport
+from classifyd.ledger import LedgerView
+from classifyd.metrics import Metrics
+from classifyd.web import App, Listener, Recent, Scene, taken_over
+from classifyd.web.listening import bound, shown
+from classifyd.web.recent import Totals
+from classifyd.web.secret import read_or_make
+
+log = structlog.get_logger()
+
+HOUR_SECONDS = 3600.0
+
+
+class Outside:
+    """Written by the main loop; what the server's threads read is replaced as a whole, or guards itself.
+
+    With `served` False nothing is ever listened to, as for `--once`.
+    """
+
+    def __init__(self, config: Config, *, served: bool = True) -> None:
+        self.config = config
+        self.scene = Scene(started_at=time.time(), turned_at=time.monotonic())
+        self.metrics = Metrics()
+        self.recent = Recent()
+        self._inherited = taken_over(os.environ) if served else None
+        self._served = served
+        self._listener: Listener | None = None
+        self._held: HttpConfig | None = None
+
+    # ------------------------------------------------------------------ where it is served
+
+    def open(self, config: Config) -> None:
+        """Serve where a configuration says. UnavailableError if it names an address that cannot be had."""
+        http = config.http
+        if self._served and _place(http) != _place(self._held):
+            self.close()
+            if http is not None and http.listen is not None:
+                self._listen(http, http.listen)
+        self._held = http
+        self.config = config
+        self.metrics.begin(inbox.name for inbox in config.inboxes)
+
+    def _listen(self, http: HttpConfig, address: tuple[str, int]) -> None:
+        try:
+            token = read_or_make(http.token_file)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        try:
+            listening = self._inherited.dup() if self._inherited else bound(address)
+        except UnavailableError as error:
+            if http.asked:
+                raise
+            # Nobody has asked for this address: a second daemon of a machine does its work all the same.
+            log.warning("http_unavailable", error=str(error), consequence="there is no status page and are no metrics")
+            return
+        # A request that came early finds the state of now.
+        self._listener = Listener(App(self, token, _host(listening)), listening)
+        log.info("listening", address=shown(self._listener.address), token_file=str(http.token_file))
+
+    @property
+    def page(self) -> str:
+        """Where the status page is; empty for nowhere."""
+        return f"http://{shown(self._listener.address)}/" if self._listener else ""
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._held = None
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+
+    # ------------------------------------------------------------------ what is shown
+
+    def loading(self) -> None:
+        """Models are being loaded, and no input is taken."""
+        self.scene = replace(self.scene, state="loading", turned_at=time.monotonic())
+
+    def remember(self, ledger: Path) -> None:
+        """Begin with what the ledger knows. sqlite3.Error if it cannot be read."""
+        with closing(LedgerView(ledger)) as view:
+            done = [count for count in view.counts() if count.state == "retired"]
+            totals = {one.inbox: Totals(one.inputs, one.records, one.errors, one.reviews) for one in done}
+            self.recent.begin(totals, view.finished_since(time.time() - HOUR_SECONDS))
+
+    def show(self, scene: Scene) -> None:
+        """The daemon as it is now."""
+        self.scene = replace(scene, started_at=self.scene.started_at)
+        self.metrics.levels = scene.levels
+
+    def finished(self, report: FileReport, place: Path | None) -> None:
+        """An input has ended; `place` is where its answer was put."""
+        now = time.time()
+        self.metrics.finished(report, now)
+        self.recent.finished(report, place, now)
+
+    def worked(self, inbox: str, report: JobReport) -> None:
+        """A worker is through with a job of an inbox."""
+        self.metrics.worked(inbox, report.records, report.efforts)
+        self.recent.worked(inbox, report.parts, time.time())
+
+
+def _place(http: HttpConfig | None) -> tuple[object, ...]:
+    """What a listener has to be made anew for."""
+    return (http.listen, http.token_file) if http is not None and http.listen is not None else ()
+
+
+def _host(listening: socket.socket) -> str:
+    return str(listening.getsockname()[0])

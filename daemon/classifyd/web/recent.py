@@ -1,0 +1,128 @@
+"""What happened lately, kept in memory: records by the minute for an hour, labels, the newest outputs' places."""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from classifyd.jobs import FileReport, PartReport
+
+MINUTES = 61
+"""Sixty whole ones, and the one that runs."""
+OUTPUTS = 40
+MOST_LABELS = 200
+"""So many labels are counted in a minute; a plugin may make up any number of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An input that ended, its answer's place (None without one), and when, in epoch seconds."""
+
+    report: FileReport
+    place: Path | None
+    at: float
+
+
+@dataclass(slots=True)
+class Minute:
+    """What workers were through with in one minute since the epoch; `labels` counts (task, label) pairs."""
+
+    number: int
+    records: Counter[str] = field(default_factory=Counter)
+    errors: int = 0
+    labels: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over all inputs of an inbox that ever ended."""
+
+    done: int = 0
+    records: int = 0
+    errors: int = 0
+    reviews: int = 0
+
+
+class Recent:
+    """Written by the main loop, read by the server's threads. `revision` changes with every output."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self._lock = threading.Lock()
+        self._minutes: deque[Minute] = deque(maxlen=MINUTES)
+        self._outputs: deque[Output] = deque(maxlen=OUTPUTS)
+        self._totals: dict[str, Totals] = {}
+
+    def begin(self, totals: dict[str, Totals], finished: Iterable[tuple[str, float, int]]) -> None:
+        """What the ledger remembers: sums, and (inbox, time, records) of the last hour, oldest first."""
+        with self._lock:
+            self._totals = totals
+            if not self._minutes:  # else a daemon before this one, in this process, has counted
+                for inbox, at, records in finished:
+                    self._minute(at).records[inbox] += records
+
+    def worked(self, inbox: str, parts: Iterable[PartReport], at: float) -> None:
+        """A worker is through with some parts, at `at` (epoch seconds)."""
+        with self._lock:
+            minute = self._minute(at)
+            for part in parts:
+                minute.records[inbox] += part.records
+                minute.errors += part.errors
+                for task, labels in part.counts.items():
+                    for label, count in labels.items():
+                        if (task, label) in minute.labels or len(minute.labels) < MOST_LABELS:
+                            minute.labels[task, label] += count
+
+    def finished(self, report: FileReport, place: Path | None, at: float) -> None:
+        """An input has ended."""
+        with self._lock:
+            if report.state == "published":
+                totals = self._totals.setdefault(report.inbox, Totals())
+                totals.done += 1
+                totals.records += report.records
+                totals.errors += report.errors
+                totals.reviews += report.reviews
+            self._outputs.appendleft(Output(report, place, at))
+            self.revision += 1
+
+    # ------------------------------------------------------------------ as it is shown
+
+    def outputs(self) -> list[Output]:
+        """The newest inputs that ended, newest first."""
+        with self._lock:
+            return list(self._outputs)
+
+    def totals(self, inbox: str) -> Totals:
+        """The sums of an inbox."""
+        with self._lock:
+            found = self._totals.get(inbox, Totals())
+            return Totals(found.done, found.records, found.errors, found.reviews)
+
+    def throughput(self) -> list[dict[str, int]]:
+        """Records by inbox for each of the last sixty minutes, oldest first, and for the one that runs."""
+        with self._lock:
+            known = {minute.number: dict(minute.records) for minute in self._minutes}
+        last = int(time.time() // 60)
+        return [known.get(number, {}) for number in range(last - MINUTES + 1, last + 1)]
+
+    def labels(self) -> dict[str, dict[str, int]]:
+        """How often each label came out in the last hour, by task, most frequent first."""
+        total: Counter[tuple[str, str]] = Counter()
+        first = time.time() // 60 - MINUTES
+        with self._lock:
+            for minute in self._minutes:
+                if minute.number > first:
+                    total.update(minute.labels)
+        mix: dict[str, dict[str, int]] = {}
+        for (task, label), count in total.most_common():
+            mix.setdefault(task, {})[label] = count
+        return mix
+
+    def _minute(self, at: float) -> Minute:
+        """The minute of a moment. The wall clock may go back: what is late counts for the newest minute."""
+        number = int(at // 60)
+        if not self._minutes or self._minutes[-1].number < number:
+            self._minutes.append(Minute(number))
+        return self._minutes[-1]

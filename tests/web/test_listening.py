@@ -1,0 +1,106 @@
+"""The server's own thread: slow and greedy clients keep nobody, and systemd may hand over the socket."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+
+from classifyd.errors import UnavailableError
+from classifyd.web.listening import Listener, bound, taken_over
+
+GATE = threading.Event()
+
+
+def app(environ, start_response):  # type: ignore[no-untyped-def]
+    if environ["PATH_INFO"] == "/slow":
+        GATE.wait(10)
+    body = b"x" * (5 * 2**20) if environ["PATH_INFO"] == "/large" else environ["wsgi.input"].read() or b"here"
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    GATE.clear()
+    made = Listener(app, bound(("127.0.0.1", 0)))
+    yield made
+    GATE.set()
+    made.stop()
+
+
+def ask(listener: Listener, path: str = "/", body: bytes | None = None) -> tuple[int, bytes]:
+    connection = HTTPConnection(*listener.address, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST" if body else "GET", path, body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_clients_that_send_or_read_slowly_keep_nobody_waiting(listener: Listener) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            half = stack.enter_context(socket.create_connection(listener.address))
+            half.sendall(b"GET / HTTP/1.1\r\nHost: x")
+        for _ in range(5):
+            reader = stack.enter_context(socket.create_connection(listener.address))
+            reader.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        began = time.monotonic()
+        assert ask(listener) == (200, b"here")
+        assert time.monotonic() - began < 5
+
+
+def test_a_request_that_is_too_large_is_refused(listener: Listener) -> None:
+    assert ask(listener, "/" + "x" * 20_000)[0] == 431
+    assert ask(listener, "/", b"x" * 100_000)[0] == 413
+    assert ask(listener, "/", b"x" * 1000) == (200, b"x" * 1000)
+
+
+def test_it_stops_at_once_even_while_a_request_is_under_way_and_gives_the_address_back(listener: Listener) -> None:
+    with socket.create_connection(listener.address) as waiting:
+        waiting.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.2)
+        began = time.monotonic()
+        listener.stop()
+        assert time.monotonic() - began < 8
+    bound(listener.address).close()
+
+
+def test_an_address_that_is_taken_is_told_with_what_to_do(listener: Listener) -> None:
+    with pytest.raises(UnavailableError, match=r"Address already in use; name another port, or listen = \"\" for none"):
+        bound(listener.address)
+
+
+@pytest.mark.parametrize("environ", [{}, {"LISTEN_FDS": "1"}, {"LISTEN_FDS": "1", "LISTEN_PID": "1"}])
+def test_a_socket_that_is_meant_for_another_process_is_not_taken(environ: dict[str, str]) -> None:
+    assert taken_over(environ) is None
+
+
+def test_a_socket_of_systemd_is_taken_once_and_not_passed_on() -> None:
+    with bound(("127.0.0.1", 0)) as listening:
+        code = """
+import os
+from classifyd.web.listening import taken_over
+os.environ["LISTEN_PID"] = str(os.getpid())
+found = taken_over(os.environ)
+print(found.getsockname()[1], found.get_inheritable(), [name for name in os.environ if name.startswith("LISTEN_")])
+print(taken_over(os.environ))
+"""
+        os.set_inheritable(listening.fileno(), True)
+        shell = f"exec 3<&{listening.fileno()}; exec {sys.executable} -c '{code}'"
+        environ = os.environ | {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "classifyd.socket"}
+        outcome = subprocess.run(
+            ["/bin/bash", "-c", shell],
+            env=environ,
+            pass_fds=[listening.fileno()],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert outcome.stdout.splitlines() == [f"{listening.getsockname()[1]} False []", "None"], outcome.stderr
