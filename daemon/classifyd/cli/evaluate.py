@@ -54,8 +54,9 @@ def evaluate(
 
     if compare and (version or report):
         raise UsageError("--compare names two versions and makes no report; give it without --version and --report")
-    registry = plugins.load()
-    store = Store(load_settings(config).models)
+    settings = load_settings(config)
+    registry = plugins.load(settings.plugins)
+    store = Store(settings.models)
     versions = compare or (version or store.current(task),)
     if versions[0] is None:
         raise BundleError(f"{task}: no model is in service in {store.path}; train one, or name a version")

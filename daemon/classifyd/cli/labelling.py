@@ -23,7 +23,9 @@ from classifyd.inbox.moves import shown
 from classifyd.inbox.scan import discover
 from classifyd.jobs import Annotate, Assemble, CutUp, PartReport, Split, TaskSpec
 from classifyd.pipeline import Pipeline
+from classifyd.pipeline.border import Border
 from classifyd.service.work import answer_format, output_name
+from classifyd.trace import Trace
 from classifyd.values import Cut, Fault, ReadOptions, WriteOptions
 
 LARGE_BYTES = 4 * 2**20
@@ -54,7 +56,8 @@ class Request:
 
 def run(request: Request, config: Config) -> int:
     """Label the files; 0, or 1 if anything could not be read or labelled. Faults are told as they come."""
-    registry = plugins.load()
+    trace = Trace.shown(os.environ)
+    registry = plugins.load(config.plugins, trace=trace)
     specs = _specs(request.tasks, registry, config)
     if request.format not in (SAME, *registry.writers):
         known = nearest(request.format, (SAME, *registry.writers))
@@ -62,7 +65,7 @@ def run(request: Request, config: Config) -> int:
     if request.csv_formulas not in ("keep", "escape"):
         raise UsageError(f"--csv-formulas {request.csv_formulas}: must be keep or escape")
     with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
-        labelling = Labelling(Pipeline(registry), specs, request, config, Path(temporary))
+        labelling = Labelling(Pipeline(registry, Border(trace=trace)), specs, request, config, Path(temporary))
         inputs = list(labelling.inputs(request.files))
         total = sum(item.size for item in inputs)
         with progress(total, beside_results=request.output == STANDARD) as labelling.done:

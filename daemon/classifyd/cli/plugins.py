@@ -1,26 +1,27 @@
-"""`classifyd plugins`: what the installed packages offer."""
+"""`classifyd plugins`: what the installed packages offer; for authors, a package to begin with and a test of it."""
 # ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
 
+import os
 from typing import TYPE_CHECKING
 
 import typer
 
-from classifyd.cli.options import JsonOption
+from classifyd.cli.options import ConfigOption, JsonOption, load_settings
 
 if TYPE_CHECKING:
     from classifyd.jobs import Offer
 
-app = typer.Typer(no_args_is_help=True, help="What the installed packages offer.")
+app = typer.Typer(no_args_is_help=True, help="What the installed packages offer; begin and test one of your own.")
 
 
 @app.callback()
 def _group() -> None:
-    """What the installed packages offer."""
+    """What the installed packages offer; begin and test one of your own."""
 
 
 @app.command("list")
-def list_plugins(json: JsonOption = False) -> None:
-    """List the plugins with their tasks, readers and writers, and what is wrong with those that cannot be loaded.
+def list_plugins(json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the plugins with their packages, hooks, tasks, readers and writers; which failed to load, and why.
 
     Example: [bold]classifyd plugins list[/bold]
     """
@@ -28,19 +29,21 @@ def list_plugins(json: JsonOption = False) -> None:
 
     from classifyd import plugins
     from classifyd.cli.screen import complain, say_json, show, table
+    from classifyd.trace import Trace
 
-    offers = plugins.load().offers.plugins
+    offers = plugins.load(load_settings(config).plugins, trace=Trace.shown(os.environ)).offers
     if json:
-        say_json([dataclasses.asdict(offer) for offer in offers])
+        say_json([dataclasses.asdict(offer) for offer in offers.plugins])
         return
     columns = ("plugin", "package", "version", "tasks", "readers", "writers", "hooks")
-    show(table(columns, (_row(offer) for offer in offers if not offer.problem)))
-    for offer in offers:
+    show(table(columns, (_row(offer) for offer in offers.plugins if not offer.problem and not offer.kept_out)))
+    for offer in offers.kept_out:
+        complain(f"{offer.name}: kept out, and not imported: {offer.kept_out} ({offer.distribution} {offer.version})")
+    for offer in offers.plugins:
         if offer.problem:
             complain(f"{offer.name}: cannot be loaded: {offer.problem}")
 
 
 def _row(offer: "Offer") -> tuple[str, ...]:
-    observes = [hook for hook in offer.hooks if not hook.startswith("register_")]
-    lists = (offer.tasks, offer.readers, offer.writers, observes)
+    lists = (offer.tasks, offer.readers, offer.writers, offer.hooks)
     return (offer.name, offer.distribution, offer.version, *(", ".join(names) for names in lists))

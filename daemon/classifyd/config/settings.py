@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from classifyd.jobs import Admission
 from classifyd.values import EMPTY, Limits
 
 DELETE = "delete"
@@ -94,6 +95,7 @@ class Config:
     inboxes: tuple[InboxConfig, ...]
     tasks: Mapping[str, TaskConfig] = EMPTY
     limits: Limits = field(default_factory=Limits)
+    plugins: Admission = field(default_factory=Admission)
 
     def task(self, name: str) -> TaskConfig:
         """The task's section, or an empty one."""

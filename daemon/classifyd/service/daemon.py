@@ -69,7 +69,8 @@ class Daemon:
         self._intakes = {i.name: Intake(i, folders, self._ledger, daemon.settle_seconds) for i in config.inboxes}
         self._rounds = Rounds(self._intakes, self._holds, daemon.scan_seconds)
         self._tasks = Tasks(config, inherited)
-        self._shifts = Shifts(daemon.workers, start.workers(daemon, folders.breadcrumbs, self._messages.put))
+        make = start.workers(daemon, config.plugins, folders.breadcrumbs, self._messages.put)
+        self._shifts = Shifts(daemon.workers, make)
         self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers)
         self._succession = Succession(daemon, self._tasks, self._shifts, self._pinned, self._taken_over)
         self._entrance = Entrance(

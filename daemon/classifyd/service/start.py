@@ -15,7 +15,7 @@ from classifyd import processor
 from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import fsync_folder, make_folders
-from classifyd.jobs import Inspect, JobReport, Offers, TaskSpec
+from classifyd.jobs import Admission, Inspect, JobReport, Offers, TaskSpec
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
@@ -51,10 +51,12 @@ def daemon_id(state: Path) -> str:
     return daemon_id(state)
 
 
-def workers(config: DaemonConfig, crumbs: Path, done: Callable[[Outcome], None]) -> Callable[[int], LocalWorkers]:
+def workers(
+    config: DaemonConfig, admission: Admission, crumbs: Path, done: Callable[[Outcome], None]
+) -> Callable[[int], LocalWorkers]:
     """What makes the workers of a shift from its number."""
     # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
-    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu")
+    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu", admission)
     return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms)
 
 
@@ -130,8 +132,8 @@ class Warming:
         where = self._config.file.name if self._config.file else "configuration"
         problems = [f"{where}: plugin {plugin.problem}" for plugin in offers.plugins if plugin.problem]
         try:
-            check_tasks(self._config, offers.tasks)
-            check_formats(self._config, offers.writers)
+            check_tasks(self._config, offers)
+            check_formats(self._config, offers)
         except ConfigError as error:
             raise ConfigError((*error.faults, *problems)) from error
         daemon = self._config.daemon
