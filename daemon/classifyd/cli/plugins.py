@@ -2,7 +2,8 @@
 # ruff: noqa: PLC0415  # imports wait until the command runs, so that --help is quick
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,6 +43,33 @@ def list_plugins(json: JsonOption = False, config: ConfigOption = None) -> None:
     for offer in offers.plugins:
         if offer.problem:
             complain(f"{offer.name}: cannot be loaded: {offer.problem}")
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The task's name.", show_default=False)],
+    bert: Annotated[bool, typer.Option("--bert", help="With a model that the BERT kit trains.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; else ./classifyd-NAME.", show_default=False)
+    ] = None,
+) -> None:
+    """Write the package of a plugin with one task: its code, a test, what builds it, and what to do next.
+
+    Example: [bold]classifyd plugins new urgency[/bold]
+
+    With a model: [bold]classifyd plugins new sentiment --bert[/bold]
+    """
+    from classifyd import scaffold
+    from classifyd.cli.screen import complain, say
+    from classifyd.errors import ClassifydError
+
+    try:
+        files = scaffold.create(name, folder, "kit" if bert else "rule")
+    except OSError as error:
+        raise ClassifydError(f"{error.filename}: {error.strerror}; nothing more was written") from error
+    for file in files:
+        say(str(file))
+    complain(f"Now read {next(file for file in files if file.name == 'README.md')}")
 
 
 def _row(offer: "Offer") -> tuple[str, ...]:
