@@ -46,7 +46,7 @@ class Terms:
 
 def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> None:
     """Load the plugins and say so, then do jobs as they come over the line, until it or the process `daemon` ends."""
-    _settle(daemon, terms)
+    settle(daemon, terms)
     logs.configure(terms.log_format, terms.log_level)
     trail = Trail(crumb_path)
     trace = Trace.of(os.environ)
@@ -67,7 +67,7 @@ def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> Non
         line.sendall(framed(_packed(number, replace(report, worn=wear.found()))))
 
 
-def _settle(daemon: int, terms: Terms) -> None:
+def settle(daemon: int, terms: Terms) -> None:
     """Die with the daemon, lead a group of one's own, keep stdout clean, be the first to go when memory is short."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != daemon:
