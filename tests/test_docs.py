@@ -19,7 +19,7 @@ from classifyd.values import Limits
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = [page for page in PAGES if page.name != "design.md"]  # which also draws what is still to be built
-PLUGIN = ROOT / "examples" / "plugin"
+PLUGIN = ROOT / "examples" / "plugins" / "shouting"
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 
 sys.path.insert(0, str(ROOT / "docs"))

@@ -199,7 +199,7 @@ class WriterChecks:
     def _assembled(self, parts: Iterable[bytes]) -> bytes:
         stream = io.BytesIO()
         with self._border:
-            self._writer.assemble(map(io.BytesIO, parts), stream)
+            self._writer.assemble(_in_turn(parts), stream)
         return _whole(stream)
 
 
@@ -264,6 +264,13 @@ def _memory_opener(name: str, data: bytes) -> Callable[[], Any]:
             return None
 
     return Opened
+
+
+def _in_turn(parts: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """Parts as the pipeline opens them: each is closed when the next is asked for."""
+    for part in parts:
+        with io.BytesIO(part) as stream:
+            yield stream
 
 
 def _whole(stream: io.BytesIO) -> bytes:
