@@ -2,9 +2,9 @@
 
     python bench/memory.py --format csv --rows 1000000 --tasks shouting
 
-The task shouting is examples/plugin (install it first); any installed tasks do. Prints a Markdown table with a row for
-each process: its largest resident size, and its resident size a tenth, half and nine tenths of the way through, which
-should be alike.
+The task shouting is examples/plugins/shouting (install it first); any installed tasks do. Prints a Markdown table
+with a row for each process: its largest resident size, and its resident size a tenth, half and nine tenths of the way
+through, which should be alike.
 """
 
 import argparse

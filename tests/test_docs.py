@@ -19,7 +19,7 @@ from classifyd.values import Limits
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = [page for page in PAGES if page.name != "design.md"]  # which also draws what is still to be built
-PLUGIN = ROOT / "examples" / "plugin"
+PLUGIN = ROOT / "examples" / "plugins" / "shouting"
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -142,6 +142,28 @@ def test_every_page_is_reachable_from_the_readme() -> None:
 
 def test_the_page_of_commands_is_what_the_commands_say_themselves() -> None:
     assert reference.PAGE.read_text() == reference.page(), "run: make docs"
+
+
+def test_the_page_on_plugins_has_every_hook_and_protocol_as_the_code_has_it() -> None:
+    page = reference.PLUGINS.read_text()
+    assert page == reference.with_signatures(page), "run: make docs"
+    for signature in (
+        "def register_writers() -> Sequence[Writer]:",
+        "def file_done(report: FileReport) -> None:",
+        "class CuttingReader(Reader, Protocol):",
+        "    def load(self, setup: Setup) -> Predictor:",
+        "    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:",
+    ):
+        assert f"\n{signature}\n" in page
+
+
+def test_the_page_on_plugins_has_every_check() -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "daemon" / "classifyd" / "conformance").glob("*.py"))
+    checks = re.findall(r'^        yield "([^"]+)"|^            yield "([^"]+)"', code, re.MULTILINE)
+    names = [one or other for one, other in checks]
+    assert len(names) > 20
+    assert [name for name in names if f" | {name} | " not in page] == []
 
 
 def test_what_the_trials_found_is_entered_and_earlier_results_stay(tmp_path: Path) -> None:

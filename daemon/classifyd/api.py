@@ -226,5 +226,8 @@ class Writer(Protocol):
         ...
 
     def assemble(self, parts: Iterable[BinaryIO], stream: BinaryIO) -> None:
-        """Write one file from several that `write` wrote, in order: as if all had been written at once."""
+        """Write one file from several that `write` wrote, in order: as if all had been written at once.
+
+        Each part is open until the next one is asked for.
+        """
         ...

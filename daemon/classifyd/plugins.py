@@ -10,9 +10,11 @@ import pluggy
 
 from classifyd import hookspecs
 from classifyd.api import ChecksRecipe, PluginError, Reader, Task, Writer
-from classifyd.jobs import Offer, Offers
+from classifyd.jobs import OWN, Admission, Offer, Offers
+from classifyd.trace import SILENT, Trace
 
 GROUP = "classifyd"
+EVERYONE = Admission()
 _T = TypeVar("_T")
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -41,12 +43,14 @@ class Registry:
         return task.recipe_faults(options) if isinstance(task, ChecksRecipe) else ()
 
 
-def load(points: Iterable[EntryPoint] | None = None) -> Registry:
-    """Load every entry point of the group; what fails is kept as the problem of its offer, not raised."""
+def load(
+    admission: Admission = EVERYONE, points: Iterable[EntryPoint] | None = None, trace: Trace = SILENT
+) -> Registry:
+    """Load every entry point of the group that is admitted; what fails is the problem of its offer, not raised."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     found = entry_points(group=GROUP) if points is None else points
-    loading = _Loading(manager)
+    loading = _Loading(manager, admission, trace)
     for point in sorted(found, key=_own_first):
         loading.add(point)
     own, others = loading.readers
@@ -54,14 +58,16 @@ def load(points: Iterable[EntryPoint] | None = None) -> Registry:
 
 
 def _own_first(point: EntryPoint) -> tuple[bool, str]:
-    return (point.dist is None or point.dist.name != "classifyd", point.name)
+    return (point.dist is None or point.dist.name != OWN, point.name)
 
 
 class _Loading:
     """What has been gathered so far while entry points are loaded."""
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(self, manager: pluggy.PluginManager, admission: Admission, trace: Trace) -> None:
         self.manager = manager
+        self.admission = admission
+        self.trace = trace
         self.tasks: dict[str, Task] = {}
         self.writers: dict[str, Writer] = {}
         self.readers: tuple[list[Reader], list[Reader]] = ([], [])
@@ -70,6 +76,10 @@ class _Loading:
     def add(self, point: EntryPoint) -> None:
         distribution = point.dist.name if point.dist else "?"
         offer = Offer(point.name, distribution, point.dist.version if point.dist else "?")
+        kept_out = self.admission.refusal(point.name, distribution)
+        if kept_out:
+            self.offers.append(replace(offer, kept_out=kept_out))
+            return
         try:
             self.offers.append(self._load(point, offer))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin is foreign code: what it raises is its own
@@ -77,19 +87,20 @@ class _Loading:
             self.offers.append(replace(offer, problem=problem))
 
     def _load(self, point: EntryPoint, offer: Offer) -> Offer:
-        plugin = point.load()
+        with self.trace.call(f"{point.name}: import"):
+            plugin = point.load()
         self.manager.register(plugin, name=point.name)
         try:
             self.manager.check_pending()
-            tasks = _call(plugin, "register_tasks", Task, self._check_task)
-            readers = _call(plugin, "register_readers", Reader, lambda _: None)
-            writers = _call(plugin, "register_writers", Writer, self._check_writer)
+            tasks = self._ask(plugin, point.name, "register_tasks", Task, self._check_task)
+            readers = self._ask(plugin, point.name, "register_readers", Reader, lambda _: None)
+            writers = self._ask(plugin, point.name, "register_writers", Writer, self._check_writer)
         except (Exception, SystemExit):
             self.manager.unregister(plugin)
             raise
         self.tasks.update({task.name: task for task in tasks})
         self.writers.update({writer.format: writer for writer in writers})
-        self.readers[offer.distribution != "classifyd"].extend(readers)
+        self.readers[offer.distribution != OWN].extend(readers)
         return replace(
             offer,
             tasks=tuple(task.name for task in tasks),
@@ -97,6 +108,21 @@ class _Loading:
             writers=tuple(writer.format for writer in writers),
             hooks=tuple(caller.name for caller in self.manager.get_hookcallers(plugin) or ()),
         )
+
+    def _ask(
+        self, plugin: object, name: str, hook: str, kind: type[Any], check: Callable[[Any], None]
+    ) -> Sequence[Any]:
+        """What one plugin answers to a registering hook, each item checked against its protocol."""
+        implementation = getattr(plugin, hook, None)
+        if implementation is None:
+            return ()
+        with self.trace.call(f"{name}: {hook}"):
+            items = list(implementation())
+        for item in items:
+            if not isinstance(item, kind):
+                raise PluginError(f"{hook} offers {item!r}, which is no {kind.__name__}: {_lacking(item, kind)}")
+            check(item)
+        return items
 
     def _check_task(self, task: Task) -> None:
         if not TASK_NAME.fullmatch(task.name):
@@ -109,17 +135,11 @@ class _Loading:
             raise PluginError(f"format {writer.format!r} is offered by another plugin already; rename or uninstall one")
 
 
-def _call(plugin: object, hook: str, kind: type[Any], check: Callable[[Any], None]) -> Sequence[Any]:
-    """What one plugin answers to a registering hook, each item checked against its protocol."""
-    implementation = getattr(plugin, hook, None)
-    if implementation is None:
-        return ()
-    items = list(implementation())
-    for item in items:
-        if not isinstance(item, kind):
-            raise PluginError(f"{hook} offers {item!r}, which is no {kind.__name__}; see classifyd.api.{kind.__name__}")
-        check(item)
-    return items
+def _lacking(item: object, kind: type[Any]) -> str:
+    """What an item has not that its protocol asks for."""
+    wanted = [name for name in vars(kind) if not name.startswith("_")]
+    missing = [name for name in wanted if not hasattr(item, name)]
+    return f"it has no {', '.join(missing)}; see classifyd.api.{kind.__name__}"
 
 
 def _named(items: Mapping[str, _T], name: str, noun: str, offers: Offers) -> _T:
@@ -127,4 +147,7 @@ def _named(items: Mapping[str, _T], name: str, noun: str, offers: Offers) -> _T:
         return items[name]
     problems = "; ".join(offer.problem for offer in offers.plugins if offer.problem)
     broken = f" These plugins could not be loaded: {problems}." if problems else ""
-    raise PluginError(f"{noun} {name!r}: no installed plugin offers it. Known: {', '.join(sorted(items))}.{broken}")
+    kept_out = ", ".join(offer.label for offer in offers.kept_out)
+    unasked = f" Not asked, because [plugins] keeps them out: {kept_out}." if kept_out else ""
+    known = ", ".join(sorted(items))
+    raise PluginError(f"{noun} {name!r}: no installed plugin offers it. Known: {known}.{broken}{unasked}")

@@ -26,6 +26,12 @@ def test_the_columns_are_guessed(tmp_path: Path, header: str) -> None:
     assert [(one.text, one.label) for one in read(path)] == [("hello there", "ham"), ("win now", "spam")]
 
 
+def test_a_file_may_be_named_from_the_folder_that_it_lies_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nhello there,ham\n")
+    monkeypatch.chdir(tmp_path)
+    assert [one.text for one in read("a.csv")] == ["hello there"]
+
+
 def test_numbers_are_labels_and_can_be_mapped(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"text": "hello", "label": 0}\n{"text": "win", "label": 1.0}\n'))

@@ -29,7 +29,7 @@ def check(config: ConfigOption = None) -> None:
     from classifyd.cli.screen import say
 
     path = configuration.find(config, os.environ)
-    registry = plugins.load()
+    registry = plugins.load(configuration.admission(path, os.environ))
     found = configuration.load(path, os.environ, registry.offers, check_recipe=registry.recipe_faults)
     tasks = sorted({task for inbox in found.inboxes for task in inbox.tasks})
     say(f"{path}: nothing wrong; {len(found.inboxes)} inboxes, tasks {', '.join(tasks)}")
@@ -57,6 +57,8 @@ def _document(config: "Config") -> Iterator[str]:
         yield "\n[http]"
         yield from _settings(_http(config.http))
     yield f"\n[models]\npath = {_value(config.models)}"
+    yield "\n[plugins]"
+    yield from _settings(_fields(config.plugins, config))
     for name, task in config.tasks.items():
         yield f"\n[tasks.{name}]"
         yield from _settings({"review_below": task.review_below, **task.options})

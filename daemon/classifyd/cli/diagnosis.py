@@ -49,7 +49,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from state(config.daemon.state)
     yield from events(config)
     yield from processor()
-    registry = plugins.load()
+    registry = plugins.load(config.plugins)
     yield from models(config, registry)
     yield from installed(config, registry)
 
@@ -253,7 +253,9 @@ def installed(config: Config, registry: plugins.Registry) -> Iterator[Finding]:
     for offer in offers.plugins:
         if offer.problem:
             yield Finding("bad", "plugins", offer.problem, f"pip install --upgrade {offer.distribution}")
-    for fault in (*task_faults(config, offers.tasks), *format_faults(config, offers.writers)):
+    for fault in (*task_faults(config, offers), *format_faults(config, offers)):
         yield Finding("bad", "plugins", fault, f"edit {shlex.quote(str(config.file))}")
-    loaded = [offer.name for offer in offers.plugins if not offer.problem]
+    for offer in offers.kept_out:
+        yield Finding("good", "plugins", f"{offer.label} is kept out: {offer.kept_out}")
+    loaded = [offer.name for offer in offers.plugins if not offer.problem and not offer.kept_out]
     yield Finding("good", "plugins", f"loaded: {', '.join(loaded) or 'none'}")

@@ -58,8 +58,8 @@ def evaluate(
 
     if compare and (version or report):
         raise UsageError("--compare names two versions and makes no report; give it without --version and --report")
-    registry = plugins.load()
     settings = load_settings(config)
+    registry = plugins.load(settings.plugins)
     store = Store(settings.models)
     versions = compare or (version or store.current(task),)
     if versions[0] is None:

@@ -28,6 +28,7 @@ from classifyd.pipeline.choosing import Chooser
 from classifyd.service.choices import Choices
 from classifyd.service.tasks import spec
 from classifyd.service.work import answer_format, output_name
+from classifyd.trace import Trace
 from classifyd.values import Cut, Fault, ReadOptions, WriteOptions
 
 LARGE_BYTES = 4 * 2**20
@@ -63,7 +64,8 @@ def run(request: Request, config: Config) -> int:
 
 
 def _run(request: Request, config: Config, standard: BinaryIO, *, bar: bool) -> int:
-    registry = plugins.load()
+    trace = Trace.shown(os.environ)
+    registry = plugins.load(config.plugins, trace=trace)
     specs = _specs(request.tasks, registry, config)
     if request.format not in (SAME, *registry.writers):
         known = nearest(request.format, (SAME, *registry.writers))
@@ -71,7 +73,8 @@ def _run(request: Request, config: Config, standard: BinaryIO, *, bar: bool) -> 
     if request.csv_formulas not in ("keep", "escape"):
         raise UsageError(f"--csv-formulas {request.csv_formulas}: must be keep or escape")
     with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
-        labelling = Labelling(Pipeline(registry), specs, request, config, Path(temporary), standard)
+        pipeline = Pipeline(registry, Border(trace=trace))
+        labelling = Labelling(pipeline, specs, request, config, Path(temporary), standard)
         inputs = list(labelling.inputs(request.files))
         total = sum(item.size for item in inputs)
         with progress(total, shown=bar) as labelling.done:

@@ -36,7 +36,7 @@ def load_config(explicit: Path | None) -> "Config":
     except ConfigError:
         from classifyd import plugins
 
-        config.load(path, os.environ, plugins.load().offers)
+        config.load(path, os.environ, plugins.load(config.admission(path, os.environ)).offers)
         raise
 
 

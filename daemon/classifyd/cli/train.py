@@ -133,8 +133,8 @@ def train(
 
     if json and not check_data:
         raise UsageError("--json goes with --check-data; a training tells its result in its report")
-    registry = plugins.load()
     settings = load_settings(config)
+    registry = plugins.load(settings.plugins)
     asked = settings.task(task).train
     given = {
         "epochs": epochs,

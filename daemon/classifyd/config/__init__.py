@@ -1,6 +1,6 @@
 """config.toml to frozen values, every fault reported at once in sentences that say what to do."""
 
-from classifyd.config.loading import PLACES, cores, find, load
+from classifyd.config.loading import PLACES, admission, cores, find, load
 from classifyd.config.offers import check_formats, check_tasks
 from classifyd.config.settings import (
     DELETE,
@@ -23,6 +23,7 @@ __all__ = [
     "InboxConfig",
     "TaskConfig",
     "TrainConfig",
+    "admission",
     "check_formats",
     "check_tasks",
     "cores",

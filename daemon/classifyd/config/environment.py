@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, MutableMapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -55,8 +55,15 @@ def _typed(model: type[BaseModel], key: str, text: str) -> Any:
     field = model.model_fields.get(key)
     if field is None:
         return _plain(text) if model is TrainSection else text
+    if _is_list(field.annotation):
+        return [name.strip() for name in text.split(",") if name.strip()]
     kind: Any = Annotated[field.annotation, field]
     return TypeAdapter(kind).validate_python(text, strict=False)
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a setting is a list, which the environment gives as names between commas."""
+    return list in (get_origin(kind), *map(get_origin, get_args(kind)))
 
 
 def _plain(text: str) -> Any:

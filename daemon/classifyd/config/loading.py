@@ -22,6 +22,7 @@ from classifyd.config.schema import (
     InboxSection,
     LimitsSection,
     ModelsSection,
+    PluginsSection,
     TaskSection,
     TrainSection,
     split_address,
@@ -29,7 +30,7 @@ from classifyd.config.schema import (
 from classifyd.config.sentences import nearest, quoted, sentences
 from classifyd.config.settings import DELETE, Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, TrainConfig
 from classifyd.errors import ConfigError
-from classifyd.jobs import Offers
+from classifyd.jobs import Admission, Offers
 from classifyd.values import Limits
 
 PLACES = (Path("config.toml"), Path("/etc/classifyd/config.toml"))
@@ -72,13 +73,23 @@ def load(
     if check_folders:
         faults += [f"{path}: {fault}" for fault in folder_faults(config.inboxes, config.daemon.state)]
     if offers is not None:
-        faults += [f"{path}: {fault}" for fault in task_faults(config, offers.tasks)]
-        faults += [f"{path}: {fault}" for fault in format_faults(config, offers.writers)]
+        faults += [f"{path}: {fault}" for fault in task_faults(config, offers)]
+        faults += [f"{path}: {fault}" for fault in format_faults(config, offers)]
     if check_recipe is not None:
         faults += [f"{path}: {fault}" for fault in recipe_faults(config, check_recipe)]
     if faults or reading.outside:
         raise ConfigError([*faults, *reading.outside])
     return config
+
+
+def admission(path: Path, environ: Mapping[str, str]) -> Admission:
+    """Which plugins a configuration admits, whatever else is wrong with it; none but our own if that cannot be told."""
+    tables = _tables(path)
+    override(tables, environ)
+    try:
+        return _admission(PluginsSection.model_validate(tables.get("plugins", {})))
+    except ValidationError:
+        return Admission(allow=())
 
 
 def cores() -> int:
@@ -102,17 +113,27 @@ class _Reading:
             self.faults.append(f"there is no table or setting {shown}.{nearest(unknown, TABLES)}")
         self.outside = override(tables, environ)
         found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
-        daemon, http, models, limits = found["daemon"], found["http"], found["models"], found["limits"]
+        daemon, http, models = found["daemon"], found["http"], found["models"]
+        limits, plugins = found["limits"], found["plugins"]
         assert isinstance(daemon, DaemonSection)
         assert isinstance(http, HttpSection)
         assert isinstance(models, ModelsSection)
         assert isinstance(limits, LimitsSection)
+        assert isinstance(plugins, PluginsSection)
         limited = limits.over(Limits())
         inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
         state = self._absolute(daemon.state)
         tasks = dict(self._tasks(tables.get("tasks", {})))
-        served = self._http(http, state)
-        return Config(self.path, self._absolute(models.path), _daemon(daemon, state), inboxes, tasks, limited, served)
+        return Config(
+            self.path,
+            self._absolute(models.path),
+            _daemon(daemon, state),
+            inboxes,
+            tasks,
+            limited,
+            self._http(http, state),
+            _admission(plugins),
+        )
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
         """The table, without the settings that are at fault; None if what is needed is among them."""
@@ -240,6 +261,10 @@ def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
     workers = section.workers or cores()
     values["worker_memory_bytes"] = values["worker_memory_bytes"] or memory_share(workers)
     return DaemonConfig(state=state, workers=workers, **values)
+
+
+def _admission(section: PluginsSection) -> Admission:
+    return Admission(None if section.allow is None else tuple(section.allow), tuple(section.deny))
 
 
 def _inbox_faults(section: InboxSection) -> Iterator[str]:

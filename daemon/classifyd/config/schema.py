@@ -26,6 +26,7 @@ Count = Annotated[int, Field(ge=1)]
 Size = Annotated[ByteSize, BeforeValidator(_no_truth), Field(ge=1)]
 PathText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 InboxName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Names = list[Annotated[str, Field(min_length=1)]]
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -95,6 +96,13 @@ class ModelsSection(Section):
     path: PathText = "models"
 
 
+class PluginsSection(Section):
+    """The table [plugins]."""
+
+    allow: Names | None = None
+    deny: Names = []
+
+
 class LimitsSection(Section):
     """The tables [limits] and [inbox.limits]; None where the one above decides."""
 
@@ -154,6 +162,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "daemon": DaemonSection,
     "http": HttpSection,
     "models": ModelsSection,
+    "plugins": PluginsSection,
     "limits": LimitsSection,
 }
 """The tables that stand in the file at most once and have settings of their own."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from classifyd.jobs import Admission
 from classifyd.values import EMPTY, Limits
 
 DELETE = "delete"
@@ -118,6 +119,7 @@ class Config:
     tasks: Mapping[str, TaskConfig] = EMPTY
     limits: Limits = field(default_factory=Limits)
     http: HttpConfig | None = None
+    plugins: Admission = field(default_factory=Admission)
 
     def task(self, name: str) -> TaskConfig:
         """The task's section, or an empty one."""

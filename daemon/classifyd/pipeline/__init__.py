@@ -141,7 +141,7 @@ class Pipeline:
         writer = self.registry.writer(job.format)
 
         def assemble(stream: BinaryIO) -> None:
-            with self.border:
+            with self.border.call(f"{job.format}: assemble", parts=len(job.parts)):
                 writer.assemble(open_all(job.parts), stream)
 
         written = write_whole(Path(job.output), assemble)
@@ -157,7 +157,7 @@ class Pipeline:
     def _tell(self, hook: str, report: object) -> None:
         for implementation in getattr(self.registry.hook, hook).get_hookimpls():
             try:
-                with self.border:
+                with self.border.call(f"{implementation.plugin_name}: {hook}"):
                     implementation.function(report)
             except Exception as error:  # noqa: BLE001  # an observer is foreign code and must not sink the job
                 log.warning("observer_failed", plugin=implementation.plugin_name, hook=hook, error=repr(error))

@@ -96,7 +96,7 @@ class Annotating:
         return count.report(written.size, written.digest)
 
     def _write(self, split: Split, flow: "_Flow", count: "_Count", stream: BinaryIO) -> None:
-        with self.border:
+        with self.border.call(f"{self.job.format}: write"):
             self.writer.write(map(count.see, flow.of(split)), stream, self._writing())
 
     def _writing(self) -> WriteOptions:
@@ -122,7 +122,7 @@ class Annotating:
             reader = pick_reader(self.readers, split.reader, source)
             with self.border:
                 records = iter(reader.read(source, split.cut))
-            yield from self.border.each(records)
+            yield from self.border.each(records, f"{reader.name}: read")
 
     # ------------------------------------------------------------------ predicting
 

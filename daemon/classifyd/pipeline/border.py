@@ -10,9 +10,12 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TypeVar
+
+from classifyd.trace import SILENT, Trace
 
 FORKED = 120
 OUT_OF_MEMORY = 121
@@ -46,7 +49,8 @@ class Border:
     the file mode mask are put back: outputs get their modes by it.
     """
 
-    def __init__(self, *, worker: bool = False) -> None:
+    def __init__(self, *, worker: bool = False, trace: Trace = SILENT) -> None:
+        self.trace = trace
         self._worker = worker
         self._pid = os.getpid()
         self._own: dict[int, tuple[int, int]] = {}
@@ -58,6 +62,15 @@ class Border:
         """These are the worker's own; a call that closes one ends it."""
         for descriptor in descriptors:
             self._own[descriptor] = _identity(descriptor)
+
+    def call(self, what: str, **about: object) -> AbstractContextManager[None]:
+        """A context for a call of foreign code that is told of where calls are traced: what is called, and about it."""
+        return self._traced(what, about) if self.trace.told else self
+
+    @contextlib.contextmanager
+    def _traced(self, what: str, about: Mapping[str, object]) -> Iterator[None]:
+        with self.trace.call(what, **about), self:
+            yield
 
     def __enter__(self) -> None:
         """Nothing is to be noted: all that counts is known from before."""
@@ -89,8 +102,9 @@ class Border:
         if lowest_free() > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVE_DESCRIPTORS:
             os._exit(LEAKED_DESCRIPTORS)
 
-    def each(self, items: Iterator[_T]) -> Iterator[_T]:
+    def each(self, items: Iterator[_T], what: str) -> Iterator[_T]:
         """The items of a foreign iterator; getting each is a call of foreign code."""
+        items = self.trace.each(items, what)
         while True:  # a `with` for each item would cost as much as the item
             try:
                 item = next(items)

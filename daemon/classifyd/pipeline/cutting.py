@@ -19,7 +19,7 @@ def cut_up(job: CutUp, known: Sequence[Reader], border: Border) -> JobReport:
     with opened(job.path, job.name, job.reading, job.below) as source:
         reader = pick_reader(known, "", source)
         if isinstance(reader, CuttingReader) and readers.can_cut(reader, source):
-            with border:
+            with border.call(f"{reader.name}: cut"):
                 return JobReport(cuts=tuple(reader.cut(source, job.size)), reader=reader.name)
         cuts = _spool(job, reader, source, border)
         return JobReport(cuts=cuts, reader=spool.NAME, spooled=True)
@@ -29,7 +29,7 @@ def _spool(job: CutUp, reader: Reader, source: Source, border: Border) -> tuple[
     cuts: list[Cut] = []
 
     def fill(stream: BinaryIO) -> None:
-        cuts.extend(spool.write(border.each(iter(reader.read(source, None))), stream, job.size))
+        cuts.extend(spool.write(border.each(iter(reader.read(source, None)), f"{reader.name}: read"), stream, job.size))
 
     write_whole(Path(job.spool), fill)
     return tuple(cuts)

@@ -78,7 +78,7 @@ class Predictors:
     def _load(self, spec: TaskSpec, device: str, threads: int) -> Loaded:
         bundle = _opened(spec)
         task = self._registry.task(spec.name)
-        with self._border:
+        with self._border.call(f"{spec.name}: load", version=spec.version):
             predictor = task.load(Setup(spec.name, spec.options, bundle, device, threads))
         return Loaded(
             spec,
@@ -94,7 +94,7 @@ class Predictors:
         for key in keys[: len(keys) - KEPT_VERSIONS + 1]:
             close = getattr(self._loaded.pop(key).predictor, "close", None)
             if close is not None:
-                with self._border:
+                with self._border.call(f"{task}: close"):
                     close()
 
 

@@ -30,7 +30,8 @@ class _Isolation:
         if not records:
             return []
         try:
-            with self.border:  # looking through the answers is to call foreign code, too
+            # Looking through the answers is to call foreign code, too.
+            with self.border.call(f"{self.loaded.spec.name}: predict", records=len(records)):
                 annotations = checked(self.loaded, self.loaded.predictor.predict(records), records)
         except Exception as error:  # noqa: BLE001  # a task is foreign code: whatever it raises is laid at its records
             return self._halve(records, error)

@@ -46,7 +46,7 @@ def open_source(path: str, name: str, reading: ReadOptions, below: str = "") -> 
 
 
 def _open(path: str, name: str, reading: ReadOptions, below: str) -> BinaryIO:
-    descriptor = _descriptor(path, name, reading, below or os.path.dirname(path))  # noqa: PTH120  # names may not be UTF-8
+    descriptor = _descriptor(path, name, reading, below or os.path.dirname(path) or ".")  # noqa: PTH120  # names may not be UTF-8
     try:
         _check(os.fstat(descriptor), name, reading)
         return os.fdopen(descriptor, "rb")

@@ -74,8 +74,8 @@ class Daemon:
         self._intakes = {i.name: Intake(i, folders, self._ledger, daemon.settle_seconds) for i in config.inboxes}
         self._rounds = Rounds(self._intakes, self._holds, daemon.scan_seconds)
         self._tasks = Tasks(config, inherited)
-        workers = start.workers(daemon, folders.breadcrumbs, self._messages.put, outside.metrics.replaced)
-        self._shifts = Shifts(daemon.workers, workers)
+        make = start.workers(daemon, config.plugins, folders.breadcrumbs, self._messages.put, outside.metrics.replaced)
+        self._shifts = Shifts(daemon.workers, make)
         self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers, outside=outside)
         self._choosing = Choosing(daemon, self._tasks)
         self._succession = Succession(

@@ -17,7 +17,7 @@ from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
 from classifyd.disk import fsync_folder
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import make_folders
-from classifyd.jobs import Choose, Inspect, JobReport, Offers, TaskSpec
+from classifyd.jobs import Admission, Choose, Inspect, JobReport, Offers, TaskSpec
 from classifyd.service.choosing import Choosing, Pin
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
@@ -55,11 +55,15 @@ def daemon_id(state: Path) -> str:
 
 
 def workers(
-    config: DaemonConfig, crumbs: Path, done: Callable[[Outcome], None], replaced: Callable[[str], None]
+    config: DaemonConfig,
+    admission: Admission,
+    crumbs: Path,
+    done: Callable[[Outcome], None],
+    replaced: Callable[[str], None],
 ) -> Callable[[int], LocalWorkers]:
     """What makes the workers of a shift from its number."""
     # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
-    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu")
+    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu", admission)
     return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms, replaced)
 
 
@@ -140,8 +144,8 @@ class Warming:
         offers = self._ask(Inspect(), 1)[0].offers or Offers()
         problems = [f"{self._where}: plugin {plugin.problem}" for plugin in offers.plugins if plugin.problem]
         try:
-            check_tasks(self._config, offers.tasks)
-            check_formats(self._config, offers.writers)
+            check_tasks(self._config, offers)
+            check_formats(self._config, offers)
         except ConfigError as error:
             raise ConfigError((*error.faults, *problems)) from error
         return offers

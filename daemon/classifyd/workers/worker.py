@@ -13,9 +13,11 @@ from pathlib import Path
 import structlog
 
 from classifyd import logs, pipeline, plugins
-from classifyd.jobs import JobReport
+from classifyd.jobs import Admission, JobReport
 from classifyd.pipeline.border import LOST_REPORT, OUT_OF_MEMORY, Border, lowest_free
 from classifyd.pipeline.breadcrumb import Crumb, Trail
+from classifyd.plugins import EVERYONE
+from classifyd.trace import Trace
 from classifyd.workers.line import MAX_MESSAGE_BYTES, framed, receive
 
 log = structlog.get_logger()
@@ -31,25 +33,28 @@ OOM_SCORE = 500
 class Terms:
     """What holds for every worker: how it logs, and how much memory it may take (bytes; None for any).
 
-    Where its runtime reserves memory that it does not use (`reserving`), only what it uses is counted.
+    Where its runtime reserves memory that it does not use (`reserving`), only what it uses is counted. `admission` says
+    which plugins it may import.
     """
 
     log_format: logs.Format = "auto"
     log_level: str = "info"
     memory_bytes: int | None = None
     reserving: bool = False
+    admission: Admission = EVERYONE
 
 
 def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> None:
     """Load the plugins and say so, then do jobs as they come over the line, until it or the process `daemon` ends."""
-    _settle(daemon, terms)
+    settle(daemon, terms)
     logs.configure(terms.log_format, terms.log_level)
     trail = Trail(crumb_path)
-    border = Border(worker=True)
+    trace = Trace.of(os.environ)
+    border = Border(worker=True, trace=trace)
     border.keep((0, 1, 2, line.fileno(), trail.descriptor))
     line.set_inheritable(False)  # nor is it for programs that plugins start
     try:
-        jobs = pipeline.Pipeline(plugins.load(), border, trail)
+        jobs = pipeline.Pipeline(plugins.load(terms.admission, trace=trace), border, trail)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     line.sendall(framed(pickle.dumps((READY, os.getpid(), None))))
@@ -62,7 +67,7 @@ def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> Non
         line.sendall(framed(_packed(number, replace(report, worn=report.worn or wear.found()))))
 
 
-def _settle(daemon: int, terms: Terms) -> None:
+def settle(daemon: int, terms: Terms) -> None:
     """Die with the daemon, lead a group of one's own, keep stdout clean, be the first to go when memory is short."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != daemon:
