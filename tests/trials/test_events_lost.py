@@ -13,8 +13,8 @@ from daemons import wait_until
 DROPPED = int(os.environ.get("CLASSIFYD_DROPPED", "100000"))
 FEW = 40
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
-MORE_KIB = 20_000
-"""What the daemon may grow by however many files wait: it watches a window of them, and counts the rest."""
+MORE_KIB = 30_000
+"""What the daemon may grow by, however many files wait: it watches 5,000 and holds 2,000 at a time, and counts the rest."""
 
 
 def started(here, **environment):
