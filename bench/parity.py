@@ -1,6 +1,6 @@
 """Whether each runtime says the same of each bundle: labels, F1, scores, and bit for bit in batches of any size.
 
-    python bench/parity.py --models models --data DIR [--count 2000] [--alike 300]
+    python bench/parity.py --models models --data DIR [--tasks spam,ner] [--count 2000] [--alike 300]
 
 `--data` holds `<task>/test.jsonl`, as `bench/starter/prepare.py` writes it. For the bundle in service of each task and
 each runtime that is installed: the share of texts (of words, where spans are marked) to which it gives the label that
@@ -31,13 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tasks", help="separated by commas; else all that have a model")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--alike", type=int, default=300)
     options = parser.parse_args()
     store = Store(options.models)
     print("| bundle | runtime | texts | labels as in ONNX Runtime | F1 | scores differ by up to | alike in any batch |")
     print("|---|---|--:|--:|--:|--:|--:|")
-    for task in store.tasks():
+    for task in options.tasks.split(",") if options.tasks else store.tasks():
         examples = even(read(task, options.data), options.count)
         base: Answers | None = None
         for runtime in usable("cpu"):
