@@ -4,7 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifyd.jobs import Claim, Split, TaskSpec
-from classifyd.planning import Key, Queue, Rate, Waiting, plan_digest
+from classifyd.planning import (
+    FIRST_GUESS,
+    LARGEST_SPLIT,
+    MOST_SPLITS,
+    SMALLEST_SPLIT,
+    Key,
+    Kind,
+    Queue,
+    Rates,
+    Waiting,
+    plan_digest,
+)
 from classifyd.values import Cut, WriteOptions
 
 MAIL = Key("mail", "jsonl", ())
@@ -23,9 +34,9 @@ def claims(batch):
     return [item.split.claim for item in batch.items]
 
 
-def drain(queue):
+def drain(queue, size=100):
     taken = []
-    while (batch := queue.take(lambda _: True)) is not None:
+    while (batch := queue.take(lambda _: True, lambda _: size)) is not None:
         taken.append(claims(batch))
     return taken
 
@@ -71,8 +82,8 @@ def test_a_key_that_has_to_wait_stops_no_other():
     queue.add(MAIL, waiting("a"))
     queue.add(NEWS, waiting("n"))
 
-    assert ["n"] == claims(queue.take(lambda key: key != MAIL))
-    assert queue.take(lambda key: key != MAIL) is None
+    assert ["n"] == claims(queue.take(lambda key: key != MAIL, lambda _: 100))
+    assert queue.take(lambda key: key != MAIL, lambda _: 100) is None
     assert 1 == len(queue)
 
 
@@ -96,12 +107,70 @@ def test_everything_that_was_added_is_given_out_once(items):
     assert sorted(str(number) for number in range(len(items))) == sorted(given_out)
 
 
-def test_a_split_is_about_so_many_seconds_of_work():
-    rate = Rate()
-    for _ in range(100):
-        rate.learn(read_bytes=2_000_000, seconds=1.0)
+def test_a_job_takes_no_more_than_a_worker_gets_through_in_time_but_one_at_least():
+    queue = Queue(job_bytes=100, job_files=10)
+    for name in "abc":
+        queue.add(MAIL, waiting(name))
+    for _ in range(5):
+        queue.add(MAIL, large("x"))
+    queue.add(MAIL, large("y"))
 
-    assert abs(rate.split_bytes(seconds=2.0) - 4_000_000) < 10_000
+    assert [["a", "b"], ["c"], ["x", "x"], ["y"], ["x", "x"], ["x"]] == drain(queue, size=25)
+    queue.add(MAIL, large("z"))
+    assert [["z"]] == drain(queue, size=0)
+
+
+def test_a_range_that_failed_before_goes_alone():
+    queue = Queue(job_bytes=100, job_files=10)
+    for alone in (False, True, False, False):
+        queue.add(MAIL, waiting("x", cut=Cut(0, 1, 0), alone=alone))
+
+    assert [["x"], ["x"], ["x", "x"]] == drain(queue)
+
+
+def kind(*tasks, inbox="in", ranges=True):
+    return Kind(inbox, frozenset(tasks), ranges)
+
+
+def test_a_split_is_about_so_many_seconds_of_work():
+    rates = Rates()
+    for _ in range(100):
+        rates.learn(kind("spam"), read_bytes=2_000_000, seconds=1.0)
+
+    assert abs(rates.split_bytes(kind("spam"), seconds=2.0, size=10**9) - 4_000_000) < 10_000
+    assert LARGEST_SPLIT == rates.split_bytes(kind("spam"), seconds=100.0, size=10**9)
+    assert 2_000_000 == rates.latest
+
+
+def test_what_is_learnt_of_some_work_says_nothing_of_other_work():
+    rates = Rates()
+    rates.learn(kind("spam"), read_bytes=2_000_000, seconds=1.0)
+
+    assert 2_000_000 == rates.bytes_in(kind("spam"), 1.0)
+    for other in (kind("ner"), kind("spam", inbox="mail"), kind("spam", ranges=False)):
+        assert FIRST_GUESS == rates.bytes_in(other, 1.0)
+    assert FIRST_GUESS // 2 == rates.bytes_in(kind("spam", "ner"), 1.0)
+    rates.learn(kind("ner", "spam"), read_bytes=5_000, seconds=1.0)
+    assert 5_000 == rates.bytes_in(kind("spam", "ner"), 1.0)
+    assert SMALLEST_SPLIT == rates.split_bytes(kind("spam", "ner"), 1.0, size=10**6)
+
+
+def test_tiny_jobs_raise_a_rate_and_never_lower_it():
+    rates = Rates()
+    rates.learn(kind("spam"), read_bytes=100, seconds=0.01)
+    assert FIRST_GUESS == rates.bytes_in(kind("spam"), 1.0)
+    for size, seconds in ((0, 1.0), (10, 0.0)):
+        rates.learn(kind("spam"), read_bytes=size, seconds=seconds)
+    assert FIRST_GUESS == rates.bytes_in(kind("spam"), 1.0)
+    for _ in range(50):
+        rates.learn(kind("spam"), read_bytes=100_000, seconds=0.01)
+    assert 9_900_000 < rates.bytes_in(kind("spam"), 1.0) <= 10_000_000
+
+
+def test_however_large_an_input_is_its_splits_are_not_too_many():
+    size = 20 * 2**30
+
+    assert size / Rates().split_bytes(kind("spam", "topic", "ner"), 1.0, size) <= MOST_SPLITS
 
 
 def test_whatever_a_part_depends_on_changes_the_digest_of_its_plan():

@@ -9,8 +9,14 @@ from dataclasses import asdict, dataclass, field
 from classifyd.jobs import Claim, Split, TaskSpec
 from classifyd.values import WriteOptions
 
-SMALLEST_SPLIT = 64 * 2**10
+SMALLEST_SPLIT = 8 * 2**10
 LARGEST_SPLIT = 8 * 2**20
+MOST_SPLITS = 2**15
+"""The daemon keeps about a kilobyte for each."""
+FIRST_GUESS = 16 * 2**10
+"""Bytes per second with one task, before anything was measured: as slow as a model on an old processor. Where it is
+faster, jobs take several splits at once; where splits are too long, small inputs wait for them."""
+TELLING_SECONDS = 0.05
 SMALL_JOBS_PER_LARGE = 3
 
 
@@ -21,20 +27,50 @@ def plan_digest(claim: Claim, tasks: Sequence[TaskSpec], format: str, writing: W
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-class Rate:
-    """Bytes per second that workers get through, as a moving average of what they report."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Work that goes at a rate of its own: by inbox and tasks, and ranges of large inputs apart from whole small ones.
 
-    def __init__(self, bytes_per_second: float = 256 * 2**10) -> None:
-        self.bytes_per_second = bytes_per_second
+    (A mail with an attachment goes at many times the rate of a table, whose every byte is text.)
+    """
 
-    def learn(self, read_bytes: int, seconds: float) -> None:
-        """Take one job's report into account; tiny jobs say little and are left out."""
-        if seconds > 0.05 and read_bytes > 0:
-            self.bytes_per_second += 0.2 * (read_bytes / seconds - self.bytes_per_second)
+    inbox: str
+    tasks: frozenset[str]
+    ranges: bool
 
-    def split_bytes(self, seconds: float) -> int:
-        """How large a split is that takes about so many seconds."""
-        return int(min(LARGEST_SPLIT, max(SMALLEST_SPLIT, self.bytes_per_second * seconds)))
+
+class Rates:
+    """Bytes per second that a worker gets through, for each kind of work, as a moving average of what workers report.
+
+    `latest` is the one that was learnt last; 0 before any was.
+    """
+
+    def __init__(self) -> None:
+        self.latest = 0.0
+        self._known: dict[Kind, float] = {}
+
+    def learn(self, kind: Kind, read_bytes: int, seconds: float) -> None:
+        """Take one job's report into account. A tiny job says little, but that it can be done as fast as that."""
+        if seconds <= 0 or read_bytes <= 0:
+            return
+        found, known = read_bytes / seconds, self._of(kind)
+        if seconds > TELLING_SECONDS and kind not in self._known:
+            self._known[kind] = found
+        elif seconds > TELLING_SECONDS or found > known:
+            self._known[kind] = known + 0.2 * (found - known)
+        self.latest = self._of(kind)
+
+    def bytes_in(self, kind: Kind, seconds: float) -> int:
+        """How much a worker gets through in so many seconds."""
+        return int(self._of(kind) * seconds)
+
+    def split_bytes(self, kind: Kind, seconds: float, size: int) -> int:
+        """How large the splits of an input of `size` bytes are, to take about so many seconds each."""
+        about = min(LARGEST_SPLIT, max(SMALLEST_SPLIT, self.bytes_in(kind, seconds)))
+        return max(about, -(-size // MOST_SPLITS))
+
+    def _of(self, kind: Kind) -> float:
+        return self._known.get(kind, FIRST_GUESS / max(1, len(kind.tasks)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +89,10 @@ class Key:
     inbox: str
     format: str
     tasks: tuple[tuple[str, int | None], ...]
+
+    def kind(self, *, ranges: bool) -> Kind:
+        """The kind of work that its inputs are, or ranges of them."""
+        return Kind(self.inbox, frozenset(task for task, _ in self.tasks), ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +118,13 @@ class _Lane:
         cut = waiting.split.cut is not None
         (self.large.setdefault(waiting.split.claim, deque()) if cut else self.small).append(waiting)
 
-    def next_range(self) -> Waiting:
+    def next_ranges(self, size: int) -> list[Waiting]:
         claim, line = next(iter(self.large.items()))
         del self.large[claim]
-        waiting = line.popleft()
+        packed = _packed(line, size, len(line))
         if line:
             self.large[claim] = line  # at the end of the round
-        return waiting
+        return packed
 
 
 class Queue:
@@ -102,30 +142,36 @@ class Queue:
         """Put a split in line."""
         self._lanes.setdefault(key, _Lane()).add(waiting)
 
-    def take(self, allowed: Callable[[Key], bool]) -> Batch | None:
-        """The next batch of an allowed key, which goes to the end of the round; None if there is none."""
+    def take(self, allowed: Callable[[Key], bool], job_bytes: Callable[[Kind], int]) -> Batch | None:
+        """The next batch of an allowed key, which goes to the end of the round; None if there is none.
+
+        It has about as much as `job_bytes` says of that kind of work, small inputs or ranges of a large one.
+        """
         for key, lane in list(self._lanes.items()):
             if not len(lane):
                 del self._lanes[key]
             elif allowed(key):
                 self._lanes[key] = self._lanes.pop(key)
-                return Batch(key, tuple(self._next(lane)))
+                return Batch(key, tuple(self._next(key, lane, job_bytes)))
         return None
 
-    def _next(self, lane: _Lane) -> list[Waiting]:
+    def _next(self, key: Key, lane: _Lane, job_bytes: Callable[[Kind], int]) -> list[Waiting]:
         turn_of_large = lane.large and lane.small_in_a_row >= SMALL_JOBS_PER_LARGE
         if lane.small and not turn_of_large:
             lane.small_in_a_row += 1
-            return self._pack(lane.small)
+            size = min(job_bytes(key.kind(ranges=False)), self._job_bytes)
+            return _packed(lane.small, size, self._job_files)
         lane.small_in_a_row = 0
-        return [lane.next_range()]
+        return lane.next_ranges(job_bytes(key.kind(ranges=True)))
 
-    def _pack(self, line: deque[Waiting]) -> list[Waiting]:
-        packed = [line.popleft()]
-        size = packed[0].size
-        while line and not (packed[0].alone or line[0].alone) and len(packed) < self._job_files:
-            size += line[0].size
-            if size > self._job_bytes:
-                break
-            packed.append(line.popleft())
-        return packed
+
+def _packed(line: deque[Waiting], size: int, count: int) -> list[Waiting]:
+    """At least one from the head of the line, and more while they fit into `size` bytes; up to `count`."""
+    packed = [line.popleft()]
+    taken = packed[0].size
+    while line and not (packed[0].alone or line[0].alone) and len(packed) < count:
+        taken += line[0].size
+        if taken > size:
+            break
+        packed.append(line.popleft())
+    return packed

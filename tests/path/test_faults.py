@@ -370,3 +370,25 @@ def test_a_missing_bundle_names_its_task(place):
 
     assert 78 == here.once()
     assert "spam" in here.log()
+
+
+def test_an_input_of_which_several_ranges_cannot_be_read_is_quarantined_once(place, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"text": [f"{number:0>4000}" for number in range(600)]})
+    path = tmp_path / "made.parquet"
+    pq.write_table(table, path, row_group_size=10, compression="none", use_dictionary=False)
+    groups = pq.ParquetFile(path).metadata
+    data = bytearray(path.read_bytes())
+    for number in range(5, groups.num_row_groups):  # the first ones tell that a job can take many
+        start = groups.row_group(number).column(0).data_page_offset
+        data[start : start + 64] = b"\xff" * 64
+    here = place(split_seconds=0.5)
+    here.drop("table.parquet", bytes(data))
+
+    assert 1 == here.once()
+
+    assert {"table.parquet", "table.parquet.reason.json"} == here.files("quarantine")
+    assert 1 == here.log().count('"event": "quarantined"')
+    assert "Traceback" not in here.log()

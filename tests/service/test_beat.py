@@ -24,7 +24,7 @@ class Heard(Notifier):
 def test_the_watchdog_is_fed_unless_a_worker_cannot_be_ended(tmp_path, stuck, monkeypatch):
     monkeypatch.setattr(module, "BEAT_SECONDS", 0.0)
     heard = Heard()
-    dispatcher = SimpleNamespace(works={"a": 1}, busy=1, waiting=0, rate=SimpleNamespace(bytes_per_second=1.0))
+    dispatcher = SimpleNamespace(works={"a": 1}, busy=1, waiting=0, rates=SimpleNamespace(latest=1.0))
     succession = SimpleNamespace(serving={"spam": 2, "shouting": None}, loading={}, refused={})
     intakes = {"in": SimpleNamespace(waiting=3), "other": SimpleNamespace(waiting=4)}
     beat = Beat(

@@ -82,7 +82,7 @@ class Beat:
             "started_at": self._started_at,
             "busy_workers": self._dispatcher.busy,
             "waiting_splits": self._dispatcher.waiting,
-            "bytes_per_second": round(self._dispatcher.rate.bytes_per_second),
+            "bytes_per_second": round(self._dispatcher.rates.latest),
             "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
             "held": dict(self._troubles()),
             "page": self._page(),

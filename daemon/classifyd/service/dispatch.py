@@ -11,7 +11,7 @@ from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, FileReport, JobReport, Observe, PartReport
 from classifyd.ledger import Ledger, Plan
-from classifyd.planning import Rate
+from classifyd.planning import Rates
 from classifyd.service.deaths import Deaths
 from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
@@ -49,14 +49,14 @@ class Dispatcher:
         *,
         outside: Outside,
     ) -> None:
-        self.rate = Rate()
+        self.rates = Rates()
         self.works: dict[str, Work] = {}
         self.observed: Collection[str] = ()
         self._ledger = ledger
         self._engine = engine
         self._holds = holds
         self._breakers = breakers
-        self._lines = Lines(config, holds, breakers)
+        self._lines = Lines(config, holds, breakers, self.rates)
         self._outside = outside
         self._deaths = Deaths(ledger, self._lines, breakers, outside.metrics.died)
         self._given: dict[int, Order] = {}
@@ -182,7 +182,9 @@ class Dispatcher:
             return
         self._holds.release(order.works[0].inbox.name)
         self.tell(report)
-        self.rate.learn(sum(item.size for item in order.items), report.seconds)
+        read = sum(item.size for item in order.items)
+        ranges = order.items[0].split.cut is not None
+        self.rates.learn(order.works[0].key.kind(ranges=ranges), read, report.seconds)
         parts = self._wanted(order, report)
         with self._ledger.commit():
             self._ledger.finished_parts([part for part in parts if part.fault is None])
@@ -190,7 +192,9 @@ class Dispatcher:
         for part in parts:
             work = self.works[part.claim]
             if part.fault is not None:
-                results.condemned.append((work, part.fault))
+                # Several ranges of one input may be at fault: it is given up once.
+                if all(work is not condemned for condemned, _ in results.condemned):
+                    results.condemned.append((work, part.fault))
             else:
                 work.reports[part.number] = part
                 self._check_complete(work)

@@ -14,6 +14,7 @@ from classifyd.inbox.moves import free_names, reachable, shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
 from classifyd.ledger import Entry, Ledger
+from classifyd.planning import Kind
 from classifyd.service.aftermath import Aftermath
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.holds import Holds
@@ -91,7 +92,10 @@ class Entrance:
     def _new(
         self, inbox: InboxConfig, claim: Claim, versions: Mapping[str, int | None], identity: str | None
     ) -> tuple[Entry, Work]:
-        work = self._work(inbox, claim, versions, self._dispatcher.rate.split_bytes(self._config.daemon.split_seconds))
+        seconds = self._config.daemon.split_seconds
+        kind = Kind(inbox.name, frozenset(inbox.tasks), ranges=True)
+        size = self._dispatcher.rates.split_bytes(kind, seconds, claim.size)
+        work = self._work(inbox, claim, versions, size)
         work.output = self._free_output(work)
         return Entry(claim, "claimed", versions, work.split_bytes, work.output, identity), work
 

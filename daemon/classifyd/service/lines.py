@@ -7,7 +7,7 @@ from dataclasses import replace
 from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError
 from classifyd.jobs import FileReport, JobReport, Observe
-from classifyd.planning import Batch, Key, Queue, Waiting
+from classifyd.planning import Batch, Key, Kind, Queue, Rates, Waiting
 from classifyd.service import orders
 from classifyd.service.holds import OBSERVERS, Breakers, Holds
 from classifyd.service.orders import Order
@@ -20,10 +20,14 @@ UNTOLD = 10_000
 
 
 class Lines:
-    """The waiting lines. A chore is a job without splits: a cut, an assembly, telling observers."""
+    """The waiting lines. A chore is a job without splits: a cut, an assembly, telling observers.
 
-    def __init__(self, config: DaemonConfig, holds: Holds, breakers: Breakers) -> None:
+    A job takes as much as workers get through in `split_seconds`, by their `rates`.
+    """
+
+    def __init__(self, config: DaemonConfig, holds: Holds, breakers: Breakers, rates: Rates) -> None:
         self._config = config
+        self._rates = rates
         self._holds = holds
         self._breakers = breakers
         self._queue = Queue(config.job_bytes, config.job_files)
@@ -100,7 +104,10 @@ class Lines:
         for place, batch in enumerate(self._again):
             if not self._blocked(batch.key):
                 return self._again.pop(place)
-        return self._queue.take(lambda key: not self._blocked(key))
+        return self._queue.take(lambda key: not self._blocked(key), self._job_bytes)
+
+    def _job_bytes(self, kind: Kind) -> int:
+        return self._rates.bytes_in(kind, self._config.split_seconds)
 
     def _next_chore(self, under_way: Sequence[Order]) -> Order | None:
         if self._enough_chores(under_way):

@@ -16,6 +16,7 @@ from classifyd.planning import Key, plan_digest
 from classifyd.values import ReadOptions, WriteOptions
 
 COMPRESSED = (".gz", ".bz2", ".xz")
+LEAST_LARGE = 64 * 2**10
 IN_KIND = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 
 
@@ -86,9 +87,12 @@ class Work:
 
     @property
     def large(self) -> bool:
-        """Whether the input is to be cut: larger than a split, or compressed and likely to be so when unpacked."""
+        """Whether the input is to be cut: larger than a split, or compressed and likely to be so when unpacked.
+
+        Cutting and assembly are jobs of their own, which a mail of usual size is spared.
+        """
         packed = self.claim.name.lower().endswith(COMPRESSED)
-        return self.claim.size * (10 if packed else 1) > 2 * self.split_bytes
+        return self.claim.size * (10 if packed else 1) > max(LEAST_LARGE, 2 * self.split_bytes)
 
     @property
     def result(self) -> Path:
