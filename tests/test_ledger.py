@@ -188,3 +188,16 @@ def test_a_ledger_of_a_newer_classifyd_is_refused(path, ledger):
 def test_without_a_ledger_a_view_says_so(path):
     with pytest.raises(UnavailableError, match="has the daemon ever run"):
         LedgerView(path)
+
+
+def test_what_was_finished_lately_comes_with_its_time_and_records_oldest_first(path, ledger):
+    for name, at in (("old", 100.0), ("second", 300.0), ("first", 200.0)):
+        claimed(ledger, entry(name))
+        with ledger.commit():
+            ledger.intend(name, "part", PartReport(name, 0, records=3))
+            ledger.retired(name, at)
+    claimed(ledger, entry("open"))
+
+    view = LedgerView(path)
+    assert [("mail", 200.0, 3), ("mail", 300.0, 3)] == view.finished_since(150.0)
+    view.close()

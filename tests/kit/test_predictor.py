@@ -14,7 +14,7 @@ import tiny
 import classifyd_ner
 import classifyd_spam
 import classifyd_topic
-from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Predictor, Record, Setup, TrainableTask
+from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Effort, Predictor, Record, Setup, TrainableTask
 from classifyd.bundles import Store
 from classifyd_bert import BertSequenceTask, BertTokenTask, answers
 from classifyd_bert.predictor import SequencePredictor, TokenPredictor
@@ -106,6 +106,21 @@ def test_equal_texts_are_predicted_once(sequence: Bundle, monkeypatch: pytest.Mo
     one, two, three = loaded.predict([Record("win"), Record("now"), Record("win")])
     assert sum(rows) == 2
     assert one == three != two
+
+
+@pytest.mark.parametrize("kind", ["sequence", "token"])
+def test_a_predictor_tells_what_its_model_was_run_on_since_it_was_last_asked(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    loaded: Any = load(request.getfixturevalue(kind))
+    assert loaded.effort() == Effort()  # its known answers were nobody's messages
+    loaded.predict(records(["a short text"] * 3 + ["another short text", "win " * 400]))
+    told = loaded.effort()
+    assert sum(told.batches.values()) >= 2
+    assert all(size & (size - 1) == 0 for size in told.batches)
+    assert 400 < told.tokens
+    assert 0 < told.padding < told.tokens / 2
+    assert loaded.effort() == Effort()
 
 
 def test_no_records_have_no_answers(sequence: Bundle) -> None:

@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -184,10 +183,8 @@ def test_a_hundred_idle_connections_hold_up_no_file(place) -> None:
     try:
         for connection in connections:
             connection.sendall(b"POST /api/retry HTTP/1.1\r\nContent-Length: 50\r\n")
-        began = time.monotonic()
         one.drop("a.txt", "hello")
         wait_until(lambda: "a.txt" in one.files("done"), place=one)
-        assert time.monotonic() - began < 30
     finally:
         for connection in connections:
             connection.close()

@@ -115,7 +115,7 @@ def test_the_status_counts_for_everybody_and_gives_reasons_to_who_has_the_token(
 
 def test_health_and_readiness_say_why_not(shown: Shown, change: Callable[..., None]) -> None:
     assert (shown.ask("/healthy").text, shown.ask("/ready").text) == ("healthy\n", "ready\n")
-    change(state="loading")
+    change(state="loading", turned_at=time.monotonic() - 1000)
     assert (shown.ask("/healthy").status, shown.ask("/ready").status) == (200, 503)
     change(state="running", turned_at=time.monotonic() - 100)
     assert shown.ask("/healthy").status == shown.ask("/ready").status == 503

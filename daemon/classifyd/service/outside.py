@@ -6,6 +6,7 @@ finds the door shut meanwhile.
 
 import os
 import socket
+import sqlite3
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -93,11 +94,14 @@ class Outside:
         self.scene = replace(self.scene, state="loading", turned_at=time.monotonic())
 
     def remember(self, ledger: Path) -> None:
-        """Begin with what the ledger knows. sqlite3.Error if it cannot be read."""
-        with closing(LedgerView(ledger)) as view:
-            done = [count for count in view.counts() if count.state == "retired"]
-            totals = {one.inbox: Totals(one.inputs, one.records, one.errors, one.reviews) for one in done}
-            self.recent.begin(totals, view.finished_since(time.time() - HOUR_SECONDS))
+        """Begin with what the ledger knows; if it cannot be read, with nothing."""
+        try:
+            with closing(LedgerView(ledger)) as view:
+                done = [count for count in view.counts() if count.state == "retired"]
+                totals = {one.inbox: Totals(one.inputs, one.records, one.errors, one.reviews) for one in done}
+                self.recent.begin(totals, view.finished_since(time.time() - HOUR_SECONDS))
+        except sqlite3.Error as error:
+            log.warning("history_not_read", error=str(error), consequence="the status page begins at nought")
 
     def show(self, scene: Scene) -> None:
         """The daemon as it is now."""

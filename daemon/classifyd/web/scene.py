@@ -33,6 +33,8 @@ class Scene:
 
     def illness(self, now: float) -> str:
         """Why the daemon is not healthy at the monotonic time `now`; empty if it is."""
+        if self.state == "loading":
+            return ""  # what takes long then has deadlines of its own, and a restart would begin it anew
         if self.stuck:
             return "a worker cannot be ended"
         silent = now - self.turned_at

@@ -1,0 +1,63 @@
+"""The last hour in memory: by the minute, no longer than an hour, and no larger than it may be."""
+
+import time
+
+from classifyd.jobs import FileReport, PartReport
+from classifyd.web.recent import MINUTES, MOST_LABELS, OUTPUTS, Recent, Totals
+
+
+def part(records: int, **labels: int) -> PartReport:
+    return PartReport("c", 0, records, counts={"spam": labels})
+
+
+def test_records_stand_in_the_minute_in_which_workers_were_through_with_them() -> None:
+    recent, now = Recent(), time.time()
+    for minutes in (70, 5, 5, 0):
+        recent.worked("mail", [part(10), part(1)], now - 60 * minutes)
+    told = recent.throughput()
+    assert len(told) == MINUTES
+    assert [(MINUTES - 1 - place, minute) for place, minute in enumerate(told) if minute] == [
+        (5, {"mail": 22}),
+        (0, {"mail": 11}),
+    ]
+
+
+def test_labels_older_than_an_hour_are_no_longer_in_the_mix() -> None:
+    recent, now = Recent(), time.time()
+    recent.worked("mail", [part(1, spam=5)], now - 62 * 60)
+    recent.worked("mail", [part(1, spam=1, ham=3)], now)
+    assert recent.labels() == {"spam": {"ham": 3, "spam": 1}}
+    assert list(recent.labels()["spam"]) == ["ham", "spam"]
+
+
+def test_a_clock_that_goes_back_loses_nothing() -> None:
+    recent, now = Recent(), time.time()
+    recent.worked("mail", [part(1)], now)
+    recent.worked("mail", [part(1)], now - 600)
+    assert sum(minute.get("mail", 0) for minute in recent.throughput()) == 2
+
+
+def test_neither_labels_nor_outputs_grow_without_bound() -> None:
+    recent = Recent()
+    for number in range(1000):
+        recent.worked("mail", [part(1, **{f"label{number}": 1})], time.time())
+        recent.finished(FileReport("mail", f"{number}", "published", 1, 0, 0, None, 0.1), None, time.time())
+    assert len(recent.labels()["spam"]) <= 2 * MOST_LABELS  # a minute may have ended meanwhile
+    assert [output.report.source for output in recent.outputs()] == [str(999 - place) for place in range(OUTPUTS)]
+
+
+def test_it_begins_with_what_the_ledger_remembers_and_counts_on() -> None:
+    recent, now = Recent(), time.time()
+    recent.begin({"mail": Totals(3, 30, 1, 2)}, [("mail", now - 120, 20), ("mail", now - 60, 10)])
+    recent.finished(FileReport("mail", "a", "published", 5, 1, 1, None, 0.1), None, now)
+    recent.finished(FileReport("mail", "b", "quarantined", 0, 0, 0, None, 0.1), None, now)
+    assert recent.totals("mail") == Totals(4, 35, 2, 3)
+    assert recent.throughput()[-3:-1] == [{"mail": 20}, {"mail": 10}]
+    assert recent.totals("other") == Totals()
+
+
+def test_a_daemon_that_follows_another_in_its_process_does_not_count_the_hour_twice() -> None:
+    recent, now = Recent(), time.time()
+    recent.worked("mail", [part(10)], now)
+    recent.begin({"mail": Totals(1, 10, 0, 0)}, [("mail", now, 10)])
+    assert recent.throughput()[-1] == {"mail": 10}
