@@ -14,7 +14,7 @@ DROPPED = int(os.environ.get("CLASSIFYD_DROPPED", "100000"))
 FEW = 40
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 MORE_KIB = 30_000
-"""What the daemon may grow by, however many files wait: it watches 5,000 and holds 2,000 at a time, and counts the rest."""
+"""What the daemon may grow by, however many files wait: it watches 5,000, holds 2,000, and counts the rest."""
 
 
 def started(here, **environment):

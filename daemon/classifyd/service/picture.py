@@ -43,7 +43,7 @@ class Picture:
                 task: f"{_called(task, refusal.version)}: {refusal.reason}"
                 for task, refusal in succession.refused.items()
             },
-            bytes_per_second=self._dispatcher.rate.bytes_per_second,
+            bytes_per_second=self._dispatcher.rates.latest,
         )
 
     def _levels(self, held: tuple[str, ...], *, ready: bool) -> Levels:
