@@ -45,10 +45,11 @@ def retry(
     Example: [bold]classifyd retry a.eml[/bold]
     """
     from classifyd.cli.screen import complain, line, say
+    from classifyd.config import watched
     from classifyd.inbox.moves import shown
 
     settings = load_settings(config)
-    found = list(_quarantined(settings.inboxes))
+    found = list(_quarantined(watched(settings.inboxes, settings.daemon.state)))
     wanted = [item for item in found if not names or not item.names.isdisjoint(names)]
     known = frozenset[str]().union(*(item.names for item in found))
     unknown = [name for name in names or () if name not in known]

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from classifyd import notify
-from classifyd.config import Config
+from classifyd.config import Config, with_corrections
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Claim, FileReport, Offers, TaskSpec
 from classifyd.ledger import Ledger
@@ -15,6 +15,7 @@ from classifyd.planning import Key
 from classifyd.service import start
 from classifyd.service.beat import Beat
 from classifyd.service.copies import Copies
+from classifyd.service.corrections import Corrections
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
@@ -39,7 +40,8 @@ class Daemon:
     """One running daemon. `stop` and `hang_up` may be called from a signal handler.
 
     `successor` is the configuration under which the next daemon is to go on; None if it simply ends. That one inherits
-    the versions in `serving`: what was promoted but could not be taken up must not end it either.
+    the versions in `serving`: what was promoted but could not be taken up must not end it either. `corrections` takes
+    what people say of texts, in the thread of the main loop.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Daemon:
         reread: Callable[[], Config] | None = None,
         inherited: Versions | None = None,
     ) -> None:
+        config = with_corrections(config)
         daemon = config.daemon
         self.successor: Config | None = None
         self._config = config
@@ -79,7 +82,10 @@ class Daemon:
         claims = {name: intake.claims for name, intake in self._intakes.items()}
         self._copies = Copies(lambda: self._messages.put(None))
         removals = Removals(self._ledger, self._copies)
-        publisher = Publisher(self._ledger, folders, claims, removals, again=self._again, finished=self._finished)
+        self.corrections = Corrections(self._ledger, config.models)
+        publisher = Publisher(
+            self._ledger, folders, claims, removals, self.corrections, again=self._again, finished=self._finished
+        )
         self._endings = Endings(publisher, self._dispatcher, self._ledger, self._holds)
         self._remains = Remains(self._intakes, self._entrance, self._dispatcher, self._endings)
         self._beat = Beat(
@@ -134,6 +140,7 @@ class Daemon:
 
     def _begin(self) -> None:
         for intake in self._intakes.values():
+            self.corrections.make_folders(intake.inbox)
             intake.hold()
         offers = start.loaded(self._tasks, self._shifts, self._succession, self._warm)
         self._dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}

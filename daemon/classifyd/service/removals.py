@@ -25,7 +25,13 @@ class Removals:
         self._copies = copies
 
     def to_done(self, work: Work, total: PartReport) -> bool:
-        """Move or delete a published input, as its inbox says; False while it is still being copied."""
+        """Move or delete a published input, as its inbox says; False while it is still being copied.
+
+        A single record that is for review goes where those go.
+        """
+        review = work.inbox.review
+        if review is not None and total.records == 1 and total.reviews:
+            return self._bring(work, review, move) is not None
         if work.inbox.done == DELETE:
             Path(work.claim.path).unlink()
             return True
