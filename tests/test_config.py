@@ -15,6 +15,7 @@ from classifyd.config.schema import (
     InboxSection,
     LimitsSection,
     ModelsSection,
+    PluginsSection,
     TaskSection,
     TrainSection,
 )
@@ -297,7 +298,15 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
     text = (ROOT / "config.toml").read_text()
     spelt = re.sub(r"^# (\[|[a-z_.]+ = )", r"\1", text, flags=re.MULTILINE)
     assert spelt.count("\n[") > text.count("\n[")
-    spelt = spelt.replace('text_field = "text"', "").replace("review_below = 0.8", "")
+    for example in (
+        'text_field = "text"',
+        "review_below = 0.8",
+        'review = "review/mail"',
+        'corrections = "corrections/mail"',
+        'allow = ["classifyd-shouting"]',
+    ):
+        assert example in spelt
+        spelt = spelt.replace(example, "")
     (tmp_path / "config.toml").write_text(spelt)
     (tmp_path / "plain.toml").write_text(text)
     full = config.load(tmp_path / "config.toml", {}, check_folders=False)
@@ -306,12 +315,41 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "section", [DaemonSection, HttpSection, InboxSection, LimitsSection, ModelsSection, TaskSection, TrainSection]
+    "section",
+    [DaemonSection, HttpSection, InboxSection, LimitsSection, ModelsSection, PluginsSection, TaskSection, TrainSection],
 )
 def test_every_setting_is_in_the_shipped_file(section: type) -> None:
     text = (ROOT / "config.toml").read_text()
     settings = set(section.model_fields) - {"limits", "train"}  # type: ignore[attr-defined]  # all are pydantic models
     assert {name for name in settings if not re.search(rf"^(# )?{name} = ", text, re.MULTILINE)} == set()
+
+
+# ---------------------------------------------------------------------- review and corrections
+
+
+def test_review_and_corrections_are_folders_or_nothing(file: Path) -> None:
+    [inbox] = load(file, INBOX + 'review = "review"\ncorrections = "fix"\n').inboxes
+    assert (inbox.review, inbox.corrections) == (file.parent / "review", file.parent / "fix")
+    [inbox] = load(file, INBOX).inboxes
+    assert (inbox.review, inbox.corrections) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ('review = "in"', 'review "{base}/in" lies inside the inbox "mail"'),
+        ('corrections = "in"', 'inboxes "mail" and "mail/corrections" watch one folder'),
+        (
+            'corrections = "fix"\noutput = "fix/out"',
+            'output "{base}/fix/out" lies inside the recursive inbox "mail/corrections"',
+        ),
+        ('recursive = true\ncorrections = "in/fix"', 'inbox "mail/corrections" lies inside the recursive inbox "mail"'),
+        ('review = "review"\ntake = "leave"', 'review is set, but take = "leave"'),
+    ],
+)
+def test_folders_of_review_and_corrections_must_fit_with_the_others(file: Path, setting: str, fault: str) -> None:
+    found = faults(file, f"{INBOX}{setting}\n")
+    assert any(fault.format(base=file.parent) in one for one in found), found
 
 
 # ---------------------------------------------------------------------- which plugins are let in

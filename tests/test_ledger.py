@@ -5,8 +5,8 @@ import pytest
 
 from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
-from classifyd.ledger import Entry, Ledger, LedgerView, Plan
-from classifyd.values import Cut, Fault
+from classifyd.ledger import Correction, Entry, Ledger, LedgerView, Plan, rows
+from classifyd.values import Cut, Fault, Span
 
 
 @pytest.fixture
@@ -201,3 +201,117 @@ def test_what_was_finished_lately_comes_with_its_time_and_records_oldest_first(p
     view = LedgerView(path)
     assert [("mail", 200.0, 3), ("mail", 300.0, 3)] == view.finished_since(150.0)
     view.close()
+
+
+# ---------------------------------------------------------------------- corrections
+
+
+def correction(key="c1#0", **more):
+    return Correction(key, 5.0, "maria", "spam", "win now", "spam", **more)
+
+
+def record(ledger, *found):
+    with ledger.commit():
+        for one in found:
+            ledger.corrected(one)
+
+
+def view_of(path):
+    view = LedgerView(path)
+    found = view.corrections()
+    view.close()
+    return found
+
+
+def test_a_correction_comes_back_as_it_was(ledger, path):
+    of_spans = Correction("p1", 4.0, "ben", "ner", "Maria", None, (Span(0, 5, "PER", 1.0),), "mail", "a.eml", "ner@2")
+    known = correction(inbox="mail", source="a.eml", model="spam@3", said="ham")
+    record(ledger, known, of_spans)
+
+    assert [of_spans, known] == view_of(path)
+
+
+def test_a_correction_that_is_recorded_again_changes_nothing(ledger, path):
+    record(ledger, correction(said="ham"))
+    record(ledger, correction(said="another"))
+
+    assert [correction(said="ham")] == view_of(path)
+
+
+def test_a_correction_that_is_withdrawn_leaves_no_text(ledger, path):
+    record(ledger, correction())
+    with ledger.commit():
+        ledger.withdrawn("c1#0")
+
+    assert [] == view_of(path)
+
+
+def test_corrections_are_asked_for_by_task(ledger, path):
+    record(ledger, correction(), Correction("c2", 6.0, "ben", "topic", "shares fell", "Business"))
+    view = LedgerView(path)
+
+    assert ["topic"] == [one.task for one in view.corrections("topic")]
+    view.close()
+
+
+def test_an_input_is_found_by_its_look_and_the_one_of_the_same_name_first(ledger):
+    twins = [
+        Entry(Claim(key, "mail", name, f"/in/{name}", 10, 20, 30.0), "claimed", {"spam": version}, 1000, name)
+        for key, name, version in (("1", "a.txt", 1), ("2", "sub/b.txt", 2), ("3", "c.txt", 3))
+    ]
+    claimed(ledger, *twins)
+    assert ledger.origin("mail", "b.txt", 10, 20) is None, "it is still at work"
+    with ledger.commit():
+        for number, key in enumerate("123"):
+            ledger.retired(key, float(number))
+
+    assert {"spam": 2} == ledger.origin("mail", "b.txt", 10, 20).versions
+    assert {"spam": 3} == ledger.origin("mail", "moved.txt", 10, 20).versions, "else the newest"
+    assert ledger.origin("other", "b.txt", 10, 20) is None
+    assert ledger.origin("mail", "b.txt", 10, 21) is None
+
+
+# ---------------------------------------------------------------------- migration
+
+
+def old_ledger(path):
+    """A ledger as the first schema had it, with an input."""
+    db = sqlite3.connect(path)
+    db.executescript(f"BEGIN; {rows._FIRST} PRAGMA user_version = 1; COMMIT;")
+    db.execute(
+        "INSERT INTO inputs (claim, inbox, name, path, size, mtime_ns, state, claimed_at, versions, split_bytes,"
+        " output) VALUES ('c1', 'mail', ?, ?, 10, 20, 'claimed', 30.0, '{\"spam\": 3}', 1000, ?)",
+        (b"a.txt", b"/in/a.txt", b"a.txt.jsonl"),
+    )
+    db.commit()
+    db.close()
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date_and_keeps_its_inputs(path):
+    old_ledger(path)
+    ledger = Ledger(path)
+
+    assert [entry()] == ledger.open_entries()
+    record(ledger, correction())
+    ledger.close()
+    assert [correction()] == view_of(path)
+    assert (rows.SCHEMA_VERSION,) == sqlite3.connect(path).execute("PRAGMA user_version").fetchone()
+
+
+def test_a_view_of_a_ledger_from_before_corrections_sees_none(path):
+    old_ledger(path)
+
+    assert [] == view_of(path)
+
+
+def test_a_migration_that_is_cut_short_is_made_whole_by_the_next_start(path, monkeypatch):
+    old_ledger(path)
+    monkeypatch.setattr(rows, "_STEPS", (*rows._STEPS[:1], rows._STEPS[1] + "CREATE NONSENSE;"))
+    with pytest.raises(UnavailableError):
+        Ledger(path)
+    monkeypatch.undo()
+    ledger = Ledger(path)
+    record(ledger, correction())
+    ledger.close()
+
+    assert [correction()] == view_of(path)

@@ -9,7 +9,9 @@ import pytest
 from console import Run
 
 COMMANDS = [
-    *(["run"], ["label"], ["init"], ["status"], ["retry"], ["doctor"], ["plugins", "list"]),
+    *(["run"], ["label"], ["init"], ["status"], ["retry"], ["doctor"]),
+    *(["plugins", "list"], ["plugins", "new"], ["plugins", "test"], ["corrections", "list"], ["corrections", "export"]),
+    *(["models", "export"], ["models", "import"]),
     *(["models", "list"], ["models", "show"], ["models", "verify"], ["models", "promote"], ["models", "rollback"]),
     *(["config", "check"], ["config", "show"]),
 ]

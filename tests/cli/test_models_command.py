@@ -117,3 +117,25 @@ def test_prune_removes_nothing_while_the_ledger_cannot_be_read(run: Run, store: 
     assert outcome.returncode == 1
     assert "ledger.sqlite" in outcome.stderr
     assert store.versions("spam") == (1, 2, 3)
+
+
+def test_a_version_is_exported_and_imported_elsewhere_without_serving_there(run: Run, store: Store, here: Path) -> None:
+    exported = run("models", "export", "spam", "--version", "1")
+    assert exported.stdout.startswith("spam@1: spam-1.tar, ")
+    (here / "elsewhere").mkdir()
+    (here / "elsewhere" / "config.toml").write_text('[[inbox]]\nname = "a"\npath = "in"\ntasks = ["spam"]\n')
+    imported = run("models", "import", "spam-1.tar", "--config", "elsewhere/config.toml")
+    assert imported.stdout == "spam@1 is there; to use it: classifyd models promote spam 1\n"
+    there = Store(here / "elsewhere" / "models")
+    assert there.open("spam", 1).digest == store.open("spam", 1).digest
+    assert there.current("spam") is None
+
+
+def test_an_export_overwrites_nothing_and_an_import_needs_a_file(run: Run, store: Store, here: Path) -> None:
+    (here / "spam-2.tar").write_text("mine")
+    assert run("models", "export", "spam").returncode == 2
+    assert (here / "spam-2.tar").read_text() == "mine"
+    outcome = run("models", "import", "nothing.tar")
+    assert (outcome.returncode, "nothing.tar: No such file" in outcome.stderr) == (2, True)
+    damaged = run("models", "import", "spam-2.tar")
+    assert (damaged.returncode, "Traceback" in damaged.stderr) == (78, False)

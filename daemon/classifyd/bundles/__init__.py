@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from classifyd.bundles.archive import bring_in, export
 from classifyd.bundles.manifest import MANIFEST, SCHEMA
 from classifyd.bundles.opening import open_bundle, open_version, verify
 from classifyd.bundles.pruning import Spare, prune, spare
@@ -14,6 +15,8 @@ __all__ = [
     "SCHEMA",
     "Spare",
     "Store",
+    "bring_in",
+    "export",
     "open_bundle",
     "open_version",
     "prune",

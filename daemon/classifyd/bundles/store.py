@@ -1,19 +1,20 @@
 """The store: versions of each task's model, listed, verified, put in service, and published whole or not at all."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from classifyd.bundles import history
 from classifyd.bundles.durable import alone, copy, sync_folder, write
 from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
-from classifyd.bundles.opening import entries, open_version, verify
+from classifyd.bundles.opening import entries, open_bundle, open_version, verify
 from classifyd.errors import BundleError
 from classifyd.values import Bundle, TrainedModel
 
@@ -74,17 +75,46 @@ class Store:
         """
         if not is_task(task):
             raise BundleError(f"{task!r} cannot be a task's name; use small letters, digits and _, a letter first")
+        with self.draft(task) as draft:
+            files = _store_files(draft, model)
+            version = self._take_number(task, draft, {**model.manifest, **extra, "files": files})
+        return self._appeared(task, version)
+
+    @contextlib.contextmanager
+    def draft(self, task: str) -> Iterator[Path]:
+        """A folder in which a version is made, on the file system where it is to lie; what is left of it is removed."""
         folder = self.path / task
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".draft-{secrets.token_hex(8)}"
         draft.mkdir()
         try:
-            files = _store_files(draft, model)
-            version = self._take_number(task, draft, {**model.manifest, **extra, "files": files})
-        except BaseException:
+            yield draft
+        finally:
             shutil.rmtree(draft, ignore_errors=True)
-            raise
-        sync_folder(folder)
+
+    def adopt(self, task: str, draft: Path) -> Bundle:
+        """Take in a whole bundle that was made elsewhere: under its own number if none as high is known, else the next.
+
+        The same bundle under the same number is left as it is. It is not put in service.
+        """
+        made = open_bundle(draft)
+        with contextlib.suppress(BundleError):
+            known = self.open(task, made.version)
+            if known.digest == made.digest:
+                return known
+        if made.version > max((0, *self.versions(task), self._promised(task))):
+            sync_folder(draft)
+            try:
+                draft.rename(self.folder(task, made.version))
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+            else:
+                return self._appeared(task, made.version)
+        return self._appeared(task, self._take_number(task, draft, made.manifest))
+
+    def _appeared(self, task: str, version: int) -> Bundle:
+        sync_folder(self.path / task)
         sync_folder(self.path)
         return self.open(task, version)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from classifyd.cli import config, models, plugins
+from classifyd.cli import config, corrections, models, plugins
 from classifyd.cli.doctor import doctor
 from classifyd.cli.init import init
 from classifyd.cli.label import label
@@ -78,5 +78,6 @@ app.command()(status)
 app.command()(retry)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(models.app, name="models")
+app.add_typer(corrections.app, name="corrections")
 app.add_typer(config.app, name="config")
 app.command()(doctor)

@@ -97,6 +97,7 @@ def _written(inbox: InboxConfig) -> Iterator[Path]:
         yield inbox.quarantine
         if inbox.done != DELETE:
             yield fixed_part(inbox.done)
+    yield from (folder for folder in (inbox.review, inbox.corrections) if folder is not None)
 
 
 def _existing(folder: Path) -> Path:

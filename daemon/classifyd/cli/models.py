@@ -143,6 +143,51 @@ def prune(
     say(f"{count} {'version' if count == 1 else 'versions'} {done}, {_megabytes(freed)}")
 
 
+@app.command("export")
+def export_model(
+    task: TaskArgument,
+    version: VersionOption = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Else TASK-VERSION.tar here.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write a version, verified, into one file, for another machine. Nothing is overwritten.
+
+    Example: [bold]classifyd models export spam --output spam-3.tar[/bold]
+    """
+    from classifyd import bundles
+    from classifyd.cli.screen import say
+
+    store = _store(config)
+    number = _version(store, task, version)
+    target = output or Path(f"{task}-{number}.tar")
+    try:
+        bundles.export(store.open(task, number), target)
+    except OSError as error:
+        raise UsageError(f"--output {target}: {error.strerror}; name another file") from error
+    say(f"{task}@{number}: {target}, {_megabytes(target.stat().st_size)}")
+
+
+@app.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="As models export wrote it.", show_default=False)],
+    config: ConfigOption = None,
+) -> None:
+    """Take in a version from one file, every byte against its digest; it is not put in service.
+
+    Example: [bold]classifyd models import spam-3.tar[/bold]
+    """
+    from classifyd import bundles
+    from classifyd.cli.screen import say
+
+    try:
+        bundle = bundles.bring_in(file, _own_store(config))
+    except OSError as error:
+        raise UsageError(f"{error.filename or file}: {error.strerror}") from error
+    say(f"{bundle.task}@{bundle.version} is there; to use it: classifyd models promote {bundle.task} {bundle.version}")
+
+
 # ---------------------------------------------------------------------- helpers, in the order used
 
 

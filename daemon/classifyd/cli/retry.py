@@ -19,11 +19,12 @@ def retry(
     Example: [bold]classifyd retry a.eml[/bold]
     """
     from classifyd.cli.screen import complain, line, say
+    from classifyd.config import watched
     from classifyd.inbox.moves import shown
     from classifyd.inbox.retrying import chosen, put_back, quarantined
 
     settings = load_settings(config)
-    found = list(quarantined(settings.inboxes))
+    found = list(quarantined(watched(settings.inboxes, settings.daemon.state)))
     wanted = chosen(found, names or ())
     known = frozenset[str]().union(*(item.names for item in found))
     unknown = [name for name in names or () if name not in known]

@@ -12,9 +12,11 @@ import typer
 from classifyd.cli.options import ConfigOption, JsonOption, load_settings
 
 if TYPE_CHECKING:
+    from classifyd.config import Config
     from classifyd.config.offers import CheckRecipe
     from classifyd.plugins import Registry
     from classifyd.training import TrainOptions
+    from classifyd.values import Example
 
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 DATA_HELP = (
@@ -111,6 +113,9 @@ def train(
     folder: Annotated[
         str | None, typer.Option(metavar="DIR|URL", help="Checkpoints and TensorBoard events; else runs/TASK.")
     ] = None,
+    corrections: Annotated[
+        bool, typer.Option("--corrections", help="Learn from what people corrected, too; never measure with it.")
+    ] = False,
     check_data: Annotated[
         bool, typer.Option("--check-data", help="Only tell what the data is like, and whether it can be trained on.")
     ] = False,
@@ -177,6 +182,7 @@ def train(
         resume=resume,
         promote=promote,
         command=shlex.join(["classifyd", *sys.argv[1:]]),
+        corrections=_corrected(settings, task) if corrections else (),
     )
     if check_data:
         _check(registry, task, options, json=json)
@@ -213,6 +219,18 @@ def _check(registry: "Registry", task: str, options: "TrainOptions", *, json: bo
         show_survey(found)
     if found.refusal:
         raise TrainingError(found.refusal)
+
+
+def _corrected(settings: "Config", task: str) -> "tuple[Example, ...]":
+    """What people said of texts, oldest first; it is told where that is nothing."""
+    from classifyd.cli.corrections import kept
+    from classifyd.training.corrections import SOURCE
+    from classifyd.values import Example
+
+    found = tuple(Example(one.text, one.label, one.spans, SOURCE) for one in kept(settings, task))
+    if not found:
+        _tell(f"corrections: there are none of {task} yet")
+    return found
 
 
 def _tell(line: str) -> None:

@@ -1,5 +1,6 @@
 """config.toml to frozen values, every fault reported at once in sentences that say what to do."""
 
+from classifyd.config.corrections import CorrectionsInbox, watched, with_corrections
 from classifyd.config.loading import PLACES, admission, cores, find, load
 from classifyd.config.offers import check_formats, check_tasks
 from classifyd.config.settings import (
@@ -18,6 +19,7 @@ __all__ = [
     "PLACES",
     "SAME",
     "Config",
+    "CorrectionsInbox",
     "DaemonConfig",
     "HttpConfig",
     "InboxConfig",
@@ -29,4 +31,6 @@ __all__ = [
     "cores",
     "find",
     "load",
+    "watched",
+    "with_corrections",
 ]

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from classifyd.config.corrections import watched
 from classifyd.config.sentences import quoted
 from classifyd.config.settings import DELETE, InboxConfig
 
@@ -13,10 +14,11 @@ def folder_faults(inboxes: Sequence[InboxConfig], state: Path) -> Iterator[str]:
     """Everything wrong with the folders, a sentence each, without the file's name."""
     for inbox in inboxes:
         yield from _missing(inbox)
-    for one, other in itertools.combinations(inboxes, 2):
+    takers = watched(tuple(inboxes), state)
+    for one, other in itertools.combinations(takers, 2):
         yield from _shared(one, other)
     for inbox in inboxes:
-        yield from _self_feeding(inbox, inboxes)
+        yield from _self_feeding(inbox, takers)
         if inbox.recursive and _inside(state, inbox.path):
             yield (
                 f"[daemon] state {quoted(str(state))} lies inside the recursive inbox {quoted(inbox.name)};"
@@ -66,6 +68,8 @@ def _self_feeding(inbox: InboxConfig, inboxes: Sequence[InboxConfig]) -> Iterato
 def _folders(inbox: InboxConfig) -> Iterator[tuple[str, Path]]:
     yield "output", inbox.output
     yield "quarantine", inbox.quarantine
+    if inbox.review is not None:
+        yield "review", inbox.review
     if inbox.take == "move" and inbox.done != DELETE:
         yield "done", fixed_part(inbox.done)
 

@@ -191,6 +191,8 @@ class _Reading:
             section.limits.over(limits),
             int(section.max_claimed_bytes),
             section.max_claimed_files,
+            self._absolute(section.review) if section.review else None,
+            self._absolute(section.corrections) if section.corrections else None,
         )
 
     def _beside(self, given: str | None, inbox: Path, word: str) -> Path:
@@ -270,6 +272,8 @@ def _admission(section: PluginsSection) -> Admission:
 def _inbox_faults(section: InboxSection) -> Iterator[str]:
     for task in sorted({task for task in section.tasks if section.tasks.count(task) > 1}):
         yield f"tasks names {quoted(task)} twice; name it once"
+    if section.review is not None and section.take == "leave":
+        yield 'review is set, but take = "leave" leaves every input where it is; remove one of the two'
     if section.done is None or section.done == DELETE:
         return
     if section.take == "leave":

@@ -128,6 +128,8 @@ class InboxSection(Section):
     output: PathText | None = None
     done: PathText | None = None
     quarantine: PathText | None = None
+    review: PathText | None = None
+    corrections: PathText | None = None
     format: TaskName = _default(InboxConfig, "format")
     take: Literal["move", "leave"] = _default(InboxConfig, "take")
     recursive: bool = _default(InboxConfig, "recursive")

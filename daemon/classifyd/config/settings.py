@@ -20,7 +20,8 @@ class InboxConfig:
     """One watched folder.
 
     `done` is a folder whose path may hold `{task}` for labels, or DELETE. `format` is a writer's or SAME. `text_field`
-    is the column that holds the text of tables, None to guess it.
+    is the column that holds the text of tables, None to guess it. `review` takes doubtful inputs of one record in
+    place of `done`, `corrections` files that people sort by task and label; None for neither.
     """
 
     name: str
@@ -39,6 +40,8 @@ class InboxConfig:
     limits: Limits = field(default_factory=Limits)
     max_claimed_bytes: int = 4 * 2**30
     max_claimed_files: int = 2000
+    review: Path | None = None
+    corrections: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from importlib.metadata import EntryPoint, entry_points
 
 from classifyd import logs, plugins
 from classifyd.conformance.findings import Failed, Noted, Request, Skipped, Verdict
-from classifyd.conformance.formats import ObserverChecks, ReaderChecks, WriterChecks
+from classifyd.conformance.reading import ReaderChecks
 from classifyd.conformance.tasks import TaskChecks, watch_unpickling
+from classifyd.conformance.writing import ObserverChecks, WriterChecks
 from classifyd.jobs import OWN
 from classifyd.pipeline.border import Border, said
 from classifyd.plugins import GROUP, Registry

@@ -10,11 +10,10 @@ from typing import Any
 
 from classifyd.errors import UnavailableError
 from classifyd.jobs import Claim, PartReport
+from classifyd.ledger import corrections
 from classifyd.values import Cut, Fault
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE inputs (
     claim TEXT PRIMARY KEY, inbox TEXT NOT NULL, name BLOB NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, identity TEXT, state TEXT NOT NULL, claimed_at REAL NOT NULL, finished_at REAL,
@@ -31,6 +30,11 @@ CREATE TABLE attempts (claim TEXT NOT NULL, number INTEGER NOT NULL, count INTEG
 CREATE TABLE suspects (claim TEXT NOT NULL, number INTEGER NOT NULL, suspect TEXT NOT NULL) STRICT;
 CREATE INDEX suspects_by_claim ON suspects (claim, number);
 """
+
+_STEPS = (_FIRST, corrections.TABLE)
+"""What makes each schema from the one before it, the first from nothing. Never changed once released, only added to."""
+
+SCHEMA_VERSION = len(_STEPS)
 
 OPEN = ("claimed", "intent", "published", "condemned")
 """The states of inputs that the daemon still has to do with; the others are final."""
@@ -73,11 +77,12 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring a ledger to the schema of this release, a step at a time; a crash leaves it between two of them."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    elif version > SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise UnavailableError(f"{path}: made by a newer classifyd (ledger {version}); run that one, or move it away")
+    for number, step in enumerate(_STEPS[version:], version + 1):
+        db.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")
 
 
 def quoted(words: Iterable[str]) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
+from classifyd.ledger import corrections
+from classifyd.ledger.corrections import Correction
 from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted
 
 
@@ -59,6 +61,10 @@ class LedgerView:
         """Every input that is not finished, oldest claim first."""
         query = f"SELECT * FROM inputs WHERE state IN ({quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants
         return [entry_of(row) for row in self._db.execute(query)]
+
+    def corrections(self, task: str | None = None) -> list[Correction]:
+        """What people said of texts, of one task or of all, oldest first."""
+        return list(corrections.select(self._db, task))
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""

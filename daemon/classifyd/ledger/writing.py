@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
+from classifyd.ledger import corrections
+from classifyd.ledger.corrections import Correction
 from classifyd.ledger.rows import OPEN, Entry, Plan, connect, dump_plan, dump_report, entry_of, migrate
 from classifyd.values import Fault
 
@@ -163,6 +165,25 @@ class Ledger:
             (claim.size, claim.mtime_ns, os.fsencode(output), json.dumps(dict(versions)), claim.id),
         )
 
+    # ------------------------------------------------------------------ corrections
+
+    def corrected(self, correction: Correction) -> None:
+        """What a person said is kept; nothing changes if it is there already."""
+        corrections.insert(self._db, correction)
+
+    def withdrawn(self, key: str) -> None:
+        """A correction is taken back, with its text."""
+        self._db.execute("DELETE FROM corrections WHERE key = ?", (key,))
+
+    def origin(self, inbox: str, name: str, size: int, mtime_ns: int) -> Entry | None:
+        """The input of an inbox that a file was before it was moved: one of its size and time, and best its name.
+
+        None if there is none: the file was copied or touched, or never was an input.
+        """
+        query = "SELECT * FROM inputs WHERE size = ? AND mtime_ns = ? AND inbox = ? AND state = 'retired'"
+        found = [entry_of(row) for row in self._rows(f"{query} ORDER BY finished_at DESC", size, mtime_ns, inbox)]
+        return max(found, key=lambda entry: PurePath(entry.claim.name).name == name, default=None)
+
     def _state(self, claim: str, state: str) -> None:
         self._db.execute("UPDATE inputs SET state = ? WHERE claim = ?", (state, claim))
 
@@ -212,7 +233,7 @@ class Ledger:
             found[row["number"]] = (*found.get(row["number"], ()), Suspect(**json.loads(row["suspect"])))
         return found
 
-    def _rows(self, query: str, *values: str) -> list[sqlite3.Row]:
+    def _rows(self, query: str, *values: str | int) -> list[sqlite3.Row]:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.OperationalError as error:

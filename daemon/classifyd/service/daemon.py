@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from classifyd import notify
-from classifyd.config import Config
+from classifyd.config import Config, with_corrections
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Claim, FileReport
 from classifyd.ledger import Ledger
@@ -16,6 +16,7 @@ from classifyd.service import start
 from classifyd.service.beat import Beat
 from classifyd.service.choosing import Choosing, Pin
 from classifyd.service.copies import Copies
+from classifyd.service.corrections import Corrections
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
@@ -42,7 +43,8 @@ class Daemon:
     """One running daemon. `stop` and `hang_up` may be called from a signal handler.
 
     `successor` is the configuration under which the next daemon is to go on; None if it simply ends. That one inherits
-    the versions in `serving`: what was promoted but could not be taken up must not end it either.
+    the versions in `serving`: what was promoted but could not be taken up must not end it either. `corrections` takes
+    what people say of texts, in the thread of the main loop.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Daemon:
         inherited: Versions | None = None,
         outside: Outside | None = None,
     ) -> None:
+        config = with_corrections(config)
         daemon = config.daemon
         self.successor: Config | None = None
         self._config = config
@@ -87,7 +90,10 @@ class Daemon:
         claims = {name: intake.claims for name, intake in self._intakes.items()}
         self._copies = Copies(lambda: self._messages.put(None))
         removals = Removals(self._ledger, self._copies)
-        publisher = Publisher(self._ledger, folders, claims, removals, again=self._again, finished=self._finished)
+        self.corrections = Corrections(self._ledger, config.models)
+        publisher = Publisher(
+            self._ledger, folders, claims, removals, self.corrections, again=self._again, finished=self._finished
+        )
         self._endings = Endings(publisher, self._dispatcher, self._ledger, self._holds)
         self._remains = Remains(self._intakes, self._entrance, self._dispatcher, self._endings)
         self._beat = Beat(
@@ -145,6 +151,7 @@ class Daemon:
     def _begin(self) -> None:
         self._outside.open(self._config)
         for intake in self._intakes.values():
+            self.corrections.make_folders(intake.inbox)
             intake.hold()
         offers = start.loaded(
             self._tasks,

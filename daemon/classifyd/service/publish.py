@@ -15,13 +15,16 @@ from pathlib import Path
 
 import structlog
 
+from classifyd.config import CorrectionsInbox
 from classifyd.disk import fsync_folders
+from classifyd.errors import UnreadableFile
 from classifyd.inbox.claims import ClaimFolder
 from classifyd.inbox.moves import make_folders, rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
 from classifyd.service.copies import hidden_name
+from classifyd.service.corrections import Corrections
 from classifyd.service.removals import Removals
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
@@ -51,6 +54,7 @@ class Publisher:
         folders: Folders,
         claims: dict[str, ClaimFolder],
         removals: Removals,
+        corrections: Corrections,
         *,
         again: Callable[[Work, Claim], None],
         finished: Callable[[Work, FileReport], None],
@@ -59,6 +63,7 @@ class Publisher:
         self._folders = folders
         self._claims = claims
         self._removals = removals
+        self._corrections = corrections
         self._again = again
         self._finished = finished
 
@@ -69,6 +74,9 @@ class Publisher:
         ready = [work for work in works if self._still_same(work) and self._has_result(work)]
         endings = [Ending(work.claim, work, work.result, work.total()) for work in ready]
         if not endings:
+            return
+        if isinstance(works[0].inbox, CorrectionsInbox):
+            self._correct(endings)
             return
         # The claims' own renames too: a power cut that undid one after publishing would have the input done twice.
         claimed = [ending for ending in endings if not ending.work.in_place]
@@ -90,6 +98,17 @@ class Publisher:
         for ending in named:
             self._log_published(ending)
         self.retire(named)
+
+    def _correct(self, endings: Iterable[Ending]) -> None:
+        """Hand what corrected files say to the ledger, and retire them; those that say nothing are quarantined."""
+        understood = []
+        for ending in endings:
+            try:
+                understood.append(self._corrections.of(ending.work))
+            except UnreadableFile as error:
+                self.condemn(ending.work, Fault.of(error))
+        self._corrections.commit(understood)
+        self.retire([Ending(one.work.claim, one.work, one.work.result, one.total) for one in understood])
 
     def _still_same(self, work: Work) -> bool:
         """Whether the input is as it was when it was claimed; else it is begun anew, or was taken away."""
@@ -165,7 +184,9 @@ class Publisher:
                 self._ledger.retired(ending.claim.id, time.time())
         for ending in retiring:
             self._clean(ending.work)
-            self._finished(ending.work, _report(ending, "published", str(ending.work.target)))
+            corrected = isinstance(ending.work.inbox, CorrectionsInbox)
+            state, output = ("corrected", None) if corrected else ("published", str(ending.work.target))
+            self._finished(ending.work, _report(ending, state, output))
 
     def _move_on(self, work: Work, total: PartReport) -> bool:
         """Whether the input is where it belongs; else it is still being copied."""

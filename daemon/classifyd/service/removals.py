@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from classifyd.config import DELETE
+from classifyd.config import DELETE, CorrectionsInbox
 from classifyd.disk import fsync_folder, fsync_folders
 from classifyd.inbox.moves import make_folders, move
 from classifyd.inbox.quarantine import quarantine
@@ -30,11 +30,20 @@ class Removals:
         self._moved_into: set[Path] = set()
 
     def to_done(self, work: Work, total: PartReport) -> bool:
-        """Move or delete a published input, as its inbox says; False while it is still being copied."""
+        """Move or delete a published input, as its inbox says; False while it is still being copied.
+
+        A single record that is for review goes where those go.
+        """
+        review = work.inbox.review
+        if review is not None and total.records == 1 and total.reviews:
+            return self._bring(work, review, move, work.claim.name) is not None
         if work.inbox.done == DELETE:
             Path(work.claim.path).unlink()
             return True
-        place = self._bring(work, done_folder(work.inbox.done, total), partial(move, durable=False))
+        # A corrected file lies below its task and label, of which done knows by its own pattern.
+        corrected = isinstance(work.inbox, CorrectionsInbox)
+        name = str(Path(*Path(work.claim.name).parts[2:])) if corrected else work.claim.name
+        place = self._bring(work, done_folder(work.inbox.done, total), partial(move, durable=False), name)
         if place is None:
             return False
         self._moved_into.add(place.parent)
@@ -48,13 +57,13 @@ class Removals:
     def to_quarantine(self, work: Work, fault: Fault) -> Path | None:
         """Quarantine an input, its reason first; its place, None while it is still being copied."""
         put = partial(quarantine, inbox=work.inbox.name, fault=fault)
-        return self._bring(work, work.inbox.quarantine, put)
+        return self._bring(work, work.inbox.quarantine, put, work.claim.name)
 
     def copying(self, work: Work) -> bool:
         """Whether an input is still being copied."""
         return self._copies.under_way(work.claim.id)
 
-    def _bring(self, work: Work, folder: Path, put: Callable[..., Path]) -> Path | None:
+    def _bring(self, work: Work, folder: Path, put: Callable[..., Path], name: str) -> Path | None:
         """The place that `put` gives the input below a folder; None while it is copied to another file system.
 
         A copy is whole, and in the ledger, before it gets its name: one that has it already is known by being gone.
@@ -63,7 +72,7 @@ class Removals:
         below = Path(work.below) if work.below else None
         if work.copy is None:
             try:
-                return put(claim.path, folder, claim.name, below=below, across=False)
+                return put(claim.path, folder, name, below=below, across=False)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -72,7 +81,7 @@ class Removals:
                 return None
         place = work.copy
         if look(str(work.copy), claim.name) is not None:
-            place = put(str(work.copy), folder, claim.name)
+            place = put(str(work.copy), folder, name)
         else:
             make_folders(folder)
             fsync_folder(folder)  # it has its name since before a crash, though perhaps not on the disk

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from classifyd.training.columns import Columns
-from classifyd.values import EMPTY, TrainSetup
+from classifyd.values import EMPTY, Example, TrainSetup
 
 GUESSED = Columns()
 
@@ -17,7 +17,8 @@ class TrainOptions:
 
     `folder` takes checkpoints and TensorBoard events; `mirror` is a URL where they are copied as they are made, and
     where `resume` finds them, empty for none. `recipe` goes to the task as it is. `command` is what was typed, for the
-    report. `promote`: True puts the new version in service, False does not, None does if it beats what serves.
+    report. `corrections` are added to the training set alone, the newest last. `promote`: True puts the new version in
+    service, False does not, None does if it beats what serves.
     """
 
     data: tuple[str, ...]
@@ -34,6 +35,7 @@ class TrainOptions:
     promote: bool | None = None
     command: str = ""
     mirror: str = ""
+    corrections: tuple[Example, ...] = ()
 
     def setup(self, task: str) -> TrainSetup:
         """What the task itself is told."""

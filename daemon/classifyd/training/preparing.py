@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from classifyd.api import MeasuringTask, Reader, Task
 from classifyd.errors import TrainingError
-from classifyd.training import checks, reading, sets, survey
+from classifyd.training import checks, corrections, reading, sets, survey
 from classifyd.training.options import TrainOptions
 from classifyd.training.survey import Spread, Survey
 from classifyd.values import Example, TrainingSets
@@ -15,10 +15,11 @@ from classifyd.values import Example, TrainingSets
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The sets, None where training makes no sense, and what the data is like."""
+    """The sets, None where training makes no sense, what the data is like, and the corrections that are learnt from."""
 
     sets: TrainingSets | None
     survey: Survey
+    corrections: tuple[Example, ...] = ()
 
     @property
     def ready(self) -> TrainingSets:
@@ -39,10 +40,13 @@ def prepare(task: Task, options: TrainOptions, known: Sequence[Reader]) -> Prepa
     given = {name: reading.read(names, options.columns, known) for name, names in data.items() if names}
     checks.refuse_mixture(given)
     cleaned = sets.clean(given["training"])
-    refusal, ready, lengths = None, None, None
+    refusal, ready, lengths, joined = None, None, None, None
     try:
         checks.refuse(cleaned.examples)
         ready = _divide(cleaned.examples, given.get("evaluation", ()), given.get("test", ()), options)
+        if options.corrections:
+            joined = corrections.join(ready, options.corrections)
+            ready = joined.sets
         lengths = _lengths(task, options, ready)
     except TrainingError as error:
         refusal, ready = str(error), None
@@ -53,7 +57,8 @@ def prepare(task: Task, options: TrainOptions, known: Sequence[Reader]) -> Prepa
     )
     counts = tuple(survey.count(name, examples) for name, examples in shown.items())
     found = tuple(survey.findings(given, cleaned.examples))
-    return Prepared(ready, Survey(counts, found, lengths, refusal))
+    learnt, told = (joined.learnt, joined.findings) if joined else ((), ())
+    return Prepared(ready, Survey(counts, (*told, *found), lengths, refusal), learnt)
 
 
 def _divide(

@@ -5,7 +5,7 @@ one in service may have learnt from texts of that set: its figures then flatter 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classifyd.api import Task
 from classifyd.bundles import Store
@@ -18,10 +18,11 @@ from classifyd.values import Bundle, Example, Setup
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to put a version in service, and why, in a sentence for people."""
+    """Whether to put a version in service, and why, in a sentence; `compared` if that has figures of the test set."""
 
     promote: bool
     why: str
+    compared: bool = False
 
 
 def judge(task: Task, store: Store, new: Bundle, test: Sequence[Example], *, asked: bool | None) -> Verdict:
@@ -64,8 +65,9 @@ def _compared(new: Bundle, before: str, found: Comparison, kind: str) -> Verdict
         f"test texts ({found.turned_right} turned right, {found.turned_wrong} wrong: {doubt})"
     )
     if found.f1.change > 0:
-        return Verdict(promote=True, why=f"{new.task}@{new.version} is put in service: {figures}")
-    return _stays(new, f"it is no better: {figures}")
+        why = f"{new.task}@{new.version} is put in service: {figures}"
+        return Verdict(promote=True, why=why, compared=True)
+    return replace(_stays(new, f"it is no better: {figures}"), compared=True)
 
 
 def _stays(new: Bundle, why: str) -> Verdict:

@@ -1,19 +1,20 @@
 """From labelled data to a published bundle: prepare it, have the task train, publish."""
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
-from classifyd.errors import TrainingError
-from classifyd.training import promotion
+from classifyd.errors import BundleError, ClassifydError, TrainingError
+from classifyd.training import corrections, promotion
 from classifyd.training.depot import Depot
 from classifyd.training.heading import headed
 from classifyd.training.mirror import Mirror
 from classifyd.training.options import TrainOptions
-from classifyd.training.preparing import digest, prepare
+from classifyd.training.preparing import Prepared, digest, prepare
 from classifyd.values import Bundle
 
 KEPT = "checkpoints"
@@ -57,10 +58,8 @@ def train(
         mirror.push()
     whole = headed(task.name, model, options, prepared, data_sha256)
     bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
-    verdict = promotion.judge(task, store, bundle, prepared.ready.test, asked=options.promote)
-    if verdict.promote:
-        store.promote(task.name, bundle.version)
-    tell(verdict.why)
+    for line in _judged(task, store, bundle, prepared, asked=options.promote):
+        tell(line)
     return bundle
 
 
@@ -92,6 +91,24 @@ def train_to_url(
         ) from error
     shutil.rmtree(twin.path, ignore_errors=True)
     return Published(bundle.version, in_service=in_service)
+
+
+def _judged(task: Task, store: Store, bundle: Bundle, prepared: Prepared, *, asked: bool | None) -> Iterator[str]:
+    """Put a new version in service if it is to be; sentences on why, and on what corrections have changed."""
+    before = None
+    with contextlib.suppress(BundleError):  # which the verdict tells of
+        current = store.current(task.name)
+        before = store.open(task.name, current) if current is not None else None
+    verdict = promotion.judge(task, store, bundle, prepared.ready.test, asked=asked)
+    if verdict.promote:
+        store.promote(task.name, bundle.version)
+    yield verdict.why
+    if before is not None and prepared.corrections:
+        test = () if verdict.compared else prepared.ready.test
+        try:
+            yield from corrections.change(task, before, bundle, prepared.corrections, test)
+        except ClassifydError as error:
+            yield f"what the corrections have changed cannot be told: {error}"
 
 
 def helping() -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from classifyd.bundles import Store
+from classifyd.config import watched
 from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
@@ -140,7 +141,8 @@ class Documents:
         began = time.monotonic()
         if began < self._next_look:
             return
-        self._lying = list(quarantined(self._outlook.config.inboxes))
+        config = self._outlook.config
+        self._lying = list(quarantined(watched(config.inboxes, config.daemon.state)))
         took = time.monotonic() - began
         self._next_look = began + max(LEAST_REST_SECONDS, REST * took)
 

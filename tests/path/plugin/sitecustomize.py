@@ -21,6 +21,8 @@ WHERE = {
     "ledger.retired": ("classifyd.ledger", "Ledger", "retired"),
     "publish.published": ("classifyd.ledger", "Ledger", "published"),
     "moves.rename_exclusive": ("classifyd.service.publish", None, "rename_exclusive"),
+    "ledger.corrected": ("classifyd.ledger", "Ledger", "corrected"),
+    "corrections.commit": ("classifyd.service.corrections", "Corrections", "commit"),
     "removals.move": ("classifyd.service.removals", None, "move"),
     "removals.quarantine": ("classifyd.service.removals", None, "quarantine"),
     "ledger.copied": ("classifyd.ledger", "Ledger", "copied"),

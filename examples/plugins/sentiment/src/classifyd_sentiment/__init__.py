@@ -7,7 +7,7 @@ from typing import Any
 from classifyd.api import Task, hookimpl
 from classifyd_bert import BertSequenceTask
 
-RECIPE: Mapping[str, Any] = MappingProxyType({"epochs": 2, "max_length": 256, "stride": 64})
+RECIPE: Mapping[str, Any] = MappingProxyType({"epochs": 2, "max_length": 256})
 """Where the training differs from the kit's defaults. The command line and the configuration still win."""
 
 
