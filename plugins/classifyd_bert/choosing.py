@@ -65,7 +65,7 @@ def choose(setup: Setup, load: Callable[[Setup], Predictor]) -> Choice:
             unfit[runtime] = error
     if not fit:
         raise unfit[DEFAULT]
-    refused = [f"{runtime} is not fit: {error}" for runtime, error in unfit.items()]
+    refused = [f"{runtime} is not fit: {' '.join(str(error).split())}" for runtime, error in unfit.items()]
     if len(fit) == 1:
         (only,) = fit
         return Choice({"runtime": only}, "; ".join([f"{only} alone is fit", *refused]))

@@ -192,9 +192,7 @@ class Dispatcher:
         for part in parts:
             work = self.works[part.claim]
             if part.fault is not None:
-                # Several ranges of one input may be at fault: it is given up once.
-                if all(work is not condemned for condemned, _ in results.condemned):
-                    results.condemned.append((work, part.fault))
+                results.condemned.append((work, part.fault))
             else:
                 work.reports[part.number] = part
                 self._check_complete(work)
