@@ -77,7 +77,7 @@ def unpickled(message: bytes) -> Any:
 
 
 class _Plain(pickle.Unpickler):
-    """Knows the classes of `jobs` and `values`, and no function at all."""
+    """Knows the classes of `jobs`, `offers` and `values`, and no function at all."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name) if module in _KNOWN and "." not in name else None
