@@ -20,7 +20,7 @@ from classifyd.config.schema import (
     TrainSection,
 )
 from classifyd.errors import ConfigError
-from classifyd.jobs import Admission, Offer, Offers
+from classifyd.offers import Admission, Offer, Offers
 from classifyd.values import Limits
 
 ROOT = Path(__file__).parents[1]

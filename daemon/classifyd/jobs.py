@@ -1,15 +1,12 @@
 """What the daemon hands a worker and what it gets back: jobs, their splits, and reports."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from classifyd.offers import Offers
 from classifyd.values import EMPTY, Choice, Cut, Fault, ReadOptions, WriteOptions
-
-OWN = "classifyd"
-"""The distribution whose plugins are our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +218,7 @@ class JobReport:
     cuts: tuple[Cut, ...] = ()
     reader: str = ""
     spooled: bool = False
-    offers: "Offers | None" = None
+    offers: Offers | None = None
     fault: Fault | None = None
     worn: str = ""
     chosen: tuple[str, Choice] | None = None
@@ -248,78 +245,3 @@ class FileReport:
     waited: float | None = None
     counts: Mapping[str, Mapping[str, int]] = EMPTY
     doubts: Mapping[str, Mapping[str, int]] = EMPTY
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Which installed plugins may be imported, by their own names or their packages'; `deny` wins over `allow`.
-
-    `allow` None is all of them. Those that come with classifyd need no allowing, but can be denied.
-    """
-
-    allow: tuple[str, ...] | None = None
-    deny: tuple[str, ...] = ()
-
-    def refusal(self, name: str, distribution: str) -> str:
-        """Why a plugin is kept out, in the words of the configuration; empty if it is not."""
-        names = {_canonical(name), _canonical(distribution)}
-        if not names.isdisjoint(map(_canonical, self.deny)):
-            return "[plugins] deny names it"
-        if self.allow is None or distribution == OWN or not names.isdisjoint(map(_canonical, self.allow)):
-            return ""
-        return "[plugins] allow does not name it"
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One installed plugin: where it comes from, what it offers, and what failed when it was loaded (or None).
-
-    `kept_out` is why it was not even imported; what it offers is then not known.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    tasks: tuple[str, ...] = ()
-    readers: tuple[str, ...] = ()
-    writers: tuple[str, ...] = ()
-    hooks: tuple[str, ...] = ()
-    problem: str | None = None
-    kept_out: str = ""
-
-    @property
-    def label(self) -> str:
-        """The plugin's name with its package and version, for people."""
-        return f"{self.name} ({self.distribution} {self.version})"
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
-    """All that the installed plugins offer."""
-
-    plugins: tuple[Offer, ...] = ()
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The names of every task on offer, sorted."""
-        return tuple(sorted(_flat(plugin.tasks for plugin in self.plugins)))
-
-    @property
-    def writers(self) -> tuple[str, ...]:
-        """The formats of every writer on offer, sorted."""
-        return tuple(sorted(_flat(plugin.writers for plugin in self.plugins)))
-
-    @property
-    def kept_out(self) -> tuple[Offer, ...]:
-        """The plugins that the configuration keeps out."""
-        return tuple(plugin for plugin in self.plugins if plugin.kept_out)
-
-
-def _canonical(name: str) -> str:
-    """A name as packages compare theirs (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _flat(groups: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    for group in groups:
-        yield from group

@@ -10,7 +10,7 @@ import pluggy
 
 from classifyd import hookspecs
 from classifyd.api import ChecksRecipe, PluginError, Reader, Task, Writer
-from classifyd.jobs import OWN, Admission, Offer, Offers
+from classifyd.offers import OWN, Admission, Offer, Offers
 from classifyd.trace import SILENT, Trace
 
 GROUP = "classifyd"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from classifyd.conformance import Finding, Request
-    from classifyd.jobs import Offer
+    from classifyd.offers import Offer
 
 app = typer.Typer(no_args_is_help=True, help="What the installed packages offer; begin and test one of your own.")
 

@@ -30,7 +30,7 @@ from classifyd.config.schema import (
 from classifyd.config.sentences import nearest, quoted, sentences
 from classifyd.config.settings import DELETE, Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, TrainConfig
 from classifyd.errors import ConfigError
-from classifyd.jobs import Admission, Offers
+from classifyd.offers import Admission, Offers
 from classifyd.values import Limits
 
 PLACES = (Path("config.toml"), Path("/etc/classifyd/config.toml"))

@@ -6,7 +6,7 @@ from typing import Any
 from classifyd.config.sentences import nearest, quoted
 from classifyd.config.settings import SAME, Config
 from classifyd.errors import ConfigError
-from classifyd.jobs import Offer, Offers
+from classifyd.offers import Offer, Offers
 
 CheckRecipe = Callable[[str, Mapping[str, Any]], Sequence[str]]
 """What is wrong with the training options of a task; nothing for a task that does not say."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from classifyd.jobs import Admission
+from classifyd.offers import Admission
 from classifyd.values import EMPTY, Limits
 
 DELETE = "delete"

@@ -15,7 +15,7 @@ from classifyd.conformance.findings import Failed, Noted, Request, Skipped, Verd
 from classifyd.conformance.reading import ReaderChecks
 from classifyd.conformance.tasks import TaskChecks, watch_unpickling
 from classifyd.conformance.writing import ObserverChecks, WriterChecks
-from classifyd.jobs import OWN
+from classifyd.offers import OWN
 from classifyd.pipeline.border import Border, said
 from classifyd.plugins import GROUP, Registry
 from classifyd.readers import spool

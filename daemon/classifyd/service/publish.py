@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -25,21 +25,12 @@ from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
 from classifyd.service.copies import hidden_name
 from classifyd.service.corrections import Corrections
+from classifyd.service.ending import Ending
 from classifyd.service.removals import Removals
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """An input with all that its last steps need to know; made from live work or from the ledger."""
-
-    claim: Claim
-    work: Work
-    part: Path
-    total: PartReport
 
 
 class Publisher:
@@ -96,7 +87,7 @@ class Publisher:
             for ending in named:
                 self._ledger.published(ending.claim.id)
         for ending in named:
-            self._log_published(ending)
+            ending.log_published()
         self.retire(named)
 
     def _correct(self, endings: Iterable[Ending]) -> None:
@@ -171,7 +162,7 @@ class Publisher:
         with self._ledger.commit():
             self._ledger.vanished(work.claim.id, time.time())
         self._clean(work)
-        self._finished(work, _report(_nothing(work), "vanished", None, "taken away while it was claimed"))
+        self._finished(work, Ending.without_answer(work).report("vanished", None, "taken away while it was claimed"))
 
     # ------------------------------------------------------------------ retiring
 
@@ -186,7 +177,7 @@ class Publisher:
             self._clean(ending.work)
             corrected = isinstance(ending.work.inbox, CorrectionsInbox)
             state, output = ("corrected", None) if corrected else ("published", str(ending.work.target))
-            self._finished(ending.work, _report(ending, state, output))
+            self._finished(ending.work, ending.report(state, output))
 
     def _move_on(self, work: Work, total: PartReport) -> bool:
         """Whether the input is where it belongs; else it is still being copied."""
@@ -235,7 +226,7 @@ class Publisher:
         log.error(
             "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")
         )
-        self._finished(work, _report(_nothing(work), "quarantined", None, fault.message))
+        self._finished(work, Ending.without_answer(work).report("quarantined", None, fault.message))
 
     def copying(self, work: Work) -> bool:
         """Whether the input is still being copied."""
@@ -274,38 +265,3 @@ class Publisher:
 
     def _claims_of(self, ending: Ending) -> ClaimFolder:
         return self._claims[ending.work.inbox.name]
-
-    def _log_published(self, ending: Ending) -> None:
-        work, total = ending.work, ending.total
-        log.info(
-            "published",
-            file=work.shown,
-            inbox=work.inbox.name,
-            records=total.records,
-            errors=total.errors,
-            review=total.reviews,
-            seconds=round(time.time() - work.claim.claimed_at, 3),
-        )
-
-
-def _nothing(work: Work) -> Ending:
-    return Ending(work.claim, work, work.result, PartReport(work.claim.id, 0))
-
-
-def _report(ending: Ending, state: str, output: str | None, reason: str = "") -> FileReport:
-    work, total = ending.work, ending.total
-    seconds = time.time() - work.claim.claimed_at
-    return FileReport(
-        work.inbox.name,
-        work.shown,
-        state,
-        total.records,
-        total.errors,
-        total.reviews,
-        output,
-        seconds,
-        reason,
-        None if work.claim.dropped_at is None else max(0.0, work.claim.claimed_at - work.claim.dropped_at),
-        total.counts,
-        total.doubts,
-    )

@@ -17,7 +17,8 @@ from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
 from classifyd.disk import fsync_folder
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import make_folders
-from classifyd.jobs import Admission, Choose, Inspect, JobReport, Offers, TaskSpec
+from classifyd.jobs import Choose, Inspect, JobReport, TaskSpec
+from classifyd.offers import Admission, Offers
 from classifyd.service.choosing import Choosing, Pin
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts

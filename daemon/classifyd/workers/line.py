@@ -14,7 +14,7 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 """No report is nearly as long; a longer one is garbage, or a plugin's."""
 
 _CHUNK = 2**16
-_KNOWN = frozenset({"classifyd.jobs", "classifyd.values"})
+_KNOWN = frozenset({"classifyd.jobs", "classifyd.offers", "classifyd.values"})
 
 
 class Garbled(Exception):  # not an error of ours: the worker is replaced for it
@@ -77,7 +77,7 @@ def unpickled(message: bytes) -> Any:
 
 
 class _Plain(pickle.Unpickler):
-    """Knows the classes of `jobs` and `values`, and no function at all."""
+    """Knows the classes of `jobs`, `offers` and `values`, and no function at all."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name) if module in _KNOWN and "." not in name else None

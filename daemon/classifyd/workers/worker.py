@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from classifyd import logs, pipeline, plugins
-from classifyd.jobs import Admission, JobReport
+from classifyd.jobs import JobReport
+from classifyd.offers import Admission
 from classifyd.pipeline.border import LOST_REPORT, OUT_OF_MEMORY, Border, lowest_free
 from classifyd.pipeline.breadcrumb import Crumb, Trail
 from classifyd.plugins import EVERYONE
