@@ -30,6 +30,10 @@ done = "delete"
 quarantine = "quarantine"
 tasks = {tasks}
 """
+UNCACHED = """
+[tasks.{task}]
+cache = 0
+"""
 
 
 class Serving:
@@ -71,7 +75,9 @@ def serving(tasks: Sequence[str], models: Path, above: Path) -> Iterator[Serving
     for name in ("inbox", "output"):
         (folder / name).mkdir()
     chosen = {"models": json.dumps(str(models.resolve())), "tasks": json.dumps(list(tasks))}
-    (folder / "config.toml").write_text(CONFIG.format_map(chosen))
+    # What was answered in one round would be remembered in the next.
+    uncached = "".join(UNCACHED.format(task=task) for task in tasks)
+    (folder / "config.toml").write_text(CONFIG.format_map(chosen) + uncached)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
     found = Serving(folder, process)
