@@ -365,7 +365,7 @@ const review = {
   },
 
   choice(one, label, digit) {
-    const key = digit <= 9 ? make("kbd", {}, String(digit)) : null;
+    const key = digit <= 9 ? [" ", make("kbd", {}, String(digit))] : null;
     const button = make("button", { type: "button", class: label === one.said ? null : "quiet", "aria-keyshortcuts": key && String(digit) }, label, key);
     button.addEventListener("click", () => this.correct(label));
     return button;
