@@ -101,6 +101,10 @@ def test_one_key_says_what_is_right_the_next_record_comes_and_one_key_takes_it_b
 
 
 def test_what_comes_meanwhile_waits_behind_the_record_that_is_read(page: Chrome, place: Place) -> None:
+    page.execute_script("document.getElementById('review').focus()")
+    less_sure = source(page)
+    press(page, "s")
+    wait_until(lambda: source(page) != less_sure)
     first = source(page)
     for number in range(5):
         place.drop(f"more{number}.txt", f"win a prize {number} maria from berlin now")
