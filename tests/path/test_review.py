@@ -158,6 +158,7 @@ def test_a_consumer_that_writes_nonsense_into_an_output_does_not_harm_the_daemon
         "y": {"review": True},
     }
     output.write_text(json.dumps(record | {"text": "odd \ud800", "id": None, "annotations": annotations}) + "\n")
+    wait_until(lambda: len(page.queue()) == 2, place=here)
     item = next(item for item in page.queue() if item["source"] == "later.txt")
     assert (item["text"], item["said"]) == ("odd \ud800", "?")
     assert page.correct(item, "ham", who="\ud800")[0] == 200

@@ -78,12 +78,13 @@ def find(db: sqlite3.Connection, key: str) -> Correction | None:
     return None if row is None else _correction(row)
 
 
-def by_file(db: sqlite3.Connection, task: str, inbox: str, source: str, since: float) -> bool:
+def by_file(db: sqlite3.Connection, since: float) -> dict[tuple[str, str, str], float]:
+    """When files were last moved to the corrections, by task, inbox and source."""
     query = (
-        "SELECT 1 FROM corrections WHERE task = ?1 AND at >= ?2 AND inbox = ?3 AND source = ?4"
-        " AND substr(key, 1, length(?5)) != ?5 LIMIT 1"
+        "SELECT task, inbox, source, max(at) FROM corrections"
+        " WHERE at >= ?1 AND substr(key, 1, length(?2)) != ?2 GROUP BY task, inbox, source"
     )
-    return db.execute(query, (task, since, inbox, source, OF_THE_PAGE)).fetchone() is not None
+    return {(row[0], row[1], row[2]): row[3] for row in db.execute(query, (since, OF_THE_PAGE))}
 
 
 def _correction(row: sqlite3.Row) -> Correction:

@@ -70,9 +70,9 @@ class LedgerView:
         """What was recorded under a key."""
         return corrections.find(self._db, key)
 
-    def corrected_by_file(self, task: str, inbox: str, source: str, since: float) -> bool:
-        """Whether somebody has moved an input to the corrections of a task at `since` (epoch seconds) or later."""
-        return corrections.by_file(self._db, task, inbox, source, since)
+    def corrected_by_file(self, since: float) -> dict[tuple[str, str, str], float]:
+        """Task, inbox and source of what was moved to the corrections at `since` or later, and when (epoch seconds)."""
+        return corrections.by_file(self._db, since)
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""

@@ -71,7 +71,7 @@ class Review:
         with self._lock:
             doubts = [doubt for output in self._outlook.recent.doubtful() for doubt in self._head(output)]
         with self._ledger() as ledger:
-            left = [doubt for doubt in doubts if self._labels(doubt.task) and not _corrected(ledger, doubt)]
+            left = list(_uncorrected(ledger, [doubt for doubt in doubts if self._labels(doubt.task)]))
         left.sort(key=lambda doubt: (doubt.score, -doubt.at))
         with self._lock:
             for doubt in left[:SHOWN]:
@@ -181,10 +181,13 @@ def _text(doubt: Doubt) -> str | None:
     return None
 
 
-def _corrected(ledger: LedgerView, doubt: Doubt) -> bool:
-    """Here, or by moving its input into the folder of a label."""
-    here = ledger.correction(doubt.key) is not None
-    return here or ledger.corrected_by_file(doubt.task, doubt.inbox, doubt.source, doubt.at)
+def _uncorrected(ledger: LedgerView, doubts: Sequence[Doubt]) -> Iterator[Doubt]:
+    """What nobody has put right, neither here nor by moving its input into the folder of a label."""
+    moved = ledger.corrected_by_file(min(doubt.at for doubt in doubts)) if doubts else {}
+    for doubt in doubts:
+        by_file = moved.get((doubt.task, doubt.inbox, doubt.source), 0.0) >= doubt.at
+        if not by_file and ledger.correction(doubt.key) is None:
+            yield doubt
 
 
 def _name(who: str) -> str:
