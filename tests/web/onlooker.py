@@ -6,7 +6,7 @@ from typing import Any
 
 from classifyd.config import Config, InboxConfig
 from classifyd.metrics import Metrics
-from classifyd.web import App, Recent, Scene
+from classifyd.web import App, Recent, Scene, Wish
 
 TOKEN = "a-token-of-the-tests"
 
@@ -35,6 +35,10 @@ class Shown:
 
     def __post_init__(self) -> None:
         self.app = App(self, TOKEN, "127.0.0.1")
+
+    def hand_over(self, wish: Wish) -> bool:
+        """There is no main loop here."""
+        return False
 
     @property
     def inbox(self) -> InboxConfig:

@@ -84,7 +84,11 @@ def test_what_has_not_changed_is_not_sent_again(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "method"), [("/api/results", "GET"), ("/api/quarantine", "GET"), ("/api/retry", "POST")]
+    ("path", "method"),
+    [
+        *((path, "GET") for path in ("/api/results", "/api/quarantine", "/api/review")),
+        *((path, "POST") for path in ("/api/retry", "/api/correct", "/api/withdraw")),
+    ],
 )
 @pytest.mark.parametrize("token", ["", "a-token-of-the-testz", "A-TOKEN-OF-THE-TESTS", "ü" * 20])
 def test_without_the_token_there_are_no_names_no_texts_and_no_deeds(
@@ -125,7 +129,8 @@ def test_health_and_readiness_say_why_not(shown: Shown, change: Callable[..., No
 
 
 @pytest.mark.parametrize(
-    ("path", "method"), [("/", "POST"), ("/metrics", "PUT"), ("/api/retry", "GET"), ("/", "TRACE")]
+    ("path", "method"),
+    [("/", "POST"), ("/metrics", "PUT"), ("/api/retry", "GET"), ("/api/correct", "GET"), ("/", "TRACE")],
 )
 def test_nothing_is_asked_for_by_the_wrong_method(shown: Shown, path: str, method: str) -> None:
     told = shown.ask(path, method, token=TOKEN)

@@ -46,6 +46,14 @@ def test_neither_labels_nor_outputs_grow_without_bound() -> None:
     assert [output.report.source for output in recent.outputs()] == [str(999 - place) for place in range(OUTPUTS)]
 
 
+def test_outputs_with_doubts_are_remembered_however_many_without_come_after_them() -> None:
+    recent = Recent()
+    for number in range(1000):
+        reviews = number % 10 == 0
+        recent.finished(FileReport("mail", f"{number}", "published", 1, 0, reviews, None, 0.1), None, time.time())
+    assert [output.report.source for output in recent.doubtful()] == [str(990 - 10 * n) for n in range(OUTPUTS)]
+
+
 def test_it_begins_with_what_the_ledger_remembers_and_counts_on() -> None:
     recent, now = Recent(), time.time()
     recent.begin({"mail": Totals(3, 30, 1, 2)}, [("mail", now - 120, 20), ("mail", now - 60, 10)])

@@ -16,6 +16,9 @@ CREATE INDEX corrections_by_task ON corrections (task, at);
 CREATE INDEX inputs_by_look ON inputs (size, mtime_ns);
 """
 
+OF_THE_PAGE = "page:"
+"""How the keys of corrections begin that were made on the status page; no input is called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -67,8 +70,25 @@ def select(db: sqlite3.Connection, task: str | None) -> Iterator[Correction]:
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'corrections'").fetchone():
         return
     query = "SELECT * FROM corrections WHERE ?1 IS NULL OR task = ?1 ORDER BY at, key"
-    for row in db.execute(query, (task,)):
-        spans = None
-        if row["spans"] is not None:
-            spans = tuple(Span(start, end, label, 1.0) for start, end, label in json.loads(row["spans"]))
-        yield Correction(**{**dict(row), "spans": spans})
+    yield from map(_correction, db.execute(query, (task,)))
+
+
+def find(db: sqlite3.Connection, key: str) -> Correction | None:
+    row = db.execute("SELECT * FROM corrections WHERE key = ?", (key,)).fetchone()
+    return None if row is None else _correction(row)
+
+
+def by_file(db: sqlite3.Connection, since: float) -> dict[tuple[str, str, str], float]:
+    """When files were last moved to the corrections, by task, inbox and source."""
+    query = (
+        "SELECT task, inbox, source, max(at) FROM corrections"
+        " WHERE at >= ?1 AND substr(key, 1, length(?2)) != ?2 GROUP BY task, inbox, source"
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in db.execute(query, (since, OF_THE_PAGE))}
+
+
+def _correction(row: sqlite3.Row) -> Correction:
+    spans = None
+    if row["spans"] is not None:
+        spans = tuple(Span(start, end, label, 1.0) for start, end, label in json.loads(row["spans"]))
+    return Correction(**{**dict(row), "spans": spans})

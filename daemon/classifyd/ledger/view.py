@@ -66,6 +66,14 @@ class LedgerView:
         """What people said of texts, of one task or of all, oldest first."""
         return list(corrections.select(self._db, task))
 
+    def correction(self, key: str) -> Correction | None:
+        """What was recorded under a key."""
+        return corrections.find(self._db, key)
+
+    def corrected_by_file(self, since: float) -> dict[tuple[str, str, str], float]:
+        """Task, inbox and source of what was moved to the corrections at `since` or later, and when (epoch seconds)."""
+        return corrections.by_file(self._db, since)
+
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
         query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"

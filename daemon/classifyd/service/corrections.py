@@ -26,6 +26,7 @@ from classifyd.jobs import PartReport
 from classifyd.ledger import Correction, Entry, Ledger
 from classifyd.service.places import encoded
 from classifyd.service.work import Work
+from classifyd.web import Wish, Withdrawal
 
 log = structlog.get_logger()
 
@@ -61,6 +62,12 @@ class Corrections:
         with self._ledger.commit():
             self._ledger.withdrawn(key)
         log.info("correction_withdrawn", correction=key)
+
+    # ------------------------------------------------------------------ on the page
+
+    def grant(self, wish: Wish) -> None:
+        """Do what somebody wishes on the status page; a DiskFault is told there."""
+        wish.grant(lambda deed: self.withdraw(deed.key) if isinstance(deed, Withdrawal) else self.record(deed))
 
     # ------------------------------------------------------------------ by files
 

@@ -34,6 +34,7 @@ from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks, Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders, Work
+from classifyd.web import Wish
 from classifyd.workers import LocalWorkers, Outcome
 
 log = structlog.get_logger()
@@ -174,6 +175,7 @@ class Daemon:
             self._watch.start({i.inbox.name: (i.inbox.path, i.inbox.recursive) for i in self._intakes.values()})
         count = self._config.daemon.workers
         log.info("started", inboxes=len(self._intakes), workers=count, recovered=len(self._dispatcher.works))
+        self._outside.grant_by(self._messages.put)
         self._notifier.ready()
 
     def _warming(self, workers: LocalWorkers) -> start.Warming:
@@ -195,6 +197,7 @@ class Daemon:
         self._outside.loading()
 
     def _close(self) -> None:
+        self._outside.grant_by(None)
         self._watch.stop()
         self._copies.stop()
         self._shifts.stop()
@@ -251,6 +254,8 @@ class Daemon:
         for message in messages:
             if isinstance(message, str):
                 self._rounds.hint(message)
+            elif isinstance(message, Wish):
+                self.corrections.grant(message)
         return [message for message in messages if isinstance(message, Outcome)]
 
     def _reload(self) -> None:

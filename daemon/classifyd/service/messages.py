@@ -1,13 +1,14 @@
-"""What wakes the main loop: how jobs ended, where something moved, signals."""
+"""What wakes the main loop: how jobs ended, what is wished for, where something moved, signals."""
 
 import contextlib
 import threading
 from collections import deque
 
+from classifyd.web import Wish
 from classifyd.workers import Outcome
 
-Message = Outcome | str | None
-"""How a job ended, the inbox in which something moved, or None for a signal."""
+Message = Outcome | Wish | str | None
+"""How a job ended, what somebody wishes on the page, the inbox in which something moved, or None for a signal."""
 
 
 class Messages:

@@ -8,6 +8,7 @@ import os
 import socket
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from classifyd.errors import ConfigError, UnavailableError
 from classifyd.jobs import FileReport, JobReport
 from classifyd.ledger import LedgerView
 from classifyd.metrics import Metrics
-from classifyd.web import App, Listener, Recent, Scene, taken_over
+from classifyd.web import App, Listener, Recent, Scene, Wish, taken_over
 from classifyd.web.listening import bound, shown
 from classifyd.web.recent import Totals
 from classifyd.web.secret import read_or_make
@@ -44,6 +45,7 @@ class Outside:
         self._served = served
         self._listener: Listener | None = None
         self._held: HttpConfig | None = None
+        self._grants: Callable[[Wish], None] | None = None
 
     # ------------------------------------------------------------------ where it is served
 
@@ -86,6 +88,19 @@ class Outside:
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
+
+    # ------------------------------------------------------------------ what is wished for
+
+    def grant_by(self, grants: Callable[[Wish], None] | None) -> None:
+        """From now on leave wishes with a main loop that runs; with None, refuse them."""
+        self._grants = grants
+
+    def hand_over(self, wish: Wish) -> bool:
+        """Leave a wish for the main loop; False if none runs that could grant it."""
+        grants = self._grants
+        if grants is not None:
+            grants(wish)
+        return grants is not None
 
     # ------------------------------------------------------------------ what is shown
 

@@ -7,5 +7,6 @@ from classifyd.web.app import App
 from classifyd.web.listening import Listener, taken_over
 from classifyd.web.recent import Recent
 from classifyd.web.scene import Outlook, Scene
+from classifyd.web.wishes import Wish, Withdrawal
 
-__all__ = ["App", "Listener", "Outlook", "Recent", "Scene", "taken_over"]
+__all__ = ["App", "Listener", "Outlook", "Recent", "Scene", "Wish", "Withdrawal", "taken_over"]

@@ -11,9 +11,10 @@ from typing import Any
 
 import structlog
 
-from classifyd.errors import BundleError, ClassifydError
+from classifyd.errors import BundleError, ClassifydError, UnavailableError
 from classifyd.web.documents import Documents
 from classifyd.web.listening import THREADS
+from classifyd.web.review import Unreviewable
 from classifyd.web.scene import Outlook
 from classifyd.web.secret import Token
 from classifyd.web.turns import Busy, Turns
@@ -77,6 +78,16 @@ class App:
             "/ready": lambda _: _verdict(outlook.scene.unreadiness(time.monotonic()), "ready"),
             "/api/status": lambda environ: _json(self._documents.status(entitled=self._entitled(environ))),
         }
+        self._closed: Mapping[str, Callable[[], object]] = {
+            "/api/results": self._documents.results,
+            "/api/quarantine": self._documents.quarantine,
+            "/api/review": self._documents.review.queue,
+        }
+        self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
+            "/api/retry": self._retry,
+            "/api/correct": self._correct,
+            "/api/withdraw": self._withdraw,
+        }
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI (PEP 3333)."""
@@ -84,6 +95,8 @@ class App:
             answer = self._answer(environ)
         except Refused as refused:
             answer = Answer(f"{refused}\n".encode(), status=refused.status, more=refused.more)
+        except UnavailableError as unavailable:
+            answer = Answer(f"{unavailable}\n".encode(), status=HTTPStatus.SERVICE_UNAVAILABLE)
         except Busy:
             sentence = b"the disk is slow to answer; try again later\n"
             answer = Answer(sentence, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -106,10 +119,11 @@ class App:
     def _answer(self, environ: Mapping[str, Any]) -> Answer:
         self._check_host(environ.get("HTTP_HOST", ""))
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "") or "/"
-        if path == "/api/retry":
+        if path in self._deeds:
             _must_be(method, "POST")
             self._check_token(environ)
-            return self._retry(environ)
+            with self._turns.one():
+                return self._deeds[path](environ)
         _must_be(method, "GET", "HEAD")
         if path in self._open:
             return self._open[path](environ)
@@ -117,11 +131,10 @@ class App:
             return self._static(path, environ)
         if path.startswith("/models/"):
             return self._report(path, environ)
-        if path in ("/api/results", "/api/quarantine"):
+        if path in self._closed:
             self._check_token(environ)
-            show = self._documents.results if path == "/api/results" else self._documents.quarantine
             with self._turns.one():
-                return _json(show())
+                return _json(self._closed[path]())
         raise Refused(HTTPStatus.NOT_FOUND, "there is nothing here; the status page is at /")
 
     def _check_host(self, host: str) -> None:
@@ -171,14 +184,9 @@ class App:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is no such report: {error}") from error
 
     def _retry(self, environ: Mapping[str, Any]) -> Answer:
+        inbox, name = _asked(environ, "inbox", "name")
         try:
-            asked = json.loads(environ["wsgi.input"].read())
-            inbox, name = str(asked["inbox"]), str(asked["name"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, 'a retry names an input: {"inbox": …, "name": …}') from error
-        try:
-            with self._turns.one():
-                place = self._documents.retry(inbox, name)
+            place = self._documents.retry(inbox, name)
         except OSError as error:
             raise Refused(HTTPStatus.CONFLICT, f"{error.strerror}; left in quarantine") from error
         except ClassifydError as error:
@@ -186,6 +194,34 @@ class App:
         if place is None:
             raise Refused(HTTPStatus.NOT_FOUND, "it is not in quarantine any more")
         return _json({"place": place})
+
+    def _correct(self, environ: Mapping[str, Any]) -> Answer:
+        key, task, label, who = _asked(environ, "key", "task", "label", who="")
+        try:
+            self._documents.review.correct(key, task, label, who)
+        except Unreviewable as error:
+            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
+        return _json({"key": key})
+
+    def _withdraw(self, environ: Mapping[str, Any]) -> Answer:
+        (key,) = _asked(environ, "key")
+        try:
+            self._documents.review.withdraw(key)
+        except Unreviewable as error:
+            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
+        return _json({"key": key})
+
+
+def _asked(environ: Mapping[str, Any], *names: str, **defaults: str) -> tuple[str, ...]:
+    """The words under these names in what was sent, then those with a default. Refused unless all are there."""
+    try:
+        sent = json.loads(environ["wsgi.input"].read())
+        found = [sent[name] for name in names] + [sent.get(name, default) for name, default in defaults.items()]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"send a JSON object with {', '.join(names)}") from error
+    if not all(isinstance(word, str) for word in found):
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{', '.join((*names, *defaults))}: these are strings")
+    return tuple(found)
 
 
 def _must_be(method: str, *allowed: str) -> None:

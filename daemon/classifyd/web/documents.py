@@ -15,6 +15,7 @@ from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
 from classifyd.web.results import Results
+from classifyd.web.review import Review
 from classifyd.web.scene import Outlook, Scene
 from classifyd.web.secret import Token
 
@@ -35,6 +36,7 @@ class Documents:
         self._outlook = outlook
         self._token = token
         self._results = Results()
+        self.review = Review(outlook, self._choices)
         self._lock = threading.Lock()
         self._lying: list[Quarantined] = []
         self._next_look = 0.0
@@ -99,6 +101,12 @@ class Documents:
             self._figures[task, version] = _worth(manifest)
         return self._figures[task, version]
 
+    def _choices(self, task: str) -> list[str]:
+        """The labels that a whole text may get by the model in service; none of a model that marks stretches of it."""
+        version = self._outlook.scene.levels.serving.get(task)
+        known = {} if version is None else self._figures_of(task, version)
+        return [] if known.get("kind") == "token" else list(known.get("labels", ()))
+
     # ------------------------------------------------------------------ names and texts
 
     def results(self) -> dict[str, Any]:
@@ -159,6 +167,7 @@ def _worth(manifest: Mapping[str, Any]) -> dict[str, Any]:
     base = manifest.get("base_model")
     return {
         "figures": {key: value for key, value in figures.items() if isinstance(value, int | float)},
+        "kind": str(manifest.get("kind", "")),
         "labels": [str(label) for label in manifest["labels"]],
         "base_model": base if isinstance(base, str) else None,
     }

@@ -53,6 +53,7 @@ class Recent:
         self._lock = threading.Lock()
         self._minutes: deque[Minute] = deque(maxlen=MINUTES)
         self._outputs: deque[Output] = deque(maxlen=OUTPUTS)
+        self._doubtful: deque[Output] = deque(maxlen=OUTPUTS)
         self._totals: dict[str, Totals] = {}
 
     def begin(self, totals: dict[str, Totals], finished: Iterable[tuple[str, float, int]]) -> None:
@@ -84,7 +85,10 @@ class Recent:
                 totals.records += report.records
                 totals.errors += report.errors
                 totals.reviews += report.reviews
-            self._outputs.appendleft(Output(report, place, at))
+            output = Output(report, place, at)
+            self._outputs.appendleft(output)
+            if report.state == "published" and report.reviews:
+                self._doubtful.appendleft(output)
             self.revision += 1
 
     # ------------------------------------------------------------------ as it is shown
@@ -93,6 +97,11 @@ class Recent:
         """The newest inputs that ended, newest first."""
         with self._lock:
             return list(self._outputs)
+
+    def doubtful(self) -> list[Output]:
+        """The newest of them that have records for review, newest first."""
+        with self._lock:
+            return list(self._doubtful)
 
     def totals(self, inbox: str) -> Totals:
         """The sums of an inbox."""

@@ -1,20 +1,16 @@
-"""The newest results, read from the outputs themselves: the daemon's memory holds no text.
+"""The newest results, as far as the heads of the outputs show them."""
 
-What an output does not hold (include_text = false, or taken away by its consumer) is not shown either.
-"""
-
-import json
-import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from classifyd.web.heads import records
 from classifyd.web.recent import Output
 
 RECORDS = 40
 BY_OUTPUT = 5
-READ_BYTES = 256 * 2**10
 TEXT_CHARS = 600
 KEPT = 80
 
@@ -30,15 +26,15 @@ class Results:
         found: list[dict[str, Any]] = []
         for output in outputs:
             about = _about(output)
-            records = self._head(output.place) if output.place else []
-            found += [about | record for record in records[:BY_OUTPUT]] or [about]
+            head = self._head(output.place) if output.place else []
+            found += [about | record for record in head] or [about]
             if len(found) >= RECORDS:
                 break
         return found[:RECORDS]
 
     def _head(self, place: Path) -> list[dict[str, Any]]:
         if place not in self._heads:
-            self._heads[place] = list(_records(place)) if place.suffix == ".jsonl" else []
+            self._heads[place] = [_shortened(record) for record in islice(records(place), BY_OUTPUT)]
             while len(self._heads) > KEPT:
                 self._heads.popitem(last=False)
         return self._heads[place]
@@ -56,33 +52,6 @@ def _about(output: Output) -> dict[str, Any]:
         "reviews": report.reviews,
         "reason": report.reason,
     }
-
-
-def _records(place: Path) -> Iterator[dict[str, Any]]:
-    for line in _lines(place)[:BY_OUTPUT]:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            return
-        if isinstance(record, dict) and isinstance(record.get("annotations"), dict):
-            yield _shortened(record)
-
-
-def _lines(place: Path) -> list[bytes]:
-    """The whole lines of an output's head; none if it is gone."""
-    try:
-        # A consumer may have put anything in its place.
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return []
-    try:
-        head = os.read(descriptor, READ_BYTES)
-    except OSError:
-        return []
-    finally:
-        os.close(descriptor)
-    *whole, _ = head.split(b"\n")
-    return whole
 
 
 def _shortened(record: Mapping[str, Any]) -> dict[str, Any]:

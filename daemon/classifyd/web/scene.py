@@ -8,6 +8,7 @@ from classifyd.config import Config
 from classifyd.metrics import Levels, Metrics
 from classifyd.values import EMPTY
 from classifyd.web.recent import Recent
+from classifyd.web.wishes import Wish
 
 SILENT_SECONDS = 60.0
 """A main loop that has not turned for so long hangs: in turning it waits for nothing but the disk."""
@@ -54,3 +55,6 @@ class Outlook(Protocol):
     scene: Scene
     metrics: Metrics
     recent: Recent
+
+    def hand_over(self, wish: Wish) -> bool:
+        """Leave a wish for the main loop; False if none runs that could grant it."""

@@ -6,6 +6,7 @@ LINGER="removals.move" has the daemon leave a file `lingering` and wait a second
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
+HANGING=1 has the main loop stand still for as long as a file `hang` is there, and leave a file `hangs`.
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
 
@@ -87,6 +88,20 @@ def deny(name):
     claims.ClaimFolder.claim = denied
 
 
+def hang():
+    from classifyd.service.daemon import Daemon
+
+    real = Daemon._turn
+
+    def hanging(self):
+        while Path("hang").exists():
+            Path("hangs").touch()
+            time.sleep(0.05)
+        return real(self)
+
+    Daemon._turn = hanging
+
+
 def dawdle(seconds):
     place, name, real = found("copies.copy_into")
 
@@ -141,6 +156,8 @@ if "LINGER" in os.environ and DAEMON:
     linger(os.environ["LINGER"])
 if "DEAF" in os.environ and DAEMON:
     deafen()
+if "HANGING" in os.environ and DAEMON:
+    hang()
 if "SLOW_COPYING" in os.environ and DAEMON:
     dawdle(float(os.environ["SLOW_COPYING"]))
 if "DENIED" in os.environ and DAEMON:

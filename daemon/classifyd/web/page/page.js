@@ -5,6 +5,7 @@
 const POLL_MS = 2000;
 const KINDS = 8;
 const KEY = "classifyd-token";
+const WHO = "classifyd-who";
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
 const shortNumber = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -55,6 +56,10 @@ async function ask(path, options = {}, key = token) {
   return answer.json();
 }
 
+function send(path, what) {
+  return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(what) });
+}
+
 async function look() {
   try {
     const status = await ask("/api/status");
@@ -76,6 +81,7 @@ async function lookFurther(status) {
     show("results", "locked", () => make("li", {}, locked("The newest results and their texts are shown with the daemon’s token.")));
     show("quarantine", "locked", () => locked("The quarantined files and their reasons are shown with the daemon’s token."));
     show("quarantine-count", "", () => []);
+    review.clear();
     return;
   }
   const changed = status.revision !== revision;
@@ -83,6 +89,7 @@ async function lookFurther(status) {
   if (changed || Date.now() >= quarantineDue) {
     renderQuarantine(await ask("/api/quarantine"));
     quarantineDue = Date.now() + 5000;
+    await review.look();
   }
   revision = status.revision;
 }
@@ -317,6 +324,129 @@ function marked(text, spans) {
   return [...parts, words(place)];
 }
 
+// ------------------------------------------------------------------ review
+
+// One record at a time, which never changes under the fingers of who reads it: what comes meanwhile waits behind it.
+const review = {
+  waiting: [], total: 0, current: null, skipped: [], done: [], busy: false, turn: 0,
+
+  async look() {
+    const turn = this.turn;
+    const { items, total } = await ask("/api/review");
+    if (turn !== this.turn || !token) return; // somebody has decided meanwhile
+    this.take(items, total);
+  },
+
+  take(items, total) {
+    const late = (item) => this.skipped.indexOf(item.key);
+    this.total = total;
+    this.waiting = items.filter((item) => item.key !== this.current?.key).sort((one, other) => late(one) - late(other));
+    if (!this.current) this.current = this.waiting.shift() ?? null;
+    this.draw();
+  },
+
+  clear() {
+    Object.assign(this, { waiting: [], total: 0, current: null, done: [], turn: this.turn + 1 });
+    this.draw();
+  },
+
+  draw() {
+    const held = $("review").contains(document.activeElement) && document.activeElement !== $("review-who");
+    const one = this.current;
+    $("review").hidden = !one && !this.done.length;
+    if (held && $("review").hidden) $("main").focus();
+    show("review-left", this.total, () => `${number.format(this.total)} left`);
+    show("review-record", one, () => (one ? doubt(one) : make("p", { class: "empty" }, token ? "Nothing is left for review." : "")));
+    show("review-labels", one, () => (one ? one.labels.map((label, place) => this.choice(one, label, place + 1)) : []));
+    $("review-skip").disabled = !this.waiting.length;
+    $("review-undo").disabled = !this.done.length;
+    const lost = !$("review").contains(document.activeElement) || document.activeElement.disabled;
+    if (held && lost && !$("review").hidden) $("review").focus();
+  },
+
+  choice(one, label, digit) {
+    const key = digit <= 9 ? [" ", make("kbd", {}, String(digit))] : null;
+    const button = make("button", { type: "button", class: label === one.said ? null : "quiet", "aria-keyshortcuts": key && String(digit) }, label, key);
+    button.addEventListener("click", () => this.correct(label));
+    return button;
+  },
+
+  // What was asked for by a key that is held down, or while an answer is awaited, was not meant for the next record.
+  async deed(act) {
+    if (this.busy) return;
+    this.busy = true;
+    this.turn += 1;
+    try {
+      await act();
+    } catch (fault) {
+      say(fault.message);
+      if (fault.status === 409) this.current = null;
+    }
+    this.busy = false;
+    this.turn += 1;
+    await this.look().catch(() => this.draw());
+  },
+
+  correct(label) {
+    const one = this.current;
+    return one && this.deed(async () => {
+      await send("/api/correct", { key: one.key, task: one.task, label, who: $("review-who").value });
+      this.done.push(one);
+      this.current = null;
+      say(`${one.source}: ${one.task} is ${label}. ${number.format(Math.max(0, this.total - 1))} left.`);
+    });
+  },
+
+  undo() {
+    const last = this.done.at(-1);
+    return last && this.deed(async () => {
+      await send("/api/withdraw", { key: last.key });
+      this.done.pop();
+      this.current = last;
+      say(`${last.source}: ${last.task} is for review again.`);
+    });
+  },
+
+  skip() {
+    if (this.busy || !this.current || !this.waiting.length) return;
+    this.skipped = [...this.skipped.filter((key) => key !== this.current.key), this.current.key];
+    const all = [...this.waiting, this.current];
+    this.current = null;
+    this.take(all, this.total);
+  },
+
+  press(event) {
+    if (event.target === $("review-who") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    const key = event.key.toLowerCase();
+    const label = /^[1-9]$/.test(key) ? this.current?.labels[Number(key) - 1] : undefined;
+    if (label !== undefined) this.correct(label);
+    else if (key === "u") this.undo();
+    else if (key === "s" || key === "arrowright") this.skip();
+    else return;
+    event.preventDefault();
+  },
+
+  begin() {
+    $("review-who").value = sessionStorage.getItem(WHO) ?? "";
+    $("review-who").addEventListener("input", () => sessionStorage.setItem(WHO, $("review-who").value));
+    $("review-skip").addEventListener("click", () => this.skip());
+    $("review-undo").addEventListener("click", () => this.undo());
+    $("review").addEventListener("keydown", (event) => this.press(event));
+  },
+};
+
+function doubt(one) {
+  const at = new Date(one.at * 1000);
+  return [
+    make("p", { class: "from" }, make("b", {}, one.source), one.inbox,
+      make("time", { datetime: at.toISOString(), title: moment.format(at) }, clock.format(at))),
+    one.subject ? make("p", { class: "subject" }, one.subject) : null,
+    make("p", { class: "text", tabindex: "0", "aria-label": "Text" }, one.text, one.cut ? " …" : null),
+    make("ul", { class: "chips" }, make("li", { class: "review" }, make("span", { class: "task" }, one.task), make("b", {}, one.said),
+      make("span", {}, score(one.score)), make("span", {}, one.model))),
+  ].filter((part) => part);
+}
+
 // ------------------------------------------------------------------ quarantine
 
 function renderQuarantine({ items, total }) {
@@ -344,9 +474,7 @@ function lying(item) {
 async function retry(item, button) {
   button.disabled = true;
   try {
-    const { place } = await ask("/api/retry", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ inbox: item.inbox, name: item.name }),
-    });
+    const { place } = await send("/api/retry", { inbox: item.inbox, name: item.name });
     say(`${item.name} is back in inbox ${item.inbox} as ${place}`);
   } catch (fault) {
     say(`${item.name}: ${fault.message}`);
@@ -454,6 +582,7 @@ function begin() {
   $("lock").addEventListener("click", () => (token ? (forget(), look()) : unlock()));
   $("unlock-form").addEventListener("submit", tryToken);
   $("unlock-cancel").addEventListener("click", () => $("unlock").close());
+  review.begin();
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   watch();
 }
