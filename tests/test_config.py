@@ -337,11 +337,11 @@ def test_review_and_corrections_are_folders_or_nothing(file: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
-        ('review = "in"', 'review "{base}/in" lies inside the inbox "mail"'),
+        ('review = "in"', 'lies inside the inbox "mail"'),
         ('corrections = "in"', 'inboxes "mail" and "mail/corrections" watch one folder'),
         (
             'corrections = "fix"\noutput = "fix/out"',
-            'output "{base}/fix/out" lies inside the recursive inbox "mail/corrections"',
+            'lies inside the recursive inbox "mail/corrections"',
         ),
         ('recursive = true\ncorrections = "in/fix"', 'inbox "mail/corrections" lies inside the recursive inbox "mail"'),
         ('review = "review"\ntake = "leave"', 'review is set, but take = "leave"'),
@@ -349,7 +349,7 @@ def test_review_and_corrections_are_folders_or_nothing(file: Path) -> None:
 )
 def test_folders_of_review_and_corrections_must_fit_with_the_others(file: Path, setting: str, fault: str) -> None:
     found = faults(file, f"{INBOX}{setting}\n")
-    assert any(fault.format(base=file.parent) in one for one in found), found
+    assert any(fault in one for one in found), found
 
 
 # ---------------------------------------------------------------------- which plugins are let in
