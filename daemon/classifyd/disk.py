@@ -7,8 +7,9 @@ and 0.05 from sixteen threads.
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -41,13 +42,37 @@ def fsync_folders(folders: Iterable[Path]) -> None:
 
 def side_by_side(wait: Callable[[Item], object], items: Collection[Item]) -> None:
     """Do something that waits for the disk to each item. The first error is raised once all have had their turn."""
-    if len(items) <= FEW:
-        for item in items:
-            wait(item)
-        return
-    with ThreadPoolExecutor(min(len(items), SIDE_BY_SIDE)) as pool:
-        for _ in pool.map(wait, items):
-            pass
+    left = deque(items)
+    errors: list[Exception] = []
+
+    def work() -> None:
+        while True:
+            try:
+                item = left.popleft()
+            except IndexError:
+                return
+            try:
+                wait(item)
+            except Exception as error:  # noqa: BLE001  # raised below, by the thread that asked
+                errors.append(error)
+
+    helping = list(_started(work, min(len(items), SIDE_BY_SIDE) - 1)) if len(items) > FEW else []
+    work()
+    for thread in helping:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _started(work: Callable[[], None], count: int) -> Iterator[threading.Thread]:
+    """So many threads, or as many as the memory allows: a stack counts against a worker's limit."""
+    for _ in range(count):
+        thread = threading.Thread(target=work)
+        try:
+            thread.start()
+        except RuntimeError:
+            return
+        yield thread
 
 
 def _depth(folder: Path) -> int:
