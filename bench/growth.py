@@ -55,14 +55,16 @@ def grow(daemon: Serving, texts: Sequence[str], folder: Path, options: argparse.
 
 def scatter(daemon: Serving, texts: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
     """The same texts in one table and in files."""
-    count, shares = options.files, []
+    count, pairs = options.files, []
     for number in range(options.rounds):
         together = daemon.answer([table(folder, texts, count)])
         apart = daemon.answer(files(folder / f"files-{number}", texts, count))
-        shares.append(together / apart)
-    print(f"\n| {count:,} texts | |\n|---|--:|\n| one table, records/s | {count / together:.0f} |")
-    print(f"| a file each, files/s | {count / apart:.0f} |")
-    print(f"| files against the table, median of {options.rounds} | {statistics.median(shares):.2f} |")
+        pairs.append((together, apart))
+    whole, single = (statistics.median(took) for took in zip(*pairs, strict=True))
+    share = statistics.median(together / apart for together, apart in pairs)
+    print(f"\n| {count:,} texts | |\n|---|--:|\n| one table, records/s | {count / whole:.0f} |")
+    print(f"| a file each, files/s | {count / single:.0f} |")
+    print(f"| files against the table, median of {options.rounds} | {share:.2f} |")
 
 
 def table(folder: Path, texts: Sequence[str], size: int) -> Path:

@@ -66,14 +66,14 @@ class Publisher:
         endings = [Ending(work.claim, work, work.result, work.total()) for work in ready]
         if not endings:
             return
-        if isinstance(works[0].inbox, CorrectionsInbox):
-            self._correct(endings)
-            return
-        # The claims' own renames too: a power cut that undid one after publishing would have the input done twice.
+        # The claims' own renames too: a power cut that undid one afterwards would have the input done twice.
         claimed = [ending for ending in endings if not ending.work.in_place]
         fsync_folders(folder for one in claimed for folder in self._claims_of(one).made_for(one.claim))
         fsync_folders(folder for one in claimed for folder in self._claims_of(one).left_by(one.claim))
         fsync_folders(ending.part.parent for ending in endings)
+        if isinstance(works[0].inbox, CorrectionsInbox):
+            self._correct(endings)
+            return
         with self._ledger.commit():
             for ending in endings:
                 self._ledger.intend(ending.claim.id, str(ending.part), ending.total)
