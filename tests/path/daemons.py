@@ -8,9 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
+
 PLUGIN = Path(__file__).parent / "plugin"
+SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
 
 CONFIG = """
 [daemon]
@@ -42,6 +46,12 @@ output = "out"
 quarantine = "quarantine"
 {more}
 """
+
+
+@cache
+def schema(name: str) -> Draft202012Validator:
+    """What checks documents by one of the published schemas."""
+    return Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_text()))
 
 
 def inbox(tasks: str, done: str | None = "done", more: str = "") -> str:
@@ -149,8 +159,11 @@ class Place:
         return path
 
     def records(self, name: str, folder: str = "out") -> list[dict]:
-        """The records of one output."""
-        return [json.loads(line) for line in (self.root / folder / name).read_text().splitlines()]
+        """The records of one output, each as the published schema has it."""
+        found = [json.loads(line) for line in (self.root / folder / name).read_text().splitlines()]
+        for record in found:
+            schema("record").validate(record)
+        return found
 
     def files(self, folder: str) -> set[str]:
         """The files below a folder, our own hidden ones left out."""
@@ -163,8 +176,10 @@ class Place:
         return [path for path in walked(self.root / inbox / ".classifyd") if path.is_file() and path.suffix != ".lock"]
 
     def reason(self, name: str) -> dict:
-        """Why a file is in quarantine."""
-        return json.loads((self.root / "quarantine" / f"{name}.reason.json").read_text())
+        """Why a file is in quarantine, as the published schema has it."""
+        found = json.loads((self.root / "quarantine" / f"{name}.reason.json").read_text())
+        schema("reason").validate(found)
+        return found
 
     def log(self) -> str:
         log = self.root / "log"
