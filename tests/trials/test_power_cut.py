@@ -17,6 +17,8 @@ from recording import calls, record, why_not
 from restarts import Restarts
 from tracing import Tracing
 
+from classifyd.ledger import LedgerView
+
 STATES = int(os.environ.get("CLASSIFYD_POWER_CUTS", "100000"))
 FEW = 25
 SETTINGS = {"done": "done/{shouting}", "more": "recursive = true", "split_seconds": 0.01}
@@ -24,11 +26,15 @@ KINDS = {
     "moved": SETTINGS,
     "deleted": SETTINGS | {"done": "delete"},
     "left": SETTINGS | {"done": None, "more": 'take = "leave"\nrecursive = true'},
+    "corrected": SETTINGS | {"more": 'recursive = true\ncorrections = "corrections"'},
 }
 NOT_RECORDED = ("config.toml", "log", "models", "recorded", "state/breadcrumbs", "state/status")
 """What no start of the daemon reads: it would only make more states of it."""
 ROWS = "".join(json.dumps({"text": f"row {number} {'x' * 60}"}) + "\n" for number in range(400))
 INPUTS = {"a.txt": b"HELLO", "sub/b.txt": b"hello", "rows.jsonl": ROWS.encode(), "bad.bin": bytes(range(256)) * 4}
+
+CORRECTION = {"c.txt": b"hello"}
+"""Dropped among the corrections, where there are any: it is loud, whatever the task says."""
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -52,8 +58,11 @@ class Cut:
         assert {"a.txt.jsonl", "sub/b.txt.jsonl", "rows.jsonl.jsonl"} == set(self.outputs)
 
     def _drop(self):
-        for name, content in INPUTS.items():
-            os.utime(self.here.drop(name, content), (LONG_AGO, LONG_AGO))
+        dropped = [self.here.drop(name, content) for name, content in INPUTS.items()]
+        if corrected(self.here):
+            dropped += [self.here.drop(f"shouting/loud/{name}", CORRECTION[name], "corrections") for name in CORRECTION]
+        for path in dropped:
+            os.utime(path, (LONG_AGO, LONG_AGO))
 
     def _tree(self) -> Tree:
         found = read_tree(self.here.root)
@@ -80,6 +89,7 @@ class Cut:
             outputs(found) != self.outputs,
             inputs(found) != inputs_due(self.here),
             reasons(found) != reasons_due(self.here),
+            corrections(self.here) != corrections_due(self.here),
         ]
         assert not any(wrong), self._report(what, state, code, found)
 
@@ -99,7 +109,7 @@ def outputs(tree: Tree) -> dict[str, bytes]:
 
 def inputs(tree: Tree) -> list[tuple[str, bytes]]:
     """Where the inputs are by now."""
-    ends = ("done/", "quarantine/", "in/")
+    ends = ("done/", "quarantine/", "in/", "corrections/")
     found = [(name, content) for name, content in tree.items() if name.startswith(ends) and content is not None]
     return sorted((name, content) for name, content in found if not name.endswith((".reason.json", ".lock")))
 
@@ -112,7 +122,27 @@ def inputs_due(here) -> list[tuple[str, bytes]]:
         places = dict.fromkeys(places, "in")
     elif "delete" in config:
         places = {"bad.bin": "quarantine"}
-    return sorted((f"{place}/{name}", INPUTS[name]) for name, place in places.items())
+    if corrected(here):
+        places["c.txt"] = "done/loud"
+    return sorted((f"{place}/{name}", (INPUTS | CORRECTION)[name]) for name, place in places.items())
+
+
+def corrected(here) -> bool:
+    """Whether the run has corrections, too."""
+    return "corrections" in (here.root / "config.toml").read_text()
+
+
+def corrections(here) -> list[tuple[str, str | None]]:
+    """What the ledger has of them: texts, and what each was said to be."""
+    view = LedgerView(here.root / "state" / "ledger.sqlite")
+    found = [(one.text, one.label) for one in view.corrections(None)]
+    view.close()
+    return found
+
+
+def corrections_due(here) -> list[tuple[str, str | None]]:
+    """Each of them once."""
+    return [(content.decode(), "loud") for content in CORRECTION.values()] if corrected(here) else []
 
 
 def reasons(tree: Tree) -> list[str]:
@@ -184,7 +214,7 @@ def tried(cut: Cut, most: int, *, taking: bool) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize("cut", ["moved"], indirect=True)
+@pytest.mark.parametrize("cut", ["moved", "corrected"], indirect=True)
 def test_a_few_power_cuts_lose_and_double_nothing(cut):
     assert FEW == tried(cut, FEW, taking=True)
 
