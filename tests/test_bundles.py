@@ -191,7 +191,7 @@ def test_a_manifest_that_is_not_json_is_told(store: Store, model: TrainedModel, 
         ({"thresholds": {"review": 2}}, "must be a number from 0 to 1"),
         ({"thresholds": {"labels": {"spam": -1}}}, "'spam' is -1; it must be a number from 0 to 1"),
         ({"thresholds": {"labels": [0.9]}}, '"labels" must map labels to scores'),
-        ({"requires": ["0" * 64]}, '"requires" names other bundles'),
+        ({"requires": ["0" * 64]}, '"requires" must map the name of every file'),
         ({"examples": "none"}, '"examples" must be a list'),
     ],
 )

@@ -63,7 +63,9 @@ EXPERIMENTS: dict[str, Sequence[Experiment]] = {
         Experiment(f"curve-{size}", f"curve-{size}", "spam", _recipe("--epochs 4 --learning-rate 1e-4"))
         for size in CURVE
     ),
-    "conll": (Experiment("conll", "conll", "ner", _recipe("--epochs 5 --learning-rate 1.5e-4")),),
+    "conll": (
+        Experiment("conll", "conll", "ner", _recipe("--epochs 5 --learning-rate 1.5e-4 --capitals --average 3")),
+    ),
     "banking": (Experiment("banking", "banking", "topic", _recipe("--epochs 15 --learning-rate 3e-4")),),
     "clinc": (Experiment("clinc", "clinc", "topic", _recipe("--epochs 10 --learning-rate 3e-4")),),
 }

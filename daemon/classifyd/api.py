@@ -20,6 +20,7 @@ from classifyd.processor import exact_int8
 from classifyd.processor import features as cpu_features
 from classifyd.processor import model as cpu_model
 from classifyd.values import (
+    BLOBS,
     AnnotatedRecord,
     Annotation,
     Bundle,
@@ -44,6 +45,7 @@ from classifyd.values import (
 )
 
 __all__ = [
+    "BLOBS",
     "AnnotatedRecord",
     "Annotation",
     "Bundle",

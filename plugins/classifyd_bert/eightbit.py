@@ -25,7 +25,7 @@ METHODS = {
 PRODUCTS = ("MatMul", "Gemm")
 DOMAIN = "com.microsoft"
 
-Batch = Mapping[str, NDArray[np.int64]]
+Batch = Mapping[str, NDArray[Any]]
 
 
 def products(model: onnx.ModelProto) -> list[onnx.NodeProto]:

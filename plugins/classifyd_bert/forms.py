@@ -1,18 +1,20 @@
 """The forms of one tuned model (PyTorch, ONNX in float32, ONNX in eight bits), held against each other."""
 
 import contextlib
+import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from transformers import PreTrainedModel
 
-from classifyd.api import TrainingSets, TrainSetup
-from classifyd_bert import draft, eightbit, export, figures, parity, reference, sensitivity
+from classifyd.api import BLOBS, TrainingError, TrainingSets, TrainSetup
+from classifyd_bert import branching, draft, eightbit, export, figures, outliers, parity, reference, sensitivity
 from classifyd_bert.draft import Draft
 from classifyd_bert.eightbit import Batch
 from classifyd_bert.kinds import Answer, Kind
@@ -34,6 +36,19 @@ class Exported:
     readings: list[Reading]
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What forms are made of: the model in float32, windows to calibrate on, and `layers` below it that are shared.
+
+    `requires` is the file that holds those; the windows then come with what it says of them.
+    """
+
+    model: Path
+    batches: list[Batch]
+    layers: int = 0
+    requires: Mapping[str, Path] = field(default_factory=dict)
+
+
 class Exporter:
     """Makes forms of a model in the training's folder, and tries each on the evaluation set as it would serve."""
 
@@ -47,35 +62,67 @@ class Exporter:
         self._tokenizer_bytes = tokenizer
         self._tokenizer = Tokenizer(tokenizer, recipe.max_length, recipe.stride, capitals=recipe.capitals)
         self._texts = [example.text for example in sets.evaluation]
-        self._found_ranges: dict[str, dict[str, tuple[float, float]]] = {}
+        self._found_ranges: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
 
     def export(self, model: PreTrainedModel, tell: Callable[[str], None]) -> Exported:
-        """The first form that passes the gate, each one's result told. TrainingError if none does."""
+        """The first form that passes the gate, each one's result told. TrainingError if none does.
+
+        A model that left its lowest layers as the base has them becomes a branch, if the gate lets that through.
+        """
         shutil.rmtree(self._folder, ignore_errors=True)
-        source = export.to_onnx(model, self._kind.export, self._folder / "fp32")
-        export.first_token_alone(source, self._batches()[0])
+        path = export.to_onnx(model, self._kind.export, self._folder / "fp32")
+        export.first_token_alone(path, self._batches()[0])
+        whole = _Source(path, self._batches())
         started = time.monotonic()
         expected = self._answers(reference.read(model, self._tokenizer, self._texts))
         pytorch = Form(1.0, self._macro_f1(expected), 0, time.monotonic() - started)
-        plain = self._draft(source, AS_EXPORTED, 0)
+        plain = self._draft(whole, AS_EXPORTED, 0)
         exported, readings = self._tried(plain, expected)
         made = {AS_EXPORTED: Exported(plain, Parity(AS_EXPORTED, pytorch, exported, exported), readings)}
 
-        def attempt(one: Attempt) -> Parity:
+        def attempt(source: _Source, one: Attempt) -> Parity:
             if one not in made:
                 small = self._draft(source, one, len(made))
                 published, readings = self._tried(small, expected)
                 made[one] = Exported(small, Parity(one, pytorch, exported, published), readings)
             return made[one].parity
 
-        return made[parity.first_that_passes(self._ways(source), attempt, tell).attempt]
+        def passing(source: _Source) -> Exported:
+            return made[parity.first_that_passes(self._ways(source), partial(attempt, source), tell).attempt]
 
-    def _ways(self, source: Path) -> Iterator[Attempt]:
+        branch = self._branch(whole)
+        if branch is not None:
+            with contextlib.suppress(TrainingError):
+                return passing(branch)
+            tell("parity: as a branch it does not pass; its layers are its own")
+        return passing(whole)
+
+    def _ways(self, source: "_Source") -> Iterator[Attempt]:
         """The forms to try, the one wanted most first."""
         if self._recipe.quantize == "none":
             yield AS_EXPORTED
         else:
-            yield from parity.attempts(sensitivity.ranked(source, export.products(source), self._batches()[0]))
+            ranked = sensitivity.ranked(source.model, export.products(source.model), source.batches[0])
+            yield from parity.attempts(ranked, source.layers)
+
+    def _branch(self, whole: "_Source") -> "_Source | None":
+        """The model without the layers that it shares, and those in a file of their own; None if it shares none."""
+        layers = int(self._recipe.freeze) if self._recipe.freeze.isdecimal() else 0
+        if layers == 0 or self._recipe.quantize == "none":
+            return None
+        parts = branching.split(whole.model, layers, self._folder / "parts")
+        if parts is None:
+            return None
+        with contextlib.redirect_stdout(sys.stderr):
+            small = branching.trunk(parts, self._tokenizer, self._folder / "parts" / "small")
+        requires = {name: self._blob(path) for name, path in small.items()}
+        return _Source(parts.branch, branching.above(requires.values(), whole.batches), layers, requires)
+
+    def _blob(self, made: Path) -> Path:
+        """A file where a store would have it."""
+        blob = self._folder / BLOBS / hashlib.sha256(made.read_bytes()).hexdigest()
+        blob.parent.mkdir(exist_ok=True)
+        return made.replace(blob)
 
     def _tried(self, made: Draft, expected: Sequence[Answer]) -> tuple[Form, list[Reading]]:
         """How a draft does on the evaluation set, and what it says of it."""
@@ -93,7 +140,7 @@ class Exporter:
 
     # ------------------------------------------------------------------ making one
 
-    def _draft(self, source: Path, attempt: Attempt, number: int) -> Draft:
+    def _draft(self, source: "_Source", attempt: Attempt, number: int) -> Draft:
         manifest = {
             "task": self._task,
             "kind": self._kind.name,
@@ -104,25 +151,29 @@ class Exporter:
             "temperature": 1.0,
         }
         folder = self._folder / "drafts" / f"{number}-{attempt.method}"
-        return draft.make(folder, self._model(source, attempt), self._tokenizer_bytes, manifest)
+        model = self._model(source, attempt)
+        return draft.make(folder, model, self._tokenizer_bytes, manifest, source.requires)
 
-    def _model(self, source: Path, attempt: Attempt) -> Path:
+    def _model(self, source: "_Source", attempt: Attempt) -> Path:
         """A model file in that form, to be moved away."""
         target = self._folder / "form" / "model.onnx"
         target.parent.mkdir(parents=True, exist_ok=True)
         if attempt.method == "none":
-            shutil.copyfile(source, target)
+            shutil.copyfile(source.model, target)
+        elif attempt.method == "apart":
+            outliers.quantize(source.model, target, source.batches)
         elif attempt.method == "weights":
-            export.narrow_weights(source, target)
+            export.narrow_weights(source.model, target)
         else:
             with contextlib.redirect_stdout(sys.stderr):  # the quantizer prints, and stdout is for results
-                export.quantize(source, target, self._ranges(source, attempt.method), attempt.in_float)
+                export.quantize(source.model, target, self._ranges(source, attempt.method), attempt.in_float)
         return target
 
-    def _ranges(self, source: Path, method: str) -> dict[str, tuple[float, float]]:
-        if method not in self._found_ranges:
-            self._found_ranges[method] = eightbit.ranges(source, self._batches(), method)
-        return self._found_ranges[method]
+    def _ranges(self, source: "_Source", method: str) -> dict[str, tuple[float, float]]:
+        key = source.model.name, method
+        if key not in self._found_ranges:
+            self._found_ranges[key] = eightbit.ranges(source.model, source.batches, method)
+        return self._found_ranges[key]
 
     def _batches(self) -> list[Batch]:
         """Windows of training texts, drawn evenly over the set; all of one shape, as the quantizer's histograms ask."""

@@ -9,7 +9,7 @@ from classifyd.api import TrainingError
 AGREEMENT = 0.995
 F1_LOSS = 0.003
 LADDER = (
-    (0, ("minmax", "percentile")),
+    (0, ("minmax", "percentile", "apart")),
     (1 / 12, ("minmax", "percentile")),
     (1 / 6, ("minmax", "percentile")),
     (1 / 3, ("minmax", "percentile")),
@@ -17,25 +17,34 @@ LADDER = (
     (3 / 4, ("minmax",)),
 )
 """Shares of the products that stay in floating point, and the ways to calibrate the rest."""
+BRANCH_RUNGS = 3
+"""So many of them are tried on a branch: where they are not enough, what is amiss lies in the trunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One way to store and run the model: how its scales are found, and the products left in floating point.
 
-    `method` is a calibration method; "weights" for weights in eight bits that are calculated with in floating point; or
-    "none" for the model as it was exported.
+    `method` is a calibration method; "apart" for the largest channels calculated apart (`outliers`); "weights" for
+    weights in eight bits that are calculated with in floating point; or "none" for the model as it was exported. All of
+    this is said of a branch alone where `trunk` layers below it are
+    shared with others.
     """
 
     method: str
     in_float: tuple[str, ...] = ()
+    trunk: int = 0
 
     def __str__(self) -> str:
         if self.method == "none":
             return "fp32"
+        shared = f", on a trunk of {self.trunk} layers" if self.trunk else ""
         if self.method == "weights":
-            return "int8 weights, all products in float"
-        return f"int8, {self.method}" + (f", {len(self.in_float)} products in float" if self.in_float else "")
+            return f"int8 weights, all products in float{shared}"
+        if self.method == "apart":
+            return f"int8, outliers apart{shared}"
+        in_float = f", {len(self.in_float)} products in float" if self.in_float else ""
+        return f"int8, {self.method}{in_float}{shared}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +88,18 @@ class Parity:
         )
 
 
-def attempts(sensitive: Sequence[str]) -> Iterator[Attempt]:
+def attempts(sensitive: Sequence[str], trunk: int = 0) -> Iterator[Attempt]:
     """Ways to quantize, the fastest first, then ever more products in floating point, the most sensitive first.
 
     The most sensitive are mostly products after the activation of the feed-forward part, whose inputs hold outliers
     (Bondarenko, Nagel & Blankevoort 2021); each takes three times as long in floating point. In the last all are, and
     eight bits only store the weights.
     """
-    for share, methods in LADDER:
+    for share, methods in LADDER[:BRANCH_RUNGS] if trunk else LADDER:
         for method in methods:
-            yield Attempt(method, tuple(sensitive[: math.ceil(share * len(sensitive))]))
-    yield Attempt("weights", tuple(sensitive))
+            yield Attempt(method, tuple(sensitive[: math.ceil(share * len(sensitive))]), trunk)
+    if not trunk:
+        yield Attempt("weights", tuple(sensitive))
 
 
 def first_that_passes(

@@ -17,6 +17,7 @@ from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, wor
 from classifyd_bert.microbatch import plan
 from classifyd_bert.session import Session
 from classifyd_bert.tokens import Tokenizer, Window, pad
+from classifyd_bert.trunk import Branched, sections
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -41,7 +42,7 @@ class Network:
         stride = _whole(manifest, "stride", least=0)
         self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride, capitals=_flag(manifest, "capitals"))
         self._token_budget = options.token_budget(setup)
-        self._session = Session(bundle.read(MODEL), setup.threads, setup.device, options.runtime(setup))
+        self._session = _session(bundle, setup)
         self._batches: Counter[int] = Counter()
         self._tokens = self._padding = 0
 
@@ -73,6 +74,13 @@ class Network:
             self._tokens += inputs["input_ids"].size
             self._padding += inputs["input_ids"].size - sum(len(windows[place].ids) for place in batch)
         return [logits[place] for place in range(len(windows))]
+
+
+def _session(bundle: Bundle, setup: Setup) -> Session | Branched:
+    model = bundle.read(MODEL)
+    if sections(bundle):
+        return Branched(bundle, model, setup)
+    return Session(model, setup.threads, setup.device, options.runtime(setup))
 
 
 class _Predictor:

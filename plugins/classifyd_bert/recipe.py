@@ -116,12 +116,9 @@ def _settled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
 def _crossed(settled: Mapping[str, Any]) -> list[str]:
     """What is wrong with settings taken together; each by itself is right."""
     longest = settled.get("max_length", DEFAULTS["max_length"]) // 2
-    faults = []
     if settled["stride"] > longest:
-        faults.append(f"stride must be at most half of max_length, which is {longest}, not {settled['stride']}")
-    if settled.get("capitals") and settled.get("freeze", DEFAULTS["freeze"]) != "none":
-        faults.append('capitals must be false where freeze is not "none": they are learnt by the embeddings')
-    return faults
+        return [f"stride must be at most half of max_length, which is {longest}, not {settled['stride']}"]
+    return []
 
 
 def _nearest(name: str, known: list[str]) -> str:

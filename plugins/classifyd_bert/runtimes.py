@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classifyd.api import BundleError, ConfigError, exact_int8
 
-Feeds = Mapping[str, NDArray[np.int64]]
+Feeds = Mapping[str, NDArray[Any]]
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3

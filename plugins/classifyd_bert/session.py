@@ -1,5 +1,7 @@
 """The one session of a bundle: from verified bytes, in a runtime, on an explicit device, with explicit threads."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,34 +9,52 @@ from classifyd.api import BundleError, ConfigError, PredictionFailed
 from classifyd_bert.external import has_external_data
 from classifyd_bert.runtimes import AUTO, DEFAULT, RUNTIMES, Feeds
 
-_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+_INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
+STATES, UPWARD = "states", "upward"
+"""What a part of a model takes of the part below it, and what it gives the one above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """The inputs that a model must have, and those that it may have besides."""
+
+    needed: frozenset[str]
+    known: frozenset[str]
+
+
+WHOLE = Takes(frozenset({"input_ids", "attention_mask"}), _INPUTS)
+BRANCH = Takes(frozenset({STATES, "attention_mask"}), _INPUTS | {STATES})
 
 
 class Session:
     """A model ready to run on `threads` threads of `device`, `cpu` or `cuda`, by one of RUNTIMES; AUTO is the default.
 
-    BundleError if the bytes are no model of this kind or point to data outside themselves; ConfigError if the runtime
-    or the device is not there.
+    `takes` are the inputs that it must and may have. BundleError if the bytes are no such model or point to data
+    outside themselves; ConfigError if the runtime or the device is not there.
     """
 
-    def __init__(self, model: bytes, threads: int, device: str = "cpu", runtime: str = DEFAULT) -> None:
+    def __init__(
+        self, model: bytes, threads: int, device: str = "cpu", runtime: str = DEFAULT, takes: Takes = WHOLE
+    ) -> None:
         runtime = DEFAULT if runtime == AUTO else runtime
         if runtime not in RUNTIMES:
             raise ConfigError(f"runtime is {runtime!r}; it must be one of: {', '.join(RUNTIMES)}")
         _refuse_external_data(model)
         self.runtime = RUNTIMES[runtime](model, threads, device)
         self._output = _only_output(self.runtime.outputs)
-        if not {"input_ids", "attention_mask"} <= self.runtime.inputs <= _INPUTS:
+        if not takes.needed <= self.runtime.inputs <= takes.known:
             raise BundleError(
-                f"model.onnx: takes {', '.join(sorted(self.runtime.inputs))}; it must take input_ids and "
-                "attention_mask, and may take token_type_ids. Export it again."
+                f"model.onnx: takes {', '.join(sorted(self.runtime.inputs))}; it must take "
+                f"{' and '.join(sorted(takes.needed))}, and may take {', '.join(sorted(takes.known - takes.needed))}. "
+                "Export it again."
             )
 
     def run(self, inputs: Feeds) -> NDArray[np.float32]:
         """The logits of a batch, float32: (rows, labels), or (rows, tokens, labels) for a model that tags tokens.
 
-        `inputs` are int64 of shape (rows, tokens); token types that are not given are all 0. PredictionFailed if the
-        model cannot run, or if any logit is not a finite number.
+        `inputs` are int64 of shape (rows, tokens); token types that are not given are all 0. Parts of a model take and
+        give states besides: float32, (rows, tokens, width). PredictionFailed if the model cannot run, or if
+        anything that it gives is not a finite number.
         """
         ids = inputs["input_ids"]
         feeds = {"token_type_ids": np.zeros_like(ids), **inputs}
@@ -43,7 +63,7 @@ class Session:
         except Exception as error:  # the runtimes' exceptions have no common base
             raise PredictionFailed(f"{self.runtime.name} failed on a batch of shape {ids.shape}: {error}") from error
         if not np.isfinite(logits).all():
-            raise PredictionFailed(f"the model gave logits that are no finite numbers for a batch of shape {ids.shape}")
+            raise PredictionFailed(f"the model gave what are no finite numbers for a batch of shape {ids.shape}")
         return np.asarray(logits, np.float32)
 
 

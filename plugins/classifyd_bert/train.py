@@ -128,7 +128,8 @@ class _Training:
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
             "examples": self._known_answers(final, found),
         }
-        return TrainedModel({**final.files, **pictures}, manifest, chronicle.of_training(told, found, pictures))
+        report = chronicle.of_training(told, found, pictures)
+        return TrainedModel({**final.files, **pictures}, manifest, report, final.requires)
 
     # ------------------------------------------------------------------ measuring
 

@@ -133,6 +133,8 @@ class Tuning:
         model = self._loaded(
             lambda: FrozenModel.of(self._base.folder, self._config(), of_texts=self._kind.name == "sequence")
         )
+        if self._recipe.capitals:
+            widen(model, self._base.name, frozen=True)
         model.to(self._hardware.device)
         learnt, judged = (remember(model, part.windows, tokenizer.pad_id) for part in (train, evaluation))
         lesson = Lesson(
@@ -186,7 +188,7 @@ class Tuning:
         arguments = {"config": self._config(), "use_safetensors": True, **self._hardware.attention}
         model = self._loaded(lambda: self._kind.auto_model.from_pretrained(self._base.folder, **arguments))
         if self._recipe.capitals:
-            widen(model, self._base.name)
+            widen(model, self._base.name, frozen=self._recipe.freeze != "none")
         return model
 
     def _spelt_out(self, model: Any) -> PreTrainedModel:

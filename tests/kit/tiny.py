@@ -63,13 +63,16 @@ def tokenizer() -> bytes:
 
 
 @cache
-def model(kind: str, labels: int, seed: int = 0) -> bytes:
-    """A random BERT as ONNX, exported by torch; weights large enough for answers that differ."""
+def model(kind: str, labels: int, seed: int = 0, *, layers: int = 2, one_encoder: bool = False) -> bytes:
+    """A random BERT as ONNX, exported by torch; weights large enough for answers that differ.
+
+    With `one_encoder` models of both kinds have the same weights below their heads.
+    """
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=128,
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=64,
@@ -78,6 +81,10 @@ def model(kind: str, labels: int, seed: int = 0) -> bytes:
         attn_implementation="eager",
     )
     made = (BertForSequenceClassification if kind == "sequence" else BertForTokenClassification)(config).eval()
+    if one_encoder:
+        torch.manual_seed(seed)
+        for part in (made.bert.embeddings, made.bert.encoder):
+            part.apply(made._init_weights)
     ids = torch.ones(2, 16, dtype=torch.int64)
     stream = io.BytesIO()
     axes = {0: "rows", 1: "tokens"}

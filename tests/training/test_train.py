@@ -15,7 +15,6 @@ from classifyd.api import Record, Setup, TrainingError, TrainingSets, TrainSetup
 from classifyd.bundles import Store
 from classifyd.training import Columns, TrainOptions, evaluate, train
 from classifyd.values import Bundle
-from classifyd_bert.recipe import recipe_faults
 from classifyd_bert.widening import widen
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch, transformers and optimum warn of themselves
@@ -146,9 +145,55 @@ def test_a_model_that_is_told_of_capitals_knows_names_by_them(
 
 
 @pytest.mark.parametrize("freeze", ["all", "1"])
-def test_capitals_cannot_be_learnt_by_embeddings_that_stand_still(freeze: str) -> None:
-    faults = recipe_faults({"capitals": True, "freeze": freeze})
-    assert faults == ['capitals must be false where freeze is not "none": they are learnt by the embeddings']
+def test_capitals_cannot_be_learnt_by_embeddings_that_stand_still(
+    registry: plugins.Registry,
+    base_model: Path,
+    write_jsonl: Write,
+    spam_rows: list[dict[str, object]],
+    tmp_path: Path,
+    freeze: str,
+) -> None:
+    recipe = {"capitals": True, "freeze": freeze}
+    with pytest.raises(TrainingError, match="leave out one of --capitals and --freeze, or take a base that knows"):
+        run(
+            registry,
+            "spam",
+            write_jsonl("spam.jsonl", spam_rows),
+            base_model,
+            Store(tmp_path / "models"),
+            recipe=recipe,
+        )
+
+
+def test_tasks_that_leave_the_same_layers_alone_share_them_as_one_file(
+    registry: plugins.Registry,
+    base_model: Path,
+    write_jsonl: Write,
+    spam_rows: list[dict[str, object]],
+    ner_rows: list[dict[str, object]],
+    tmp_path: Path,
+) -> None:
+    # A base that was taught what capitals mean: its layers may stand still, and it is told of them.
+    model = AutoModel.from_pretrained(base_model)
+    widen(model, "mine")
+    base = tmp_path / "base"
+    model.save_pretrained(base)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (base / name).write_bytes((base_model / name).read_bytes())
+    store = Store(tmp_path / "models")
+    recipe = {"freeze": "1", "capitals": True, "epochs": 12, "learning_rate": 2e-3}
+    told: list[str] = []
+    data = write_jsonl("spam.jsonl", spam_rows)
+    spam = run(registry, "spam", data, base, store, recipe=recipe, tell=told.append)
+    ner = run(registry, "ner", write_jsonl("ner.jsonl", ner_rows), base, store, recipe=recipe)
+    assert spam.requires == ner.requires
+    assert len(list((store.path / "blobs").iterdir())) == 1
+    assert spam.manifest["metrics"]["parity"]["quantization"].endswith("on a trunk of 1 layers")
+    store.verify("spam", 1)
+    predictors = [registry.task(one.task).load(Setup(one.task, bundle=one)) for one in (spam, ner)]
+    answers = [one.predict([Record("free prize"), Record("maria works at acme in paris")]) for one in predictors]
+    assert answers[0][0].labels[0].label == "spam"
+    assert [span.label for span in answers[1][1].spans or ()] == ["PER", "ORG", "LOC"]
 
 
 def test_a_base_model_without_token_types_cannot_be_told_of_capitals(base_model: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from classifyd.bundles.archive import bring_in, export
+from classifyd.bundles.blobs import sweep
 from classifyd.bundles.manifest import MANIFEST, SCHEMA
 from classifyd.bundles.opening import open_bundle, open_version, verify
 from classifyd.bundles.pruning import Spare, prune, spare
@@ -22,6 +23,7 @@ __all__ = [
     "prune",
     "shipped",
     "spare",
+    "sweep",
     "verify",
 ]
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from classifyd.bundles import blobs
 from classifyd.bundles.durable import sync_folder
 from classifyd.bundles.manifest import MANIFEST, check
 from classifyd.bundles.opening import verify
@@ -35,8 +36,10 @@ def export(bundle: Bundle, target: Path) -> None:
     try:
         with draft.open("xb") as file:
             with tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT) as tar:
-                for name in (MANIFEST, *sorted(bundle.manifest["files"])):
-                    _add(tar, f"{bundle.task}/{bundle.version}/{name}", bundle.path / name)
+                here = f"{bundle.task}/{bundle.version}"
+                _add(tar, f"{here}/{MANIFEST}", bundle.path / MANIFEST)
+                for name, (path, _) in sorted(bundle.files.items()):
+                    _add(tar, f"{here}/{name}", path)
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, target)  # unlike a rename, this overwrites nothing
@@ -63,7 +66,13 @@ def bring_in(source: Path, store: Store) -> Bundle:
                 )
             draft = stack.enter_context(store.draft(manifest["task"]))
             (draft / MANIFEST).write_bytes(manifest_bytes)
-            _unpack(tar, members, folder, dict(manifest["files"]), draft)
+            requires = manifest.get("requires") or {}
+            _unpack(tar, members, folder, {**manifest["files"], **requires}, draft)
+            if requires:
+                stack.enter_context(blobs.held(store.path))
+            for name in requires:
+                blobs.keep(store.path, draft / name)
+                (draft / name).unlink()
         except tarfile.TarError as error:
             raise BundleError(f"{source}: is no archive of a bundle ({error}); export it again") from error
         return store.adopt(manifest["task"], draft)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from classifyd.errors import BundleError
+from classifyd.values import BLOBS
 
 MANIFEST = "manifest.json"
 SCHEMA = "classifyd-bundle/1"
@@ -17,8 +18,8 @@ _EXTERNAL = (".onnx_data", ".onnx.data", ".onnx_data_0", ".data")
 
 
 def is_task(name: str) -> bool:
-    """Whether a name can be a task's."""
-    return _TASK.fullmatch(name) is not None
+    """Whether a name can be a task's: none whose folder is another's."""
+    return _TASK.fullmatch(name) is not None and name != BLOBS
 
 
 def check(path: Path, manifest: object) -> None:
@@ -53,8 +54,7 @@ def _faults(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from _label_faults(manifest.get("labels"))
     yield from _file_faults(manifest.get("files"))
     yield from _threshold_faults(manifest.get("thresholds", {}))
-    if manifest.get("requires", []) != []:
-        yield '"requires" names other bundles, which this version of classifyd cannot serve'
+    yield from _requirement_faults(manifest.get("requires") or {}, manifest.get("files"))
     examples = manifest.get("examples", [])
     if not isinstance(examples, list) or not all(isinstance(example, Mapping) for example in examples):
         yield '"examples" must be a list of objects'
@@ -72,11 +72,25 @@ def _file_faults(files: object) -> Iterator[str]:
         yield '"files" must map the name of every file to its sha256'
         return
     for name, digest in files.items():
-        fault = file_fault(name)
-        if fault:
-            yield fault
-        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-            yield f"file {name!r}: its sha256 must be 64 small hexadecimal digits, not {digest!r}"
+        yield from _one_file_faults(name, digest)
+
+
+def _requirement_faults(requires: object, files: object) -> Iterator[str]:
+    if not isinstance(requires, Mapping):
+        yield '"requires" must map the name of every file that is shared to its sha256'
+        return
+    for name, digest in requires.items():
+        yield from _one_file_faults(name, digest)
+        if isinstance(files, Mapping) and name in files:
+            yield f"file {name!r}: is named among the bundle's own files and among those that it shares"
+
+
+def _one_file_faults(name: object, digest: object) -> Iterator[str]:
+    fault = file_fault(name)
+    if fault:
+        yield fault
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        yield f"file {name!r}: its sha256 must be 64 small hexadecimal digits, not {digest!r}"
 
 
 def _threshold_faults(thresholds: object) -> Iterator[str]:

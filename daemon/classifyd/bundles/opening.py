@@ -26,9 +26,10 @@ def open_bundle(path: Path) -> Bundle:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path / MANIFEST}: is not JSON ({error}); restore the file or roll back") from error
     check(path / MANIFEST, manifest)
+    bundle = Bundle(path, manifest["task"], manifest["version"], hashlib.sha256(data).hexdigest(), manifest)
     _check_listing(path, manifest["files"])
-    digest = hashlib.sha256(data).hexdigest()
-    return Bundle(path, manifest["task"], manifest["version"], digest, manifest)
+    _check_blobs(bundle)
+    return bundle
 
 
 def open_version(path: Path, task: str, version: int) -> Bundle:
@@ -44,7 +45,7 @@ def open_version(path: Path, task: str, version: int) -> Bundle:
 
 def verify(bundle: Bundle) -> None:
     """Read every file of a bundle against its digest, without holding it. BundleError with all that is wrong."""
-    faults = [fault for name in bundle.manifest["files"] if (fault := digest_fault(bundle, name))]
+    faults = [fault for name in bundle.files if (fault := digest_fault(bundle, name))]
     if faults:
         raise BundleError("\n".join(f"{bundle.task}@{bundle.version}: {fault}" for fault in faults))
 
@@ -61,7 +62,7 @@ def entries(folder: Path) -> list[str]:
 
 def digest_fault(bundle: Bundle, name: str) -> str | None:
     """What is wrong with the bytes of a bundle's file, read without holding them; None if nothing is."""
-    path, digest = bundle.path / name, bundle.manifest["files"][name]
+    path, digest = bundle.files[name]
     try:
         found = _digest(path)
     except OSError as error:
@@ -92,6 +93,17 @@ def _check_listing(path: Path, files: Mapping[str, str]) -> None:
     for name in files:
         if not (path / name).exists():
             raise BundleError(f"{path / name}: the manifest names it, but it is missing; restore it or roll back")
+
+
+def _check_blobs(bundle: Bundle) -> None:
+    for name in bundle.requires:
+        path, _ = bundle.files[name]
+        if path.is_symlink() or not path.is_file():
+            what = "is no regular file" if os.path.lexists(path) else "is missing"
+            raise BundleError(
+                f"{path}: {what}; {bundle.task}@{bundle.version} requires it as {name}. Copy it from where the bundle "
+                "came from, or bring the bundle in with classifyd models import"
+            )
 
 
 def _digest(path: Path) -> str:

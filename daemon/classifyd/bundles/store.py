@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from classifyd.bundles import history
+from classifyd.bundles import blobs, history
 from classifyd.bundles.durable import alone, copy, sync_folder, write
 from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
 from classifyd.bundles.opening import entries, open_bundle, open_version, verify
@@ -75,10 +75,15 @@ class Store:
         """
         if not is_task(task):
             raise BundleError(f"{task!r} cannot be a task's name; use small letters, digits and _, a letter first")
-        with self.draft(task) as draft:
+        with self.draft(task) as draft, self._holding_blobs(model):
             files = _store_files(draft, model)
-            version = self._take_number(task, draft, {**model.manifest, **extra, "files": files})
+            requires = {name: blobs.keep(self.path, source) for name, source in model.requires.items()}
+            said = {**model.manifest, **extra, "files": files, "requires": requires}
+            version = self._take_number(task, draft, said)
         return self._appeared(task, version)
+
+    def _holding_blobs(self, model: TrainedModel) -> contextlib.AbstractContextManager[None]:
+        return blobs.held(self.path) if model.requires else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def draft(self, task: str) -> Iterator[Path]:
@@ -174,7 +179,7 @@ class Store:
         """Give a draft the first number that no other publisher takes at the same moment."""
         version = max((0, *self.versions(task), self._promised(task))) + 1
         while True:
-            numbered = {"schema": SCHEMA, "requires": [], **manifest, "task": task, "version": version}
+            numbered = {"schema": SCHEMA, **manifest, "task": task, "version": version}
             write(draft / MANIFEST, _manifest_bytes(draft, numbered))
             sync_folder(draft)
             try:

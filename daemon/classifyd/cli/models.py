@@ -54,7 +54,7 @@ def show_model(
     for name, value in bundle.manifest.items():
         if name not in ("files", "examples"):
             say(f"{name}: {_plain(value)}")
-    say(f"digest: {bundle.digest}\nfiles: {', '.join(sorted(bundle.manifest['files']))}\nin: {bundle.path}")
+    say(f"digest: {bundle.digest}\nfiles: {', '.join(sorted(bundle.files))}\nin: {bundle.path}")
 
 
 @app.command()
@@ -139,6 +139,9 @@ def prune(
         for one in step(store, name, keep, statuses.needed(settings, name)):
             say(f"{one.task}@{one.version}: {_megabytes(one.size)} {'would be freed' if dry_run else 'freed'}")
             count, freed = count + 1, freed + one.size
+    for blob in bundles.sweep(store, dry_run=dry_run):
+        say(f"blobs/{blob.name}: {_megabytes(blob.size)} {'would be freed' if dry_run else 'freed'}")
+        freed += blob.size
     done = "would go" if dry_run else "removed"
     say(f"{count} {'version' if count == 1 else 'versions'} {done}, {_megabytes(freed)}")
 

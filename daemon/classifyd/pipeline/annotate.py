@@ -23,7 +23,7 @@ from classifyd.pipeline.sources import opened_split, pick_reader
 from classifyd.values import AnnotatedRecord, Annotation, Fault, Record, WriteOptions
 
 CHUNK_RECORDS = 1024
-CHUNK_CHARS = 2**20
+CHUNK_CHARS = 100_000
 TOGETHER = 64
 """Parts of small inputs that get their names together, for the price of one flush of the disk."""
 

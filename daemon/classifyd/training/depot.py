@@ -8,7 +8,7 @@ from pathlib import Path
 from classifyd.bundles import CURRENT, MANIFEST, Store
 from classifyd.errors import BundleError, TrainingError
 from classifyd.training import urls
-from classifyd.values import Bundle
+from classifyd.values import BLOBS, Bundle
 
 CLAIM = ".claim-"
 
@@ -72,11 +72,17 @@ class Depot:
             raise TrainingError(f"{self.url}/{task}/{version}: there is no such bundle, or it was not finished")
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            names = [Path(name).name for name in json.loads(held)["files"]]
-        except (ValueError, KeyError, TypeError) as error:
+            manifest = json.loads(held)
+            names = [Path(name).name for name in manifest["files"]]
+            required = [Path(digest).name for digest in (manifest.get("requires") or {}).values()]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingError(f"{self.url}/{task}/{version}/{MANIFEST}: is no manifest ({error})") from error
         for name in names:
             self._place.get(f"{task}/{version}/{name}", folder / name)
+        blobs = folder.parent.parent / BLOBS
+        for digest in required:
+            blobs.mkdir(exist_ok=True)
+            self._place.get(f"{BLOBS}/{digest}", blobs / digest)
         (folder / MANIFEST).write_bytes(held)
 
     def publish(self, bundle: Bundle, store: Store, *, in_service: bool) -> Bundle:
@@ -87,8 +93,9 @@ class Depot:
         task = bundle.task
         while not self._claim(task, bundle.version):
             bundle = _renumbered(bundle, store, 1 + max(bundle.version, *self._taken(task)))
-        for name in bundle.manifest["files"]:
-            self._place.put(bundle.path / name, f"{task}/{bundle.version}/{name}")
+        for name, (path, digest) in bundle.files.items():
+            shared = name in bundle.requires
+            self._place.put(path, f"{BLOBS}/{digest}" if shared else f"{task}/{bundle.version}/{name}")
         self._place.put(bundle.path / MANIFEST, f"{task}/{bundle.version}/{MANIFEST}")
         if in_service:
             self._place.write(f"{task}/{CURRENT}", f"{bundle.version}\n".encode())
