@@ -170,6 +170,10 @@ class Publisher:
         """Move or delete published inputs, as their inboxes say."""
         retiring = [ending for ending in endings if self._move_on(ending.work, ending.total)]
         self._removals.settle()
+        for ending in retiring:
+            if not ending.work.in_place:
+                # Not before: were the folder's end on the disk and the move out of it not, the input would be nowhere.
+                self._claims_of(ending).forget(ending.claim)
         with self._ledger.commit():
             for ending in retiring:
                 self._ledger.retired(ending.claim.id, time.time())
@@ -188,7 +192,6 @@ class Publisher:
                 return False
         if look(work.claim.path, work.claim.name) is not None:  # it was the folder that was taken away meanwhile
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), work.inbox.done)
-        self._claims[work.inbox.name].forget(work.claim)
         return True
 
     def _clean(self, work: Work) -> None:
