@@ -53,9 +53,14 @@ def quantize(source: Path, target: Path, batches: Sequence[Batch], *, steady: bo
 
 
 def find(source: Path, batches: Sequence[Batch]) -> dict[str, Range]:
-    """The range of what goes into each product of a model, on the batches; padding is not looked at."""
+    """The range of what goes into each product of a model, on the batches; padding is not looked at.
+
+    Nothing is taken out of what goes into a product to whose result nothing is added: there is no place to add it.
+    """
     model = onnx.load(source)
-    names = list(dict.fromkeys(node.input[0] for node in eightbit.products(model)))
+    products = eightbit.products(model)
+    names = list(dict.fromkeys(node.input[0] for node in products))
+    whole = {node.input[0] for node in products if _added(model.graph, node) is None}
     known = {value.name for value in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -68,7 +73,7 @@ def find(source: Path, batches: Sequence[Batch]) -> dict[str, Range]:
             rows = values[read] if values.shape[:2] == read.shape else values.reshape(-1, values.shape[-1])
             lows[name] = np.minimum(lows.get(name, np.inf), rows.min(axis=0))
             highs[name] = np.maximum(highs.get(name, -np.inf), rows.max(axis=0))
-    return {name: _range(lows[name], highs[name]) for name in names}
+    return {name: _range(lows[name], highs[name], most=0 if name in whole else MOST) for name in names}
 
 
 def take_out(model: onnx.ModelProto, found: Mapping[str, Range]) -> list[str]:
@@ -79,9 +84,10 @@ def take_out(model: onnx.ModelProto, found: Mapping[str, Range]) -> list[str]:
     for node in eightbit.products(model):
         source = node.input[0]
         channels = np.array(found[source].apart, np.int64)
-        added = _added(graph, node)
-        if not len(channels) or added is None:
+        if not len(channels):
             continue
+        added = _added(graph, node)
+        assert added is not None  # else `find` would have left them in
         wide = numpy_helper.to_array(tensors[node.input[1]]).copy()
         name = f"{node.name}_apart"
         graph.initializer.append(numpy_helper.from_array(wide[channels], f"{name}_weights"))
@@ -109,10 +115,10 @@ def _added(graph: onnx.GraphProto, node: onnx.NodeProto) -> onnx.NodeProto | Non
     return readers[0] if node.op_type == "MatMul" and len(readers) == 1 and readers[0].op_type == "Add" else None
 
 
-def _range(lows: NDArray[np.float32], highs: NDArray[np.float32]) -> Range:
+def _range(lows: NDArray[np.float32], highs: NDArray[np.float32], most: int) -> Range:
     widest = np.argsort(-np.maximum(np.abs(lows), np.abs(highs)), kind="stable")
     whole = float(highs.max() - lows.min())
-    for count in range(1, min(MOST, len(widest) - 1) + 1):
+    for count in range(1, min(most, len(widest) - 1) + 1):
         rest = widest[count:]
         if float(highs[rest].max() - lows[rest].min()) <= WORTH * whole:
             return Range(float(lows[rest].min()), float(highs[rest].max()), tuple(sorted(widest[:count].tolist())))

@@ -27,8 +27,7 @@ class Attempt:
 
     `method` is a calibration method; "apart" for the largest channels calculated apart (`outliers`); "weights" for
     weights in eight bits that are calculated with in floating point; or "none" for the model as it was exported. All of
-    this is said of a branch alone where `trunk` layers below it are
-    shared with others.
+    this is said of a branch alone where `trunk` layers below it are shared with others.
     """
 
     method: str
@@ -38,9 +37,9 @@ class Attempt:
     def __str__(self) -> str:
         if self.method == "none":
             return "fp32"
-        shared = f", on a trunk of {self.trunk} layers" if self.trunk else ""
         if self.method == "weights":
-            return f"int8 weights, all products in float{shared}"
+            return "int8 weights, all products in float"
+        shared = f", on a trunk of {self.trunk} layers" if self.trunk else ""
         if self.method == "apart":
             return f"int8, outliers apart{shared}"
         in_float = f", {len(self.in_float)} products in float" if self.in_float else ""

@@ -23,7 +23,7 @@ from classifyd_bert.learning import Course, Lesson
 from classifyd_bert.loss import class_weights
 from classifyd_bert.recipe import Recipe
 from classifyd_bert.tokens import Tokenizer
-from classifyd_bert.widening import widen
+from classifyd_bert.widening import tells_capitals, widen
 
 BEST = "f1"
 
@@ -133,8 +133,7 @@ class Tuning:
         model = self._loaded(
             lambda: FrozenModel.of(self._base.folder, self._config(), of_texts=self._kind.name == "sequence")
         )
-        if self._recipe.capitals:
-            widen(model, self._base.name, frozen=True)
+        self._tell_capitals(model)
         model.to(self._hardware.device)
         learnt, judged = (remember(model, part.windows, tokenizer.pad_id) for part in (train, evaluation))
         lesson = Lesson(
@@ -187,9 +186,18 @@ class Tuning:
         """The base model under a new head."""
         arguments = {"config": self._config(), "use_safetensors": True, **self._hardware.attention}
         model = self._loaded(lambda: self._kind.auto_model.from_pretrained(self._base.folder, **arguments))
+        self._tell_capitals(model)
+        return model
+
+    def _tell_capitals(self, model: PreTrainedModel) -> None:
+        """Have the model told how words are written if the recipe says so. TrainingError if it was taught to be."""
         if self._recipe.capitals:
             widen(model, self._base.name, frozen=self._recipe.freeze != "none")
-        return model
+        elif tells_capitals(model.config):
+            raise TrainingError(
+                f"base model {self._base.name}: was taught what capitals mean, and must be told of them: "
+                "give --capitals"
+            )
 
     def _spelt_out(self, model: Any) -> PreTrainedModel:
         """The model with its attention in plain products, whatever it was tuned with: so it is exported."""

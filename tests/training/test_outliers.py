@@ -60,6 +60,16 @@ def test_large_channels_are_found_and_padding_is_not_looked_at(model: Path) -> N
     assert found.high < 10
 
 
+def test_nothing_is_taken_out_where_there_is_no_sum_to_add_it_to(model: Path, tmp_path: Path) -> None:
+    alone = onnx.load(model)
+    del alone.graph.node[1]
+    alone.graph.output[0].name = "product"
+    onnx.save(alone, tmp_path / "alone.onnx")
+    found = outliers.find(tmp_path / "alone.onnx", [batch(3)])["x"]
+    assert found.apart == ()
+    assert found.high > 60, "and its range is that of all channels"
+
+
 def test_more_large_channels_than_are_taken_out_stay_together(model: Path) -> None:
     assert outliers.find(model, [batch(*range(outliers.MOST + 4))])["x"].apart == ()
 

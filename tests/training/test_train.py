@@ -181,6 +181,8 @@ def test_tasks_that_leave_the_same_layers_alone_share_them_as_one_file(
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (base / name).write_bytes((base_model / name).read_bytes())
     store = Store(tmp_path / "models")
+    with pytest.raises(TrainingError, match="was taught what capitals mean, and must be told of them: give --capitals"):
+        run(registry, "spam", write_jsonl("spam.jsonl", spam_rows), base, store, recipe={"freeze": "1"})
     recipe = {"freeze": "1", "capitals": True, "epochs": 12, "learning_rate": 2e-3}
     told: list[str] = []
     data = write_jsonl("spam.jsonl", spam_rows)
