@@ -187,9 +187,11 @@ class Publisher:
         """Whether the input is where it belongs; else it is still being copied."""
         if work.in_place:
             return True
-        with contextlib.suppress(FileNotFoundError):  # a crash came between the move and its commit
+        try:
             if not self._removals.to_done(work, total):
                 return False
+        except FileNotFoundError:  # a crash came between the move and its commit
+            self._removals.was_done(work, total)
         if look(work.claim.path, work.claim.name) is not None:  # it was the folder that was taken away meanwhile
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), work.inbox.done)
         return True
@@ -218,7 +220,9 @@ class Publisher:
         """Go on from a committed condemnation."""
         place = None
         if not work.in_place:
-            if look(work.claim.path, work.claim.name) is not None:  # else a crash came between the move and its commit
+            if look(work.claim.path, work.claim.name) is None:  # a crash came between the move and its commit
+                self._removals.was_quarantined(work)
+            else:
                 place = self._removals.to_quarantine(work, fault)
                 if place is None:
                     return

@@ -34,20 +34,43 @@ class Removals:
 
         A single record that is for review goes where those go.
         """
-        review = work.inbox.review
-        if review is not None and total.records == 1 and total.reviews:
-            return self._bring(work, review, move, work.claim.name) is not None
-        if work.inbox.done == DELETE:
+        end = self._end(work, total)
+        if end is None:
             Path(work.claim.path).unlink()
             return True
-        # A corrected file lies below its task and label, of which done knows by its own pattern.
-        corrected = isinstance(work.inbox, CorrectionsInbox)
-        name = str(Path(*Path(work.claim.name).parts[2:])) if corrected else work.claim.name
-        place = self._bring(work, done_folder(work.inbox.done, total), partial(move, durable=False), name)
+        folder, name = end
+        place = self._bring(work, folder, partial(move, durable=False), name)
         if place is None:
             return False
         self._moved_into.add(place.parent)
         return True
+
+    def came_before(self, folder: Path, name: str) -> None:
+        """Have `settle` make sure of a move that an earlier run made: perhaps it was killed before it could."""
+        self._moved_into.update({folder, (folder / name).parent})
+
+    def was_done(self, work: Work, total: PartReport) -> None:
+        """The same for one to done."""
+        if end := self._end(work, total):
+            self.came_before(*end)
+
+    def was_quarantined(self, work: Work) -> None:
+        """The same for one into quarantine, at once."""
+        self.came_before(work.inbox.quarantine, work.claim.name)
+        self.settle()
+
+    @staticmethod
+    def _end(work: Work, total: PartReport) -> tuple[Path, str] | None:
+        """The folder that a published input goes to, and its name there; None if it is deleted."""
+        review = work.inbox.review
+        if review is not None and total.records == 1 and total.reviews:
+            return review, work.claim.name
+        if work.inbox.done == DELETE:
+            return None
+        # A corrected file lies below its task and label, of which done knows by its own pattern.
+        corrected = isinstance(work.inbox, CorrectionsInbox)
+        name = str(Path(*Path(work.claim.name).parts[2:])) if corrected else work.claim.name
+        return done_folder(work.inbox.done, total), name
 
     def settle(self) -> None:
         """Have all that went to done on the disk."""
