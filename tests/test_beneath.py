@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,29 @@ def test_no_descriptor_is_left_open(root: Path) -> None:
             except OSError:
                 continue
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_name_that_was_taken_away_and_given_again_is_not_the_one_that_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a link to another's file that was removed right after the file was opened: one name, but a new one."""
+    (tmp_path / "a.txt").write_text("theirs")
+    really = os.open
+
+    def then_named_anew(path: Any, *given: Any, **named: Any) -> int:
+        descriptor = really(path, *given, **named)
+        if path == "a.txt":
+            os.link(tmp_path / "a.txt", tmp_path / "b.txt")
+            (tmp_path / "a.txt").unlink()
+            (tmp_path / "b.txt").rename(tmp_path / "a.txt")
+        return descriptor
+
+    monkeypatch.setattr(os, "open", then_named_anew)
+    with pytest.raises(FileNotFoundError, match="was replaced"):
+        beneath.open_file(tmp_path, "a.txt", os.O_RDONLY, alone=True)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a (deleted)", "b\nc", os.fsdecode(b"\xff.txt")])
+def test_a_file_of_one_name_is_opened_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    assert "mine" == contents(tmp_path, name)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-LOOKS = 8
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 Root = str | Path | int
@@ -67,25 +66,41 @@ def open_file(root: Root, name: str, flags: int, *, alone: bool = False) -> int:
         descriptor = os.open(base, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
         try:
             if alone:
-                _check_alone(os.fstat(descriptor), base, above)
+                _check_alone(descriptor, base, above)
         except BaseException:
             os.close(descriptor)
             raise
         return descriptor
 
 
-def _check_alone(opened: os.stat_result, name: str, above: int) -> None:
+def _check_alone(descriptor: int, name: str, above: int) -> None:
     """Raise unless the name is the only one of what was opened.
 
     Who links another's file to the name, and takes the link away once it is opened, leaves a file of one name that is
-    not called so. Name and count are two looks to the kernel, between which he can win; hardly so often in a row.
+    not called so. The kernel lowers the count before it forgets the name, and he may be halted between the two: so the
+    name is asked for when all that was being changed in the folder has been.
     """
-    for _ in range(LOOKS if stat.S_ISREG(opened.st_mode) else 0):
-        named = os.stat(name, dir_fd=above, follow_symlinks=False)
-        if (named.st_dev, named.st_ino) != (opened.st_dev, opened.st_ino):
-            raise FileNotFoundError(errno.ENOENT, "was replaced while it was opened", name)
-        if max(named.st_nlink, opened.st_nlink) > 1:
-            raise OSError(errno.EMLINK, "has several names", name)
+    opened = os.fstat(descriptor)
+    if not stat.S_ISREG(opened.st_mode):
+        return
+    _wait_for_changes(above)
+    named = os.stat(name, dir_fd=above, follow_symlinks=False)
+    if (named.st_dev, named.st_ino) != (opened.st_dev, opened.st_ino) or not _stands(descriptor, name, above):
+        raise FileNotFoundError(errno.ENOENT, "was replaced while it was opened", name)
+    if max(named.st_nlink, opened.st_nlink) > 1:
+        raise OSError(errno.EMLINK, "has several names", name)
+
+
+def _wait_for_changes(above: int) -> None:
+    """Read a few of a folder's names: Linux locks it for that, as it does for as long as a name is being removed."""
+    with os.scandir(above) as names:
+        next(names, None)
+
+
+def _stands(descriptor: int, name: str, above: int) -> bool:
+    """Whether the very entry that was opened is still there: the kernel tells another path of it once it is gone."""
+    shown = Path("/proc/self/fd")
+    return (shown / str(descriptor)).readlink() == (shown / str(above)).readlink() / name
 
 
 def _root(root: Root) -> int:
