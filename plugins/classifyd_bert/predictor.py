@@ -99,7 +99,7 @@ class _Predictor:
             self._network = Network(bundle, setup)
             self._cache = Cache(options.cache_bytes(setup))
             self._check_shape()
-            answers.check(self.predict, bundle.manifest.get("examples", ()))
+            answers.check(self.predict, bundle.manifest.get("examples", ()), setup.device)
             self.effort()  # what was tried here was nobody's message
         except BundleError as error:
             raise BundleError(f"{self.version}: {error}") from error
