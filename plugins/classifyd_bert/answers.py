@@ -46,8 +46,8 @@ def _told(place: int, said: _Scores, found: _Scores, most: float) -> str:
     return (
         f"example {place} of the manifest has another answer than the one recorded, by more than {most}: "
         f"expected {_shown(said, found, most)}; found {_shown(found, said, most)}. The model, its runtime or the "
-        f"processor ({features}) is not what it was: restore the bundle, install the versions of constraints/serve.txt, "
-        "or roll back"
+        f"processor ({features}) is not what it was: restore the bundle, install the versions of "
+        "constraints/serve.txt, or roll back"
     )
 
 
