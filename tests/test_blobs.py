@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from classifyd.bundles import Store, bring_in, export, open_bundle, prune, sweep
+from classifyd.bundles import Store, bring_in, export, open_bundle, prune, spare, sweep
 from classifyd.errors import BundleError
 from classifyd.values import BLOBS, Bundle, TrainedModel
 
@@ -103,6 +103,8 @@ def test_a_blob_goes_with_the_last_version_that_requires_it(store: Store) -> Non
             store.promote(task, version)
     assert [one.version for one in prune(store, "spam", 1, ())] == [1]
     assert list(sweep(store)) == []  # topic has it still
+    going = [(one.task, one.version) for one in spare(store, "topic", 1, ())]
+    assert [blob.name for blob in sweep(store, dry_run=True, without=going)] == [DIGEST]
     assert [one.version for one in prune(store, "topic", 1, ())] == [1]
     assert [blob.name for blob in sweep(store, dry_run=True)] == [DIGEST]
     assert [(blob.name, blob.size) for blob in sweep(store)] == [(DIGEST, len(SHARED))]

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,10 +49,10 @@ def held(models: Path) -> contextlib.AbstractContextManager[None]:
     return alone(folder)
 
 
-def sweep(store: "Store", *, dry_run: bool = False) -> Iterator[Blob]:
+def sweep(store: "Store", *, dry_run: bool = False, without: Collection[tuple[str, int]] = ()) -> Iterator[Blob]:
     """Remove the blobs that no version of any task requires; each is yielded when it is gone.
 
-    BundleError, and all of them stay, if the manifest of any version cannot be read: it may require one.
+    What the versions `without` require counts for nothing: they would be gone, were this no dry run. BundleError, and all of them stay, if the manifest of any version cannot be read: it may require one.
     """
     folder = store.path / BLOBS
     if not folder.is_dir():
@@ -62,6 +62,7 @@ def sweep(store: "Store", *, dry_run: bool = False) -> Iterator[Blob]:
             digest
             for task in store.tasks()
             for version in store.versions(task)
+            if (task, version) not in without
             for digest in store.open(task, version).requires.values()
         }
         for name in entries(folder):

@@ -134,16 +134,18 @@ def prune(
     settings = load_settings(config)
     store = bundles.Store(settings.models)
     step = bundles.spare if dry_run else bundles.prune
-    freed = count = 0
+    gone: list[bundles.Spare] = []
+    freed = 0
     for name in [_known(store, task)] if task else store.tasks():
         for one in step(store, name, keep, statuses.needed(settings, name)):
             say(f"{one.task}@{one.version}: {_megabytes(one.size)} {'would be freed' if dry_run else 'freed'}")
-            count, freed = count + 1, freed + one.size
-    for blob in bundles.sweep(store, dry_run=dry_run):
+            gone.append(one)
+            freed += one.size
+    for blob in bundles.sweep(store, dry_run=dry_run, without={(one.task, one.version) for one in gone}):
         say(f"blobs/{blob.name}: {_megabytes(blob.size)} {'would be freed' if dry_run else 'freed'}")
         freed += blob.size
     done = "would go" if dry_run else "removed"
-    say(f"{count} {'version' if count == 1 else 'versions'} {done}, {_megabytes(freed)}")
+    say(f"{len(gone)} {'version' if len(gone) == 1 else 'versions'} {done}, {_megabytes(freed)}")
 
 
 @app.command("export")
