@@ -65,7 +65,7 @@ class Exporter:
         self._found_ranges: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
 
     def export(self, model: PreTrainedModel, tell: Callable[[str], None]) -> Exported:
-        """The first form that passes the gate, each one's result told. TrainingError if none does.
+        """The form that passes the gate best, each one's result told. TrainingError if none does.
 
         A model that left its lowest layers as the base has them becomes a branch, if the gate lets that through.
         """
@@ -88,7 +88,7 @@ class Exporter:
             return made[one].parity
 
         def passing(source: _Source) -> Exported:
-            return made[parity.first_that_passes(self._ways(source), partial(attempt, source), tell).attempt]
+            return made[parity.best_that_passes(self._ladder(source), partial(attempt, source), tell).attempt]
 
         branch = self._branch(whole)
         if branch is not None:
@@ -97,13 +97,13 @@ class Exporter:
             tell("parity: as a branch it does not pass; its layers are its own")
         return passing(whole)
 
-    def _ways(self, source: "_Source") -> Iterator[Attempt]:
-        """The forms to try, the one wanted most first."""
+    def _ladder(self, source: "_Source") -> Iterator[tuple[Attempt, ...]]:
+        """The forms to try, those wanted most first."""
         if self._recipe.quantize == "none":
-            yield AS_EXPORTED
+            yield (AS_EXPORTED,)
         else:
             ranked = sensitivity.ranked(source.model, export.products(source.model), source.batches[0])
-            yield from parity.attempts(ranked, source.layers)
+            yield from parity.rungs(ranked, source.layers)
 
     def _branch(self, whole: "_Source") -> "_Source | None":
         """The model without the layers that it shares, and those in a file of their own; None if it shares none."""

@@ -87,36 +87,46 @@ class Parity:
         )
 
 
-def attempts(sensitive: Sequence[str], trunk: int = 0) -> Iterator[Attempt]:
+def rungs(sensitive: Sequence[str], trunk: int = 0) -> Iterator[tuple[Attempt, ...]]:
     """Ways to quantize, the fastest first, then ever more products in floating point, the most sensitive first.
 
-    The most sensitive are mostly products after the activation of the feed-forward part, whose inputs hold outliers
-    (Bondarenko, Nagel & Blankevoort 2021); each takes three times as long in floating point. In the last all are, and
-    eight bits only store the weights.
+    The ways of one rung are about as fast as one another. The most sensitive products are mostly those after the
+    activation of the feed-forward part, whose inputs hold outliers (Bondarenko, Nagel & Blankevoort 2021); each takes
+    three times as long in floating point. In the last rung all are, and eight bits only store the weights.
     """
     for share, methods in LADDER[:BRANCH_RUNGS] if trunk else LADDER:
-        for method in methods:
-            yield Attempt(method, tuple(sensitive[: math.ceil(share * len(sensitive))]), trunk)
+        in_float = tuple(sensitive[: math.ceil(share * len(sensitive))])
+        yield tuple(Attempt(method, in_float, trunk) for method in methods)
     if not trunk:
-        yield Attempt("weights", tuple(sensitive))
+        yield (Attempt("weights", tuple(sensitive)),)
 
 
-def first_that_passes(
-    ways: Iterator[Attempt], attempt: Callable[[Attempt], Parity], tell: Callable[[str], None]
+def best_that_passes(
+    ladder: Iterator[tuple[Attempt, ...]], attempt: Callable[[Attempt], Parity], tell: Callable[[str], None]
 ) -> Parity:
-    """The first attempt that passes the gate, each one's result told. TrainingError if none does."""
+    """On the first rung where any attempt passes the gate, the one that agrees most; each one's result told.
+
+    TrainingError if none passes on any.
+    """
     tried = []
-    for candidate in ways:
-        tried.append(attempt(candidate))
-        tell(f"parity: {tried[-1]}")
-        if tried[-1].passed:
-            return tried[-1]
-    best = max(tried, key=lambda parity: parity.published.agreement)
+    for rung in ladder:
+        here = []
+        for candidate in rung:
+            here.append(attempt(candidate))
+            tell(f"parity: {here[-1]}")
+        if passed := [parity for parity in here if parity.passed]:
+            return max(passed, key=_agreement)
+        tried += here
+    best = max(tried, key=_agreement)
     raise TrainingError(
         f"the exported model does not agree with the trained one; nothing is published. Best: {best}. "
         "Train longer, or on more data, so that fewer texts lie on the border between two labels; or publish it in "
         "floating point with --quantize none (--resume takes up the tuned model without tuning again)."
     )
+
+
+def _agreement(parity: Parity) -> float:
+    return parity.published.agreement
 
 
 def agreement(left: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:

@@ -1,5 +1,6 @@
 """Eight bits where they do no harm: which products suffer, and a ladder that ends where nothing is lost."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def judged(attempt: Attempt, agreement: float, macro_f1: float = 0.9) -> Parity:
 
 
 def test_ever_more_products_stay_in_float_until_all_do() -> None:
-    ladder = list(parity.attempts(PRODUCTS))
+    ladder = list(itertools.chain.from_iterable(parity.rungs(PRODUCTS)))
     kept = [len(one.in_float) for one in ladder]
     assert kept == sorted(kept)
     assert (kept[0], kept[-1], ladder[-1].method) == (0, 12, "weights")
@@ -30,22 +31,22 @@ def test_ever_more_products_stay_in_float_until_all_do() -> None:
 
 def test_a_model_that_only_weights_in_eight_bits_leave_alone_is_published() -> None:
     heard: list[str] = []
-    found = parity.first_that_passes(
-        parity.attempts(PRODUCTS), lambda one: judged(one, 0.9997 if one.method == "weights" else 0.994), heard.append
+    found = parity.best_that_passes(
+        parity.rungs(PRODUCTS), lambda one: judged(one, 0.9997 if one.method == "weights" else 0.994), heard.append
     )
     assert str(found.attempt) == "int8 weights, all products in float"
-    assert len(heard) == len(list(parity.attempts(PRODUCTS)))
+    assert len(heard) == sum(len(rung) for rung in parity.rungs(PRODUCTS))
 
 
-def test_the_first_that_passes_ends_the_search() -> None:
-    tried: list[Attempt] = []
+def test_of_the_first_rung_where_any_passes_the_one_that_agrees_most_is_taken() -> None:
+    told: list[str] = []
+    agreements = {"minmax": 0.996, "percentile": 0.998, "apart": 0.9}
 
     def attempt(one: Attempt) -> Parity:
-        tried.append(one)
-        return judged(one, 0.996 if len(tried) == 2 else 0.9)
+        return judged(one, 0.9 if one.in_float else agreements[one.method])
 
-    assert parity.first_that_passes(parity.attempts(PRODUCTS), attempt, lambda _: None).attempt == tried[-1]
-    assert len(tried) == 2
+    assert parity.best_that_passes(parity.rungs(PRODUCTS), attempt, told.append).attempt == Attempt("percentile")
+    assert len(told) == len(agreements), "no product need stay in floating point"
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_the_gate_is_that_of_the_design(agreement: float, macro_f1: float, passe
 
 def test_a_model_that_nothing_helps_is_refused_with_what_to_do() -> None:
     with pytest.raises(TrainingError, match=r"nothing is published. Best: int8 weights.*--quantize none"):
-        parity.first_that_passes(
-            parity.attempts(PRODUCTS), lambda one: judged(one, len(one.in_float) / 100), lambda _: None
+        parity.best_that_passes(
+            parity.rungs(PRODUCTS), lambda one: judged(one, len(one.in_float) / 100), lambda _: None
         )
 
 

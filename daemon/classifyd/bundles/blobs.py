@@ -52,7 +52,8 @@ def held(models: Path) -> contextlib.AbstractContextManager[None]:
 def sweep(store: "Store", *, dry_run: bool = False, without: Collection[tuple[str, int]] = ()) -> Iterator[Blob]:
     """Remove the blobs that no version of any task requires; each is yielded when it is gone.
 
-    What the versions `without` require counts for nothing: they would be gone, were this no dry run. BundleError, and all of them stay, if the manifest of any version cannot be read: it may require one.
+    What the versions `without` require counts for nothing: they would be gone, were this no dry run. BundleError, and
+    all blobs stay, if the manifest of any other version cannot be read: it may require one.
     """
     folder = store.path / BLOBS
     if not folder.is_dir():
