@@ -5,27 +5,20 @@ column (Jacob et al. 2018; Krishnamoorthi 2018), and what comes out is floating 
 operator does what QDQ needs four for, nothing is rounded twice, and a text's answer does not depend on its neighbours.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
-from onnxruntime.quantization.calibrate import create_calibrator
 
-METHODS = {
-    "minmax": CalibrationMethod.MinMax,
-    "percentile": CalibrationMethod.Percentile,
-    "entropy": CalibrationMethod.Entropy,
-}
 PRODUCTS = ("MatMul", "Gemm")
 DOMAIN = "com.microsoft"
 
 Batch = Mapping[str, NDArray[Any]]
+"""What a model takes, by name; rows of the same length."""
 
 
 def products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
@@ -44,20 +37,6 @@ def narrow(wide: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDAr
     """Weights as S8 and their scales; `axis` is the one that shares a scale, and keeps its place with a length of 1."""
     scales = np.maximum(np.abs(wide).max(axis=axis, keepdims=True), 1e-12).astype(np.float32) / np.float32(127)
     return np.clip(np.rint(wide / scales), -127, 127).astype(np.int8), scales
-
-
-def ranges(source: Path, batches: Sequence[Batch], method: str) -> dict[str, tuple[float, float]]:
-    """How low and how high each tensor around a product goes on the batches, by one of METHODS."""
-    calibrator = create_calibrator(
-        source,
-        op_types_to_calibrate=list(PRODUCTS),
-        augmented_model_path=str(source.with_name("augmented.onnx")),
-        calibrate_method=METHODS[method],
-    )
-    asked = {value.name for value in onnx.load(source, load_external_data=False).graph.input}
-    for batch in batches:  # one at a time: the calibrator keeps all that it has seen of what it is given
-        calibrator.collect_data(_Batches([batch], asked))
-    return {name: _low_high(found) for name, found in calibrator.compute_data().items()}
 
 
 def write(model: onnx.ModelProto, found: Mapping[str, tuple[float, float]], in_float: Sequence[str] = ()) -> None:
@@ -169,23 +148,3 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
-
-
-# ---------------------------------------------------------------------- calibration
-
-
-def _low_high(found: Any) -> tuple[float, float]:
-    low, high = found.range_value
-    return float(np.min(low)), float(np.max(high))
-
-
-class _Batches(CalibrationDataReader):
-    """Calibration batches as ONNX Runtime asks for them, with the inputs that the graph has."""
-
-    def __init__(self, batches: Sequence[Batch], inputs: set[str]) -> None:
-        self._left: Iterator[dict[str, Any]] = iter(
-            [{name: value for name, value in batch.items() if name in inputs} for batch in batches]
-        )
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._left, None)

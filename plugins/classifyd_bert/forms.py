@@ -14,7 +14,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from classifyd.api import BLOBS, TrainingError, TrainingSets, TrainSetup
-from classifyd_bert import branching, draft, eightbit, export, figures, outliers, parity, reference, sensitivity
+from classifyd_bert import branching, draft, export, figures, outliers, parity, ranges, reference, sensitivity
 from classifyd_bert.draft import Draft
 from classifyd_bert.eightbit import Batch
 from classifyd_bert.kinds import Answer, Kind
@@ -165,14 +165,13 @@ class Exporter:
         elif attempt.method == "weights":
             export.narrow_weights(source.model, target)
         else:
-            with contextlib.redirect_stdout(sys.stderr):  # the quantizer prints, and stdout is for results
-                export.quantize(source.model, target, self._ranges(source, attempt.method), attempt.in_float)
+            export.quantize(source.model, target, self._ranges(source, attempt.method), attempt.in_float)
         return target
 
     def _ranges(self, source: "_Source", method: str) -> dict[str, tuple[float, float]]:
         key = source.model.name, method
         if key not in self._found_ranges:
-            self._found_ranges[key] = eightbit.ranges(source.model, source.batches, method)
+            self._found_ranges[key] = ranges.of(source.model, source.batches, method)
         return self._found_ranges[key]
 
     def _batches(self) -> list[Batch]:

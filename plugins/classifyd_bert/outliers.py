@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from classifyd_bert import eightbit, export
+from classifyd_bert import eightbit, export, ranges
 from classifyd_bert.eightbit import Batch
 
 MOST = 4
@@ -44,10 +43,10 @@ def quantize(source: Path, target: Path, batches: Sequence[Batch], *, steady: bo
     found = find(source, batches)
     model = onnx.load(source)
     apart = take_out(model, found)
-    ranges = {name: (one.low, one.high) for name, one in found.items()}
+    ends = {name: (one.low, one.high) for name, one in found.items()}
     if steady:
-        ranges = {name: (_outward(low), _outward(high)) for name, (low, high) in ranges.items()}
-    eightbit.write(model, ranges, apart)
+        ends = {name: (_outward(low), _outward(high)) for name, (low, high) in ends.items()}
+    eightbit.write(model, ends, apart)
     export.shrink(model, ())
     onnx.save(model, target)
 
@@ -58,21 +57,14 @@ def find(source: Path, batches: Sequence[Batch]) -> dict[str, Range]:
     Nothing is taken out of what goes into a product to whose result nothing is added: there is no place to add it.
     """
     model = onnx.load(source)
-    products = eightbit.products(model)
-    names = list(dict.fromkeys(node.input[0] for node in products))
-    whole = {node.input[0] for node in products if _added(model.graph, node) is None}
-    known = {value.name for value in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    asked = [item.name for item in session.get_inputs()]
+    whole = {node.input[0] for node in eightbit.products(model) if _added(model.graph, node) is None}
+    names = ranges.sources(model)
     lows: dict[str, NDArray[np.float32]] = {}
     highs: dict[str, NDArray[np.float32]] = {}
-    for batch in batches:
-        read = batch["attention_mask"].astype(bool)
-        for name, values in zip(names, session.run(names, {one: batch[one] for one in asked}), strict=True):
-            rows = values[read] if values.shape[:2] == read.shape else values.reshape(-1, values.shape[-1])
-            lows[name] = np.minimum(lows.get(name, np.inf), rows.min(axis=0))
-            highs[name] = np.maximum(highs.get(name, -np.inf), rows.max(axis=0))
+    for rows in ranges.seen(model, names, batches):
+        for name, values in rows.items():
+            lows[name] = np.minimum(lows.get(name, np.inf), values.min(axis=0))
+            highs[name] = np.maximum(highs.get(name, -np.inf), values.max(axis=0))
     return {name: _range(lows[name], highs[name], most=0 if name in whole else MOST) for name in names}
 
 

@@ -9,7 +9,8 @@ from classifyd.api import TrainingError
 AGREEMENT = 0.995
 F1_LOSS = 0.003
 LADDER = (
-    (0, ("minmax", "percentile", "apart")),
+    (0, ("minmax", "percentile")),
+    (0, ("apart",)),
     (1 / 12, ("minmax", "percentile")),
     (1 / 6, ("minmax", "percentile")),
     (1 / 3, ("minmax", "percentile")),
@@ -17,7 +18,7 @@ LADDER = (
     (3 / 4, ("minmax",)),
 )
 """Shares of the products that stay in floating point, and the ways to calibrate the rest."""
-BRANCH_RUNGS = 3
+BRANCH_RUNGS = 4
 """So many of them are tried on a branch: where they are not enough, what is amiss lies in the trunk."""
 
 
@@ -90,7 +91,7 @@ class Parity:
 def rungs(sensitive: Sequence[str], trunk: int = 0) -> Iterator[tuple[Attempt, ...]]:
     """Ways to quantize, the fastest first, then ever more products in floating point, the most sensitive first.
 
-    The ways of one rung are about as fast as one another. The most sensitive products are mostly those after the
+    The ways of one rung are as fast as one another. The most sensitive products are mostly those after the
     activation of the feed-forward part, whose inputs hold outliers (Bondarenko, Nagel & Blankevoort 2021); each takes
     three times as long in floating point. In the last rung all are, and eight bits only store the weights.
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from classifyd_bert import eightbit, export
+from classifyd_bert import eightbit, export, ranges
 from classifyd_bert.freezing import FrozenModel
 from classifyd_bert.session import Session
 
@@ -60,7 +60,7 @@ def test_every_product_is_in_eight_bits_and_says_nearly_the_same(
     classifier: Path, batch: dict[str, NDArray[np.int64]], tmp_path: Path
 ) -> None:
     wanted = logits(classifier, batch)
-    export.quantize(classifier, tmp_path / "small.onnx", eightbit.ranges(classifier, [batch], "minmax"))
+    export.quantize(classifier, tmp_path / "small.onnx", ranges.of(classifier, [batch], "minmax"))
     found = logits(tmp_path / "small.onnx", batch)
     assert np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
     assert not np.array_equal(found, wanted)
@@ -72,21 +72,37 @@ def test_every_product_is_in_eight_bits_and_says_nearly_the_same(
     assert all(min(one.dims) <= 2 for one in wide), "some weights are stored in float"
 
 
-@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
+@pytest.mark.parametrize("method", ranges.METHODS)
 def test_ranges_hold_what_goes_into_each_product(
     classifier: Path, batch: dict[str, NDArray[np.int64]], method: str
 ) -> None:
-    found = eightbit.ranges(classifier, [batch, batch], method)
+    found = ranges.of(classifier, [batch, batch], method)
     sources = {node.input[0] for node in eightbit.products(onnx.load(classifier))}
-    assert sources <= found.keys()
+    assert sources == found.keys()
     assert all(low < high for low, high in found.values())
+
+
+def test_ranges_are_those_of_what_is_read_and_not_of_padding(
+    classifier: Path, batch: dict[str, NDArray[np.int64]]
+) -> None:
+    alone = {name: value[:, :8] for name, value in batch.items()}
+    padded = {name: np.pad(value, ((0, 0), (0, 24))) for name, value in alone.items()}
+    wanted = ranges.of(classifier, [alone], "minmax")
+    for name, found in ranges.of(classifier, [padded], "minmax").items():
+        assert found == pytest.approx(wanted[name], rel=1e-3, abs=1e-4)
+
+
+def test_a_percentile_leaves_out_what_is_rare(classifier: Path, batch: dict[str, NDArray[np.int64]]) -> None:
+    (whole, most) = (ranges.of(classifier, [batch], method) for method in ("minmax", "percentile"))
+    assert all(whole[name][0] <= low < high <= whole[name][1] for name, (low, high) in most.items())
+    assert whole != most
 
 
 def test_a_product_left_in_float_stays_there_with_narrow_weights(
     classifier: Path, batch: dict[str, NDArray[np.int64]], tmp_path: Path
 ) -> None:
     names = export.products(classifier)
-    export.quantize(classifier, tmp_path / "s.onnx", eightbit.ranges(classifier, [batch], "minmax"), names[:3])
+    export.quantize(classifier, tmp_path / "s.onnx", ranges.of(classifier, [batch], "minmax"), names[:3])
     kinds = {node.name: node.op_type for node in onnx.load(tmp_path / "s.onnx").graph.node}
     assert [kinds[name] for name in names[:4]] == ["MatMul"] * 3 + ["MatMulIntegerToFloat"]
     wanted = logits(classifier, batch)
@@ -96,7 +112,7 @@ def test_a_product_left_in_float_stays_there_with_narrow_weights(
 def test_an_answer_in_eight_bits_does_not_depend_on_its_neighbours(
     classifier: Path, batch: dict[str, NDArray[np.int64]], tmp_path: Path
 ) -> None:
-    export.quantize(classifier, tmp_path / "small.onnx", eightbit.ranges(classifier, [batch], "minmax"))
+    export.quantize(classifier, tmp_path / "small.onnx", ranges.of(classifier, [batch], "minmax"))
     session = Session((tmp_path / "small.onnx").read_bytes(), 1)
     together = session.run(batch)
     for row in range(ROWS):
@@ -105,7 +121,7 @@ def test_an_answer_in_eight_bits_does_not_depend_on_its_neighbours(
 
 
 def test_the_runtime_fuses_what_it_can(classifier: Path, batch: dict[str, NDArray[np.int64]], tmp_path: Path) -> None:
-    export.quantize(classifier, tmp_path / "small.onnx", eightbit.ranges(classifier, [batch], "minmax"))
+    export.quantize(classifier, tmp_path / "small.onnx", ranges.of(classifier, [batch], "minmax"))
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "fused.onnx")
     options.log_severity_level = 3

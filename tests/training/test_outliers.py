@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from classifyd_bert import eightbit, export, outliers
+from classifyd_bert import export, outliers, ranges
 
 ROWS, WIDTH, OUTPUTS = 64, 32, 16
 
@@ -77,7 +77,7 @@ def test_more_large_channels_than_are_taken_out_stay_together(model: Path) -> No
 def test_what_is_calculated_apart_is_nearly_what_floating_point_gives(model: Path, tmp_path: Path) -> None:
     apart, plain = tmp_path / "apart.onnx", tmp_path / "plain.onnx"
     outliers.quantize(model, apart, [batch(3, 7)])
-    export.quantize(model, plain, eightbit.ranges(model, [batch(3, 7)], "minmax"))
+    export.quantize(model, plain, ranges.of(model, [batch(3, 7)], "minmax"))
     fresh = batch(3, 7, seed=5)
     # What the large channels do not say: there the others are lost where one scale has to do for all.
     weights = numpy_helper.to_array(next(one for one in onnx.load(model).graph.initializer if one.name == "w"))
@@ -90,7 +90,7 @@ def test_what_is_calculated_apart_is_nearly_what_floating_point_gives(model: Pat
 def test_where_nothing_is_large_the_model_is_the_plain_one(model: Path, tmp_path: Path) -> None:
     apart, plain = tmp_path / "apart.onnx", tmp_path / "plain.onnx"
     outliers.quantize(model, apart, [batch()])
-    export.quantize(model, plain, eightbit.ranges(model, [batch()], "minmax"))
+    export.quantize(model, plain, ranges.of(model, [batch()], "minmax"))
     assert [node.op_type for node in onnx.load(apart).graph.node] == [
         node.op_type for node in onnx.load(plain).graph.node
     ]

@@ -40,13 +40,13 @@ def test_a_model_that_only_weights_in_eight_bits_leave_alone_is_published() -> N
 
 def test_of_the_first_rung_where_any_passes_the_one_that_agrees_most_is_taken() -> None:
     told: list[str] = []
-    agreements = {"minmax": 0.996, "percentile": 0.998, "apart": 0.9}
+    agreements = {"minmax": 0.996, "percentile": 0.998, "apart": 0.999}
 
     def attempt(one: Attempt) -> Parity:
         return judged(one, 0.9 if one.in_float else agreements[one.method])
 
     assert parity.best_that_passes(parity.rungs(PRODUCTS), attempt, told.append).attempt == Attempt("percentile")
-    assert len(told) == len(agreements), "no product need stay in floating point"
+    assert len(told) == 2, "what is slower was not tried"
 
 
 @pytest.mark.parametrize(
