@@ -14,6 +14,7 @@ from onlooker import TOKEN, Shown
 from classifyd.inbox.quarantine import quarantine
 from classifyd.jobs import FileReport, PartReport
 from classifyd.metrics import Levels
+from classifyd.progress import Progress
 from classifyd.values import Fault
 from classifyd.web import turns
 
@@ -115,6 +116,15 @@ def test_the_status_counts_for_everybody_and_gives_reasons_to_who_has_the_token(
         assert len(status["throughput"]) == 61
         assert status["labels"] == {"spam": {"ham": 5, "spam": 2}}
         assert (status["inboxes"][0]["waiting"], status["inboxes"][0]["claimed"]) == (2, 1)
+
+
+def test_how_far_large_files_are_is_told_to_everybody_and_their_names_to_who_has_the_token(
+    shown: Shown, change: Callable[..., None]
+) -> None:
+    change(progress=(Progress("mail", "secret.csv", "annotating", 2**30, 100, 25, 0.25, 5000, 12.5, 1200.0),))
+    for token, name in (("", None), (TOKEN, "secret.csv")):
+        [told] = json.loads(shown.ask("/api/status", token=token).body)["progress"]
+        assert (told["file"], told["share"], told["records"], told["seconds_left"]) == (name, 0.25, 5000, 1200.0)
 
 
 def test_health_and_readiness_say_why_not(shown: Shown, change: Callable[..., None]) -> None:

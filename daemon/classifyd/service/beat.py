@@ -4,16 +4,18 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from classifyd.notify import Notifier
+from classifyd.progress import Progress
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
 from classifyd.service.succession import Succession
+from classifyd.status.heartbeat import FILE
 
 BEAT_SECONDS = 1.0
-FILE = "status.json"
 
 
 class Beat:
@@ -30,6 +32,7 @@ class Beat:
         notifier: Notifier,
         stuck: Callable[[], bool],
         page: Callable[[], str] = str,
+        progress: Callable[[float], Sequence[Progress]] = lambda _: (),
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -39,6 +42,7 @@ class Beat:
         self._notifier = notifier
         self._stuck = stuck
         self._page = page
+        self._progress = progress
         self._started_at = time.time()
         self._next = 0.0
 
@@ -86,6 +90,7 @@ class Beat:
             "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
             "held": dict(self._troubles()),
             "page": self._page(),
+            "progress": [asdict(one) for one in self._progress(time.monotonic())],
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
             "refused": {

@@ -16,6 +16,7 @@ from classifyd.service.corrections import Corrections
 from classifyd.service.crew import Crew
 from classifyd.service.messages import Messages
 from classifyd.service.outside import Outside
+from classifyd.service.pace import Paces
 from classifyd.service.passage import Passage
 from classifyd.service.picture import Picture
 from classifyd.service.reload import Reload
@@ -79,6 +80,7 @@ class Daemon:
             wake=partial(self._messages.put, None),
         )
         intakes, dispatcher = passage.inboxes.intakes, passage.dispatcher
+        paces = Paces(dispatcher.works.values, passage.blocked)
         self._beat = Beat(
             daemon.state,
             dispatcher,
@@ -88,8 +90,16 @@ class Daemon:
             notifier=self._notifier,
             stuck=lambda: crew.shifts.stuck,
             page=lambda: outside.page,
+            progress=paces.look,
         )
-        self._picture = Picture(intakes, passage.remains, dispatcher, crew.shifts, crew.succession)
+        self._picture = Picture(
+            intakes,
+            passage.remains,
+            dispatcher,
+            shifts=crew.shifts,
+            succession=crew.succession,
+            paces=paces,
+        )
         self._watch = Watch(self._messages.put)
 
     @property

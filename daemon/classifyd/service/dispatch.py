@@ -11,7 +11,7 @@ from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, FileReport, JobReport, Observe, PartReport
 from classifyd.ledger import Ledger, Plan
-from classifyd.planning import Rates
+from classifyd.planning import Key, Rates
 from classifyd.service.deaths import Deaths
 from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
@@ -72,6 +72,10 @@ class Dispatcher:
     def waiting(self) -> int:
         """How many splits and chores wait for a worker."""
         return len(self._lines)
+
+    def blocked(self, key: Key) -> bool:
+        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
+        return self._lines.blocked(key)
 
     def add(self, work: Work) -> None:
         """Take an input on: it is cut up first if large, else queued as it is."""

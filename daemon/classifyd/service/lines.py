@@ -80,6 +80,10 @@ class Lines:
         """Splits that were given out together wait again, each group for a job of its own."""
         self._again.extend(Batch(key, group) for group in groups if group)
 
+    def blocked(self, key: Key) -> bool:
+        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
+        return self._holds.held(key.inbox) or any(self._breakers.tripped(task) for task, _ in key.tasks)
+
     def next(self, works: Mapping[str, Work], under_way: Sequence[Order]) -> Order | None:
         """The next job for a free worker; splits of inputs that are through, or begun anew, are passed over."""
         if len(self._untold) >= TOLD_TOGETHER and (telling := self._next_telling(under_way)) is not None:
@@ -99,12 +103,12 @@ class Lines:
 
     def _next_batch(self, *, at_risk: bool) -> Batch | None:
         for place, batch in enumerate(self._risky):
-            if not at_risk and not self._blocked(batch.key):
+            if not at_risk and not self.blocked(batch.key):
                 return self._risky.pop(place)
         for place, batch in enumerate(self._again):
-            if not self._blocked(batch.key):
+            if not self.blocked(batch.key):
                 return self._again.pop(place)
-        return self._queue.take(lambda key: not self._blocked(key), self._job_bytes)
+        return self._queue.take(lambda key: not self.blocked(key), self._job_bytes)
 
     def _job_bytes(self, kind: Kind) -> int:
         return self._rates.bytes_in(kind, self._config.split_seconds)
@@ -114,7 +118,7 @@ class Lines:
             return None
         at_risk = any(order.risky for order in under_way)
         for place, chore in enumerate(self._chores):
-            if not chore.works or not (self._blocked(chore.works[0].key) or (chore.risky and at_risk)):
+            if not chore.works or not (self.blocked(chore.works[0].key) or (chore.risky and at_risk)):
                 return self._chores.pop(place)
         return self._next_telling(under_way)
 
@@ -129,10 +133,6 @@ class Lines:
     def _enough_chores(self, under_way: Sequence[Order]) -> bool:
         """A chore may last: one worker is left to those who come meanwhile, where there are several."""
         return sum(not order.items for order in under_way) >= max(1, self._config.workers - 1)
-
-    def _blocked(self, key: Key) -> bool:
-        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
-        return self._holds.held(key.inbox) or any(self._breakers.tripped(task) for task, _ in key.tasks)
 
     def _order(self, batch: Batch, works: Mapping[str, Work]) -> Order | None:
         pairs = [(item, works[item.split.claim]) for item in batch.items if item.split.claim in works]

@@ -105,6 +105,10 @@ class Passage:
         """What is held back and why."""
         return troubles(self._holds, self._breakers, self.inboxes.intakes)
 
+    def blocked(self, work: Work) -> bool:
+        """Whether an input has to wait for what is held back."""
+        return self.dispatcher.blocked(work.key)
+
     def stop_copies(self) -> None:
         """End the copying of inputs to other file systems; it is taken up again."""
         self._copies.stop()

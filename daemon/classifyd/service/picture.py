@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from classifyd.metrics import InboxLevel, Levels
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.pace import Paces
 from classifyd.service.remains import Remains
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
@@ -20,14 +21,17 @@ class Picture:
         intakes: Mapping[str, Intake],
         remains: Remains,
         dispatcher: Dispatcher,
+        *,
         shifts: Shifts,
         succession: Succession,
+        paces: Paces,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
         self._dispatcher = dispatcher
         self._shifts = shifts
         self._succession = succession
+        self._paces = paces
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -44,6 +48,7 @@ class Picture:
                 for task, refusal in succession.refused.items()
             },
             bytes_per_second=self._dispatcher.rates.latest,
+            progress=self._paces.latest,
         )
 
     def _levels(self, held: tuple[str, ...], *, ready: bool) -> Levels:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from classifyd.config import watched
 from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
+from classifyd.progress import Progress
 from classifyd.web.results import Results
 from classifyd.web.review import Review
 from classifyd.web.scene import Outlook, Scene
@@ -59,6 +61,7 @@ class Documents:
             "workers": {"count": levels.workers, "busy": levels.busy, "waiting_splits": levels.waiting_splits},
             "held": dict(scene.held) if entitled else dict.fromkeys(scene.held, ""),
             "inboxes": [self._inbox(name) for name in levels.inboxes],
+            "progress": [_progress(one, entitled=entitled) for one in scene.progress],
             "throughput": recent.throughput(),
             "labels": recent.labels(),
             "models": [self._model(scene, task, entitled=entitled) for task in levels.serving],
@@ -157,6 +160,10 @@ class Documents:
 
 def _lying(item: Quarantined) -> dict[str, Any]:
     return {"inbox": item.inbox.name, "name": item.below, "type": item.kind, "reason": item.why, "when": item.when}
+
+
+def _progress(one: Progress, *, entitled: bool) -> dict[str, Any]:
+    return asdict(one) | ({} if entitled else {"file": None})
 
 
 def _worth(manifest: Mapping[str, Any]) -> dict[str, Any]:

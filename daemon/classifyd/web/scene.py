@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from classifyd.config import Config
 from classifyd.metrics import Levels, Metrics
+from classifyd.progress import Progress
 from classifyd.values import EMPTY
 from classifyd.web.recent import Recent
 from classifyd.web.wishes import Wish
@@ -19,7 +20,8 @@ class Scene:
     """One moment. `turned_at` is by the monotonic clock, `started_at` in epoch seconds.
 
     `stuck` is a worker that could not be ended. `held` has what makes inputs wait with its reason, `loading` the
-    versions that are about to take over, `refused` why versions could not, as "task@version: reason".
+    versions that are about to take over, `refused` why versions could not, as "task@version: reason". `progress` has
+    the large inputs in work, the first of them.
     """
 
     state: Literal["loading", "running", "stopping"] = "loading"
@@ -31,6 +33,7 @@ class Scene:
     loading: Mapping[str, int | None] = EMPTY
     refused: Mapping[str, str] = EMPTY
     bytes_per_second: float = 0.0
+    progress: tuple[Progress, ...] = ()
 
     def illness(self, now: float) -> str:
         """Why the daemon is not healthy at the monotonic time `now`; empty if it is."""

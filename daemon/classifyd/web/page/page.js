@@ -174,6 +174,7 @@ function render(status) {
   renderTroubles(status);
   renderThroughput(status);
   renderInboxes(status);
+  renderLarge(status);
   $("labels-since").textContent = status.now - status.started_at < 3600 ? "since the start" : "last hour";
   learnKinds(status.models);
   show("labels", status.labels, () => mixes(status.labels));
@@ -213,6 +214,36 @@ function renderInboxes(status) {
       ["waiting", "claimed", "oldest_at", "done", "records", "errors", "reviews"].map((key, place) =>
         cell(heads[place + 1], key === "oldest_at" ? oldest(inbox) : number.format(inbox[key]), !inbox[key]))))),
   ]);
+}
+
+// Nothing is foretold before something was measured: the daemon leaves the rate and the time out until then.
+function renderLarge(status) {
+  const heads = ["File", "Done", "Splits", "Records", "Records/s", "Time left"];
+  $("large").hidden = !status.progress.length;
+  show("large-files", status.progress, () => [
+    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place > 1 ? "number" : null }, head)))),
+    make("tbody", {}, status.progress.map(large)),
+  ]);
+}
+
+function large(one) {
+  const stages = { cutting: "being cut", assembling: "being assembled" };
+  const measured = (value, told) => cell("", value === null ? "–" : told(value), value === null);
+  return make("tr", {},
+    make("th", { scope: "row" }, one.file ?? "a file", " ", make("span", { class: "dim" }, `${one.inbox} · ${shortNumber.format(one.size)}B`)),
+    make("td", {}, one.stage === "annotating"
+      ? [make("progress", { value: one.share, max: 1, "aria-label": `Done of ${one.file ?? "a file"}` }), " ", percent(one.share)]
+      : stages[one.stage]),
+    cell("", one.splits ? `${number.format(one.splits_done)} of ${number.format(one.splits)}` : "–", !one.splits),
+    cell("", number.format(one.records), !one.records),
+    measured(one.records_per_second, (rate) => number.format(Math.round(rate))),
+    measured(one.seconds_left, left));
+}
+
+function left(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return `${Math.round(seconds)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 // The same label has the same colour everywhere on the page, as long as there are colours.
