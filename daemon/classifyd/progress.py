@@ -8,13 +8,14 @@ from typing import Literal
 class Progress:
     """What is done of one large input of `size` bytes, and how long the rest takes if it goes on as it did lately.
 
-    `file` is its name as people see it. `share` (0 to 1) goes by what the splits that are done make up of it, in the
-    reader's own unit. The rate and the time left are None as long as nothing was measured: before the first splits
-    are done, and while it waits.
+    `file` is its name as people see it, `claim` that of its claim. `share` (0 to 1) goes by what the splits that are
+    done make up of it, in the reader's own unit. The rate and the time left are None as long as nothing was measured:
+    before the first splits are done, and while it waits.
     """
 
     inbox: str
     file: str
+    claim: str
     stage: Literal["cutting", "annotating", "assembling"]
     size: int
     splits: int = 0

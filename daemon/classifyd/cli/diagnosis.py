@@ -13,6 +13,7 @@ from classifyd.config import DELETE, Config, InboxConfig
 from classifyd.config.folders import fixed_part, folder_faults
 from classifyd.config.offers import format_faults, task_faults
 from classifyd.errors import BundleError
+from classifyd.inbox.notes import pauses
 from classifyd.jobs import TaskSpec
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.choosing import Chooser
@@ -46,6 +47,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from configuration(config)
     for inbox in config.inboxes:
         yield from folders(inbox)
+    yield from paused(config.daemon.state)
     yield from state(config.daemon.state)
     yield from events(config)
     yield from processor()
@@ -130,6 +132,17 @@ def _one_device(about: str, inbox: InboxConfig) -> Iterator[Finding]:
         if folder is not None and _existing(folder).stat().st_dev != inbox.path.stat().st_dev:
             what = f"{word} {folder} is on another file system: every input is copied there"
             yield Finding("worse", about, what, f"set {word} to a folder beside {inbox.path}")
+
+
+def paused(folder: Path) -> Iterator[Finding]:
+    """Which inboxes somebody has paused: nothing of them is labelled."""
+    try:
+        notes = pauses(folder).all()
+    except OSError:
+        return  # of the folder itself more is said below
+    for inbox, note in sorted(notes.items()):
+        what = f"paused by {note.who}: nothing is taken from it"
+        yield Finding("worse", f"inbox {inbox}", what, f"classifyd resume {shlex.quote(inbox)}")
 
 
 def state(folder: Path) -> Iterator[Finding]:

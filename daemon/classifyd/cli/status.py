@@ -93,7 +93,7 @@ def _page(found: "Status", now: float) -> list[Any]:
     counts = table(COLUMNS, rows, right=COLUMNS[1:])
     large = [_progress(one) for one in found.daemon.progress]
     inputs = ["", table(LARGE, large, right=LARGE[2:])] if large else []
-    return [_headline(found, now), "", counts, *inputs, *_troubles(found)]
+    return [_headline(found, now), "", counts, *inputs, *_paused(found), *_troubles(found)]
 
 
 def _headline(found: "Status", now: float) -> str:
@@ -111,7 +111,13 @@ def _headline(found: "Status", now: float) -> str:
 
 def _row(inbox: "InboxStatus") -> tuple[object, ...]:
     return (
-        *(inbox.name, inbox.waiting, inbox.claimed, inbox.done, inbox.quarantined),
+        *(
+            f"{inbox.name} (paused)" if inbox.paused else inbox.name,
+            inbox.waiting,
+            inbox.claimed,
+            inbox.done,
+            inbox.quarantined,
+        ),
         *(inbox.records, inbox.errors, inbox.reviews, inbox.hour.inputs, f"{inbox.minute.records_per_second:.1f}"),
     )
 
@@ -143,6 +149,15 @@ def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
     minute = Flow(60.0, sum(i.minute.inputs for i in inboxes), sum(i.minute.records for i in inboxes))
     hour = Flow(3600.0, sum(i.hour.inputs for i in inboxes), sum(i.hour.records for i in inboxes))
     return InboxStatus("all", **sums, minute=minute, hour=hour)
+
+
+def _paused(found: "Status") -> Iterator[str]:
+    from classifyd.cli.screen import line
+
+    for inbox in found.inboxes:
+        if inbox.paused:
+            who = line(inbox.paused.who)
+            yield f"inbox {inbox.name} is paused by {who}; it goes on with: classifyd resume {inbox.name}"
 
 
 def _troubles(found: "Status") -> Iterator[str]:

@@ -99,6 +99,7 @@ class Daemon:
             shifts=crew.shifts,
             succession=crew.succession,
             paces=paces,
+            pauses=passage.pauses,
         )
         self._watch = Watch(self._messages.put)
 
@@ -176,7 +177,8 @@ class Daemon:
     def _verdict(self) -> int:
         waiting = self._passage.remains.unfinished()
         for inbox, count in waiting.items():
-            log.warning("still_waiting", inbox=inbox, files=count, reasons=self._passage.troubles())
+            paused = {f"inbox {inbox}": "paused"} if inbox in self._passage.pauses else {}
+            log.warning("still_waiting", inbox=inbox, files=count, reasons=self._passage.troubles() | paused)
         quarantined = self._passage.quarantined
         log.info("stopped", quarantined=quarantined)
         return 1 if self._once and (quarantined or waiting) else 0

@@ -2,8 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
 import structlog
 
@@ -17,20 +16,12 @@ from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
 from classifyd.service.outside import Outside
+from classifyd.service.results import Results
 from classifyd.service.work import Work
 from classifyd.values import Fault
 from classifyd.workers import Engine, Outcome
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Results:
-    """What has come of inputs: ready to be published, to be quarantined, or pinned to a task that cannot be loaded."""
-
-    ready: list[Work] = field(default_factory=list)
-    condemned: list[tuple[Work, Fault]] = field(default_factory=list)
-    unloadable: list[Work] = field(default_factory=list)
 
 
 class Dispatcher:
@@ -47,6 +38,8 @@ class Dispatcher:
         holds: Holds,
         breakers: Breakers,
         *,
+        pauses: Container[str],
+        rank: Callable[[str], int],
         outside: Outside,
     ) -> None:
         self.rates = Rates()
@@ -56,7 +49,7 @@ class Dispatcher:
         self._engine = engine
         self._holds = holds
         self._breakers = breakers
-        self._lines = Lines(config, holds, breakers, self.rates)
+        self._lines = Lines(config, holds, breakers, pauses=pauses, rates=self.rates, rank=rank)
         self._outside = outside
         self._deaths = Deaths(ledger, self._lines, breakers, outside.metrics.died)
         self._given: dict[int, Order] = {}
@@ -74,8 +67,12 @@ class Dispatcher:
         return len(self._lines)
 
     def blocked(self, key: Key) -> bool:
-        """Whether inputs of that key have to wait: for their folders, or for a task whose breaker tripped."""
+        """Whether inputs of that key have to wait."""
         return self._lines.blocked(key)
+
+    def has_in_hand(self, work: Work) -> bool:
+        """Whether a worker has a job of an input."""
+        return any(one is work for order in self._given.values() for one in order.works)
 
     def add(self, work: Work) -> None:
         """Take an input on: it is cut up first if large, else queued as it is."""
@@ -141,7 +138,7 @@ class Dispatcher:
                 # The ledger could not be told, so it never happened: the job is done again, the attempt does not count.
                 self._lines.give_back(order)
                 self._holds.hold_for(LEDGER, error, "nothing is taken")
-        results.ready.extend(self._done)
+        results.ready.extend(work for work in self._done if not work.cancelled)
         self._done.clear()
         return results
 

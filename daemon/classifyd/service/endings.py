@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from classifyd.errors import DiskFault
 from classifyd.ledger import Entry, Ledger
-from classifyd.service.dispatch import Dispatcher, Results
+from classifyd.service.dispatch import Dispatcher
 from classifyd.service.holds import Holds
 from classifyd.service.publish import Publisher
+from classifyd.service.results import Results
 from classifyd.service.work import Work
 from classifyd.values import Fault
 

@@ -60,14 +60,17 @@ class Entrance:
 
     # ------------------------------------------------------------------ from the inboxes
 
-    def take(self, intake: Intake, held: list[Work]) -> None:
-        """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already."""
+    def take(self, intake: Intake, held: list[Work], *, paused: bool) -> None:
+        """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already.
+
+        Of one that is paused, what waits is counted and nothing is claimed.
+        """
         inbox = intake.inbox
         try:
             self._record()
-            if not intake.backlog:
+            if paused or not intake.backlog:
                 intake.scan(time.monotonic())
-            if intake.backlog:
+            if intake.backlog and not paused:
                 self._take(intake, held)
             elif not held and self._holds.release(inbox.name):
                 log.info("inbox_usable_again", inbox=inbox.name)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from classifyd.config import Config
 from classifyd.ledger import Ledger
+from classifyd.planning import RANKS
 from classifyd.service.corrections import Corrections
 from classifyd.service.endings import Endings
 from classifyd.service.entrance import Entrance
@@ -27,6 +28,11 @@ class Inboxes:
     def put_aside(self) -> int:
         """How many things were quarantined that no input can be."""
         return sum(intake.put_aside for intake in self.intakes.values())
+
+    def rank(self, inbox: str) -> int:
+        """The rank of an inbox's work, by its priority; of one that is none any more, the usual one."""
+        intake = self.intakes.get(inbox)
+        return RANKS[intake.inbox.priority if intake else "normal"]
 
     def hold(self, corrections: Corrections) -> None:
         """Take them for this daemon. UnavailableError if another one has one of them."""

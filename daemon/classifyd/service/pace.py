@@ -72,9 +72,9 @@ class Paces:
         return self.latest
 
     def _progress(self, work: Work, pace: Pace, now: float) -> Progress:
-        name, size, plan = work.shown, work.claim.size, work.plan
+        name, claim, plan = work.shown, work.claim, work.plan
         if plan is None:
-            return Progress(work.inbox.name, name, "cutting", size)
+            return Progress(work.inbox.name, name, claim.id, "cutting", claim.size)
         share = _share([cut.end - cut.start for cut in plan.cuts], work.reports)
         records = sum(report.records for report in work.reports.values())
         stage: Literal["annotating", "assembling"] = "assembling" if work.complete() else "annotating"
@@ -86,8 +86,9 @@ class Paces:
         return Progress(
             work.inbox.name,
             name,
+            claim.id,
             stage,
-            size,
+            claim.size,
             len(plan.cuts),
             len(work.reports),
             share,

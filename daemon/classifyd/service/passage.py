@@ -19,6 +19,7 @@ from classifyd.service.publish import Publisher
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
 from classifyd.service.rounds import Rounds
+from classifyd.service.steering import Cancelling, Pauses
 from classifyd.service.work import Folders, Work
 from classifyd.workers import Outcome
 
@@ -41,8 +42,18 @@ class Passage:
         self._holds = Holds()
         self._breakers = Breakers()
         self.inboxes = Inboxes(config, folders, ledger)
-        self.rounds = Rounds(self.inboxes.intakes, self._holds, config.daemon.scan_seconds)
-        self.dispatcher = Dispatcher(config.daemon, ledger, crew.shifts, self._holds, self._breakers, outside=outside)
+        self.pauses = Pauses(config.daemon.state)
+        self.rounds = Rounds(self.inboxes.intakes, self._holds, self.pauses, config.daemon.scan_seconds)
+        self.dispatcher = Dispatcher(
+            config.daemon,
+            ledger,
+            crew.shifts,
+            self._holds,
+            self._breakers,
+            pauses=self.pauses,
+            rank=self.inboxes.rank,
+            outside=outside,
+        )
         self._entrance = Entrance(config, crew.tasks, ledger, self.dispatcher, folders=folders, holds=self._holds)
         self.fates = Fates(
             self._entrance,
@@ -62,10 +73,13 @@ class Passage:
             finished=self.fates.finished,
         )
         self._endings = Endings(publisher, self.dispatcher, ledger, self._holds)
+        self._cancelling = Cancelling(config.daemon.state, ledger, self.dispatcher, self._endings)
         self.remains = Remains(self.inboxes.intakes, self._entrance, self.dispatcher, self._endings)
 
     def hold(self) -> None:
         """Take the inboxes for this daemon. UnavailableError if another one has one of them."""
+        self.pauses.begin()
+        self._cancelling.begin()
         self.inboxes.hold(self._corrections)
 
     def take_up(self) -> None:
@@ -81,8 +95,11 @@ class Passage:
 
     def go_on(self) -> None:
         """Claim what is due, and give every free worker something to do."""
+        self.pauses.look()
+        self._cancelling.look()
         for intake in self.rounds.due():
-            self._entrance.take(intake, list(self.remains.works(intake)))
+            held, paused = list(self.remains.works(intake)), intake.inbox.name in self.pauses
+            self._entrance.take(intake, held, paused=paused)
         if self._holds.held(LEDGER):
             return
         try:
@@ -94,7 +111,7 @@ class Passage:
     @property
     def drained(self) -> bool:
         """Whether nothing is left but what cannot go on."""
-        return self.rounds.begun and self.remains.drained(self._holds, self._breakers)
+        return self.rounds.begun and self.remains.drained(self._holds, self._breakers, self.pauses)
 
     @property
     def quarantined(self) -> int:

@@ -9,6 +9,7 @@ from classifyd.service.intake import Intake
 from classifyd.service.pace import Paces
 from classifyd.service.remains import Remains
 from classifyd.service.shifts import Shifts
+from classifyd.service.steering import Pauses
 from classifyd.service.succession import Succession
 from classifyd.web import Scene
 
@@ -25,6 +26,7 @@ class Picture:
         shifts: Shifts,
         succession: Succession,
         paces: Paces,
+        pauses: Pauses,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
@@ -32,6 +34,7 @@ class Picture:
         self._shifts = shifts
         self._succession = succession
         self._paces = paces
+        self._pauses = pauses
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -49,6 +52,7 @@ class Picture:
             },
             bytes_per_second=self._dispatcher.rates.latest,
             progress=self._paces.latest,
+            paused=dict(self._pauses.now),
         )
 
     def _levels(self, held: tuple[str, ...], *, ready: bool) -> Levels:
@@ -69,7 +73,7 @@ class Picture:
         drops = [work.claim.dropped_at or work.claim.claimed_at for work in works]
         if intake.waiting and intake.oldest_at is not None:
             drops.append(intake.oldest_at)
-        return InboxLevel(intake.waiting, len(works), min(drops, default=None))
+        return InboxLevel(intake.waiting, len(works), min(drops, default=None), intake.inbox.name in self._pauses)
 
 
 def _called(task: str, version: int | None) -> str:

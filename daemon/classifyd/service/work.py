@@ -35,6 +35,8 @@ class Work:
     suspects: dict[int, tuple[Suspect, ...]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     assembled: PartReport | None = None
+    cancelled: bool = False
+    """Whether somebody wants nothing more done of it; it is quarantined once no worker has a job of it in hand."""
     copy: Path | None = None
     """The whole copy of the input, where it retires to another file system."""
 

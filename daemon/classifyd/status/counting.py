@@ -11,6 +11,7 @@ from pathlib import Path
 from classifyd.config import Config, InboxConfig
 from classifyd.errors import DiskFault
 from classifyd.inbox.claims import FOLDER
+from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
 from classifyd.inbox.scan import Found, discover
 from classifyd.ledger import Counts, LedgerView
@@ -35,7 +36,8 @@ class Flow:
 class InboxStatus:
     """One inbox. `waiting`, `claimed` and `quarantined` count inputs that lie there now, `done` those ever finished.
 
-    `records`, `errors` and `reviews` are sums over all that is done; `fault` says why files could not be counted.
+    `records`, `errors` and `reviews` are sums over all that is done; `fault` says why files could not be counted;
+    `paused` who has paused it, and when, whether a daemon runs or not.
     """
 
     name: str
@@ -49,6 +51,7 @@ class InboxStatus:
     minute: Flow = Flow(60.0)
     hour: Flow = Flow(3600.0)
     fault: str | None = None
+    paused: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +98,19 @@ def _reading(ledger: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """What the ledger says: of all times, of the last minute, of the last hour."""
+    """What the ledger says: of all times, of the last minute, of the last hour; and what is paused."""
 
     view: LedgerView | None
     ever: list[Counts]
     minute: list[Counts]
     hour: list[Counts]
+    paused: Mapping[str, Note]
 
 
 def _inboxes(config: Config, view: LedgerView | None, now: float) -> tuple[InboxStatus, ...]:
-    spans = ([view.counts(since) for since in (0.0, now - 60.0, now - 3600.0)]) if view else [[], [], []]
-    history = _History(view, *spans)
+    ever, minute, hour = (view.counts(since) if view else [] for since in (0.0, now - 60.0, now - 3600.0))
+    paused = pauses(config.daemon.state).all()
+    history = _History(view, ever, minute, hour, paused)
     return tuple(_inbox(inbox, history, config) for inbox in config.inboxes)
 
 
@@ -131,6 +136,7 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
         _flow(inbox, history.minute, 60.0),
         _flow(inbox, history.hour, 3600.0),
         fault,
+        history.paused.get(inbox.name),
     )
 
 

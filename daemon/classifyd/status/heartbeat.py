@@ -72,7 +72,7 @@ def read(state: Path, now: float) -> DaemonStatus:
 
 def _progress(found: Iterable[Mapping[str, Any]]) -> Iterator[Progress]:
     for one in found:
-        if {"inbox", "file", "stage", "size"} <= one.keys():
+        if {"inbox", "file", "claim", "stage", "size"} <= one.keys():
             yield Progress(**{name: value for name, value in one.items() if name in Progress.__slots__})
 
 

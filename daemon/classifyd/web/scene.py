@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from classifyd.config import Config
+from classifyd.inbox.notes import Note
 from classifyd.metrics import Levels, Metrics
 from classifyd.progress import Progress
 from classifyd.values import EMPTY
@@ -21,7 +22,7 @@ class Scene:
 
     `stuck` is a worker that could not be ended. `held` has what makes inputs wait with its reason, `loading` the
     versions that are about to take over, `refused` why versions could not, as "task@version: reason". `progress` has
-    the large inputs in work, the first of them.
+    the large inputs in work, the first of them; `paused` has the inboxes of which nothing is begun, with who asked.
     """
 
     state: Literal["loading", "running", "stopping"] = "loading"
@@ -34,6 +35,7 @@ class Scene:
     refused: Mapping[str, str] = EMPTY
     bytes_per_second: float = 0.0
     progress: tuple[Progress, ...] = ()
+    paused: Mapping[str, Note] = EMPTY
 
     def illness(self, now: float) -> str:
         """Why the daemon is not healthy at the monotonic time `now`; empty if it is."""

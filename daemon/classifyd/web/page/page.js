@@ -40,7 +40,9 @@ function show(id, data, children) {
   const told = JSON.stringify(data);
   if (drawn.get(id) === told) return;
   drawn.set(id, told);
+  const held = $(id).contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   $(id).replaceChildren(...[children()].flat());
+  if (held) [...$(id).querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
 }
 
 // ------------------------------------------------------------------ asking
@@ -206,22 +208,52 @@ function figure(what, value) {
 
 function renderInboxes(status) {
   const heads = ["Inbox", "Waiting", "In work", "Oldest", "Done", "Records", "Errors", "For review"];
+  const acts = Boolean(token);
   const oldest = (inbox) => (inbox.oldest_at ? ago(status.now - inbox.oldest_at) : "–");
-  show("inboxes", status.inboxes.map((inbox) => [inbox, oldest(inbox)]), () => [
-    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place ? "number" : null }, head)))),
+  show("inboxes", [acts, status.inboxes.map((inbox) => [inbox, oldest(inbox)])], () => [
+    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place ? "number" : null }, head)),
+      acts ? make("td", {}) : null)),
     make("tbody", {}, status.inboxes.map((inbox) => make("tr", {},
-      make("th", { scope: "row" }, inbox.name, " ", make("span", { class: "dim" }, inbox.tasks.join(", "))),
+      make("th", { scope: "row" }, inbox.name, " ", make("span", { class: "dim" }, inbox.tasks.join(", ")), inbox.paused ? pausedBy(inbox) : null),
       ["waiting", "claimed", "oldest_at", "done", "records", "errors", "reviews"].map((key, place) =>
-        cell(heads[place + 1], key === "oldest_at" ? oldest(inbox) : number.format(inbox[key]), !inbox[key]))))),
+        cell(heads[place + 1], key === "oldest_at" ? oldest(inbox) : number.format(inbox[key]), !inbox[key])),
+      acts ? make("td", { class: "number" }, pauseButton(inbox)) : null))),
   ]);
+}
+
+function pausedBy(inbox) {
+  return make("span", { class: "paused" }, inbox.paused_by ? `paused by ${inbox.paused_by}` : "paused");
+}
+
+function pauseButton(inbox) {
+  const [word, path, done] = inbox.paused ? ["Resume", "/api/resume", "goes on"] : ["Pause", "/api/pause", "is paused; what workers have in hand is finished"];
+  return act(word, `${word} ${inbox.name}`, path, () => ({ inbox: inbox.name, who: $("review-who").value }), `${inbox.name} ${done}`);
+}
+
+// A button for a deed that the daemon's next answers show. Pressed, it stays shut until it is drawn anew.
+function act(word, label, path, what, done, question = null) {
+  const button = make("button", { type: "button", class: "quiet", "aria-label": label }, word);
+  button.addEventListener("click", async () => {
+    if (question && !confirm(question)) return;
+    button.disabled = true;
+    try {
+      await send(path, what());
+      say(done);
+    } catch (fault) {
+      say(fault.message);
+      button.disabled = false;
+    }
+  });
+  return button;
 }
 
 // Nothing is foretold before something was measured: the daemon leaves the rate and the time out until then.
 function renderLarge(status) {
   const heads = ["File", "Done", "Splits", "Records", "Records/s", "Time left"];
   $("large").hidden = !status.progress.length;
-  show("large-files", status.progress, () => [
-    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place > 1 ? "number" : null }, head)))),
+  show("large-files", [Boolean(token), status.progress], () => [
+    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place > 1 ? "number" : null }, head)),
+      token ? make("td", {}) : null)),
     make("tbody", {}, status.progress.map(large)),
   ]);
 }
@@ -237,7 +269,14 @@ function large(one) {
     cell("", one.splits ? `${number.format(one.splits_done)} of ${number.format(one.splits)}` : "–", !one.splits),
     cell("", number.format(one.records), !one.records),
     measured(one.records_per_second, (rate) => number.format(Math.round(rate))),
-    measured(one.seconds_left, left));
+    measured(one.seconds_left, left),
+    token && one.claim ? make("td", { class: "number" }, cancelButton(one)) : null);
+}
+
+function cancelButton(one) {
+  const question = `Cancel ${one.file}? What was made of it is removed, and the file goes to quarantine; Retry begins it anew.`;
+  const what = () => ({ claim: one.claim, who: $("review-who").value });
+  return act("Cancel", `Cancel ${one.file}`, "/api/cancel", what, `${one.file} is cancelled, and goes to quarantine`, question);
 }
 
 function left(seconds) {
