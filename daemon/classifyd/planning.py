@@ -88,11 +88,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What inputs have in common that can share a job: inbox, format, and the tasks with their pinned versions."""
+    """What inputs have in common that can share a job: inbox, format, and the tasks with their pinned versions.
+
+    `settings` stands for all else that their answers depend on.
+    """
 
     inbox: str
     format: str
     tasks: tuple[tuple[str, int | None], ...]
+    settings: str = ""
 
     def kind(self, *, ranges: bool) -> Kind:
         """The kind of work that its inputs are, or ranges of them."""
@@ -157,6 +161,10 @@ class Queue:
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
+
+    def limit(self, job_bytes: int, job_files: int) -> None:
+        """From now on pack small inputs up to so much."""
+        self._job_bytes, self._job_files = job_bytes, job_files
 
     def inboxes(self) -> set[str]:
         """The inboxes of which something is in line."""

@@ -98,8 +98,7 @@ def _outcome(settings: "Config", claim: str) -> tuple[bool, str]:
             entry = ledger.entry(claim)
         state = "gone" if entry is None else entry.state
         if entry is not None and state == "quarantined":
-            inbox = next(one for one in settings.inboxes if entry.claim.inbox.startswith(one.name))
-            if inbox.take == "leave":
+            if any(one.name == entry.claim.inbox and one.take == "leave" for one in settings.inboxes):
                 return True, "cancelled; it stays where it lies, and is left alone until it changes"
             name = shown(entry.claim.name)
             return True, f"cancelled; it lies in quarantine, and is tried again by: classifyd retry {name}"

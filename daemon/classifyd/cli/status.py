@@ -93,7 +93,7 @@ def _page(found: "Status", now: float) -> list[Any]:
     counts = table(COLUMNS, rows, right=COLUMNS[1:])
     large = [_progress(one) for one in found.daemon.progress]
     inputs = ["", table(LARGE, large, right=LARGE[2:])] if large else []
-    return [_headline(found, now), "", counts, *inputs, *_paused(found), *_troubles(found)]
+    return [_headline(found, now), "", counts, *inputs, *_asked_for(found), *_troubles(found)]
 
 
 def _headline(found: "Status", now: float) -> str:
@@ -151,9 +151,12 @@ def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
     return InboxStatus("all", **sums, minute=minute, hour=hour)
 
 
-def _paused(found: "Status") -> Iterator[str]:
+def _asked_for(found: "Status") -> Iterator[str]:
+    """What people have asked for that explains what is to be seen."""
     from classifyd.cli.screen import line
 
+    for setting, why in found.daemon.unmet.items():
+        yield f"not in force: {setting}: {line(why)}"
     for inbox in found.inboxes:
         if inbox.paused:
             who = line(inbox.paused.who)

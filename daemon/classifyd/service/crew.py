@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from classifyd.config import Config
+from classifyd.config import Config, check_formats, check_tasks
+from classifyd.errors import ConfigError
 from classifyd.offers import Offers
 from classifyd.planning import Key
 from classifyd.service import start
@@ -32,6 +33,7 @@ class Crew:
         daemon = config.daemon
         self._config = config
         self._messages = messages
+        self._offers = Offers()
         self.tasks = Tasks(config, inherited)
         make = start.workers(daemon, config.plugins, crumbs, messages.put, replaced)
         self.shifts = Shifts(daemon.workers, make)
@@ -50,4 +52,32 @@ class Crew:
             return start.Warming(self._config, workers, self._messages, stopped=stopped, waiting=waiting)
 
         known = tuple(dict.fromkeys(pin for pin in pinned if pin[0] in self.tasks.names))
-        return start.loaded(self.tasks, self.shifts, self.succession, self._choosing, pinned=known, warming=warming)
+        self._offers = start.loaded(
+            self.tasks, self.shifts, self.succession, self._choosing, pinned=known, warming=warming
+        )
+        return self._offers
+
+    # ------------------------------------------------------------------ another configuration
+
+    def check(self, config: Config) -> None:
+        """ConfigError if a configuration names what nobody offered when the workers began."""
+        check_tasks(config, self._offers)
+        check_formats(config, self._offers)
+
+    def ask_for(self, config: Config | None) -> None:
+        """Have a shift get ready that has all tasks of a configuration; with None, only those that serve."""
+        self.succession.ask_for(config)
+
+    def has_all(self, config: Config) -> bool:
+        """Whether the workers have every task of a configuration. ConfigError if one could not be loaded."""
+        missing = {task for inbox in config.inboxes for task in inbox.tasks} - self.tasks.serving.keys()
+        refused = [self.succession.refused[task].reason for task in sorted(missing) if task in self.succession.refused]
+        if refused:
+            raise ConfigError(refused)
+        return not missing
+
+    def heed(self, config: Config) -> None:
+        """From now on go by this configuration."""
+        self._config = config
+        self.tasks.heed(config)
+        self.succession.heed(config.daemon)

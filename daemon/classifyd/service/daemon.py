@@ -32,9 +32,9 @@ log = structlog.get_logger()
 class Daemon:
     """One running daemon. `stop` and `hang_up` may be called from a signal handler.
 
-    `successor` is the configuration under which the next daemon is to go on; None if it simply ends. That one inherits
-    the versions in `serving`: what was promoted but could not be taken up must not end it either. `corrections` takes
-    what people say of texts, in the thread of the main loop.
+    `config` is the configuration in force. `successor` is the one under which the next daemon is to go on; None if it
+    simply ends. That one inherits the versions in `serving`: what was promoted but could not be taken up must not end
+    it either. `corrections` takes what people say of texts, in the thread of the main loop.
     """
 
     def __init__(
@@ -48,8 +48,7 @@ class Daemon:
     ) -> None:
         config = with_corrections(config)
         daemon = config.daemon
-        self.successor: Config | None = None
-        self._config = config
+        self.config = config
         self._once = once
         self._end_is_told = False
         self._outside = outside = outside or Outside(config, served=False)
@@ -58,7 +57,6 @@ class Daemon:
         self._lock = start.lock_state(daemon.state)
         folders = Folders(daemon.state, start.daemon_id(daemon.state))
         self._notifier = notify.from_environment()
-        self._reload = Reload(reread, self._notifier, outside.metrics.reloaded)
         self._ledger = Ledger(daemon.state / "ledger.sqlite")
         self.corrections = Corrections(self._ledger, config.models)
         self._crew = crew = Crew(
@@ -70,6 +68,8 @@ class Daemon:
             pinned=self._pinned,
             taken_over=self._taken_over,
         )
+        self._reload = Reload(reread, crew, self._heed, notifier=self._notifier, outside=outside)
+        self._watch = Watch(self._messages.put)
         self._passage = passage = Passage(
             config,
             folders,
@@ -77,6 +77,7 @@ class Daemon:
             crew,
             corrections=self.corrections,
             outside=outside,
+            watch=self._watch,
             wake=partial(self._messages.put, None),
         )
         intakes, dispatcher = passage.inboxes.intakes, passage.dispatcher
@@ -91,6 +92,7 @@ class Daemon:
             stuck=lambda: crew.shifts.stuck,
             page=lambda: outside.page,
             progress=paces.look,
+            unmet=lambda: outside.unmet,
         )
         self._picture = Picture(
             intakes,
@@ -101,7 +103,11 @@ class Daemon:
             paces=paces,
             pauses=passage.pauses,
         )
-        self._watch = Watch(self._messages.put)
+
+    @property
+    def successor(self) -> Config | None:
+        """The configuration for which the workers have to be made anew."""
+        return self._reload.successor
 
     @property
     def serving(self) -> Versions:
@@ -110,12 +116,15 @@ class Daemon:
 
     def stop(self) -> None:
         """Take nothing more, let the workers finish what they have, and end."""
-        self.successor = None
-        self._stop_by = time.monotonic() + self._config.daemon.drain_seconds
+        self._reload.successor = None
+        self._end()
+
+    def _end(self) -> None:
+        self._stop_by = time.monotonic() + self.config.daemon.drain_seconds
         self._messages.put(None)
 
     def hang_up(self) -> None:
-        """Read the configuration again; if it is good, end for a daemon that goes on under it."""
+        """Read the configuration again and go on under it; as another daemon if workers have to be made anew for it."""
         self._reload.ask()
         self._messages.put(None)
 
@@ -143,7 +152,7 @@ class Daemon:
     # ------------------------------------------------------------------ beginning and end
 
     def _begin(self) -> None:
-        self._outside.open(self._config)
+        self._outside.open(self.config)
         self._passage.hold()
         offers = self._crew.begin(
             [pin for entry in self._ledger.open_entries() for pin in entry.versions.items()],
@@ -152,11 +161,11 @@ class Daemon:
         )
         self._passage.dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         self._passage.take_up()
-        self._outside.remember(self._config.daemon.state / "ledger.sqlite")
-        if self._config.daemon.events and not self._once:
-            self._passage.inboxes.watch(self._watch)
+        self._outside.remember(self.config.daemon.state / "ledger.sqlite")
+        if self.config.daemon.events and not self._once:
+            self._passage.inboxes.watch()
         inboxes, works = len(self._passage.inboxes.intakes), len(self._passage.dispatcher.works)
-        log.info("started", inboxes=inboxes, workers=self._config.daemon.workers, recovered=works)
+        log.info("started", inboxes=inboxes, workers=self.config.daemon.workers, recovered=works)
         self._outside.grant_by(self._messages.put)
         self._notifier.ready()
 
@@ -191,7 +200,9 @@ class Daemon:
         self._crew.succession.receive(outcomes)
         self._passage.receive(outcomes)
         if self._stop_by is None:
-            self._hear_of_changes()
+            self._reload.look(self.config)
+            if self.successor is not None and self._stop_by is None:  # else a signal to stop came meanwhile
+                self._end()
         if self._stop_by is None:
             self._crew.succession.look()
             self._passage.go_on()
@@ -207,7 +218,7 @@ class Daemon:
         """Once, and not where another daemon goes on in this process: systemd ends a service that says it stops."""
         if self.successor is None and not self._end_is_told:
             self._end_is_told = True
-            self._notifier.stopping(self._config.daemon.drain_seconds)
+            self._notifier.stopping(self.config.daemon.drain_seconds)
 
     def _wait(self) -> list[Outcome]:
         """Sleep until a message comes or something is due; the outcomes among all the messages that are there."""
@@ -219,12 +230,10 @@ class Daemon:
                 self.corrections.grant(message)
         return [message for message in messages if isinstance(message, Outcome)]
 
-    def _hear_of_changes(self) -> None:
-        successor = self._reload.taken()
-        if successor is not None and self._stop_by is None:  # else a signal to stop came while the file was read
-            log.info("reloading")
-            self.stop()
-            self.successor = successor
+    def _heed(self, config: Config) -> None:
+        """From now on go by this configuration. ClassifydError leaves everything as it was."""
+        self._passage.heed(config)
+        self.config = config
 
     # ------------------------------------------------------------------ what the crew asks and tells
 

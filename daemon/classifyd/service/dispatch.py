@@ -10,7 +10,7 @@ from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError, DiskFault
 from classifyd.jobs import Annotate, Assemble, CutUp, FileReport, JobReport, Observe, PartReport
 from classifyd.ledger import Ledger, Plan
-from classifyd.planning import Key, Rates
+from classifyd.planning import Rates
 from classifyd.service.deaths import Deaths
 from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class Dispatcher:
     """Keeps the workers busy: inputs come in by `add` and leave in what `receive` returns.
 
-    `observed` are the hooks that some plugin observes by.
+    `observed` are the hooks that some plugin observes by; `lines` has what waits for a worker.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Dispatcher:
         self._engine = engine
         self._holds = holds
         self._breakers = breakers
-        self._lines = Lines(config, holds, breakers, pauses=pauses, rates=self.rates, rank=rank)
+        self.lines = Lines(config, holds, breakers, pauses=pauses, rates=self.rates, rank=rank)
         self._outside = outside
-        self._deaths = Deaths(ledger, self._lines, breakers, outside.metrics.died)
+        self._deaths = Deaths(ledger, self.lines, breakers, outside.metrics.died)
         self._given: dict[int, Order] = {}
         self._numbers = itertools.count(1)
         self._done: list[Work] = []
@@ -64,11 +64,7 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """How many splits and chores wait for a worker."""
-        return len(self._lines)
-
-    def blocked(self, key: Key) -> bool:
-        """Whether inputs of that key have to wait."""
-        return self._lines.blocked(key)
+        return len(self.lines)
 
     def has_in_hand(self, work: Work) -> bool:
         """Whether a worker has a job of an input."""
@@ -78,7 +74,7 @@ class Dispatcher:
         """Take an input on: it is cut up first if large, else queued as it is."""
         self.works[work.claim.id] = work
         if work.large and work.plan is None and not work.reports:
-            self._lines.add_cut(work)
+            self.lines.add_cut(work)
         else:
             self._continue(work)
 
@@ -89,7 +85,7 @@ class Dispatcher:
     def tell(self, report: JobReport | FileReport) -> None:
         """Have observing plugins told, if there are any for it."""
         if ("file_done" if isinstance(report, FileReport) else "job_done") in self.observed:
-            self._lines.add_telling(report)
+            self.lines.add_telling(report)
 
     # ------------------------------------------------------------------ out to workers
 
@@ -104,7 +100,7 @@ class Dispatcher:
             self._record_attempts(chosen)
         except DiskFault:
             for order in chosen:
-                self._lines.put_back(order)
+                self.lines.put_back(order)
             raise
         for order in chosen:
             number = next(self._numbers)
@@ -121,7 +117,7 @@ class Dispatcher:
             attempts[number] = attempts.get(number, 0) + 1
 
     def _next(self, chosen: Sequence[Order]) -> Order | None:
-        return self._lines.next(self.works, (*self._given.values(), *chosen))
+        return self.lines.next(self.works, (*self._given.values(), *chosen))
 
     # ------------------------------------------------------------------ back from workers
 
@@ -136,7 +132,7 @@ class Dispatcher:
                 self._receive(order, outcome, results)
             except DiskFault as error:
                 # The ledger could not be told, so it never happened: the job is done again, the attempt does not count.
-                self._lines.give_back(order)
+                self.lines.give_back(order)
                 self._holds.hold_for(LEDGER, error, "nothing is taken")
         results.ready.extend(work for work in self._done if not work.cancelled)
         self._done.clear()
@@ -179,7 +175,7 @@ class Dispatcher:
 
     def _annotated(self, order: Order, report: JobReport, results: Results) -> None:
         if self._judge_tasks(order, report):
-            self._lines.give_back(order)
+            self.lines.give_back(order)
             return
         self._holds.release(order.works[0].inbox.name)
         self.tell(report)
@@ -222,7 +218,7 @@ class Dispatcher:
         for task, fault in report.unloadable.items():
             self._breakers.trip(task, fault.message)
         results.unloadable.extend(order.works)
-        self._lines.give_back(order)
+        self.lines.give_back(order)
 
     def _refused(self, order: Order, outcome: Outcome, fault: Fault, results: Results) -> None:
         """A job that its worker could not do: an input at fault, or something that will pass."""
@@ -231,12 +227,12 @@ class Dispatcher:
             return
         inbox = order.works[0].inbox.name
         self._holds.hold_for(inbox, ClassifydError(fault.message), "its inputs wait")
-        self._lines.give_back(order)
+        self.lines.give_back(order)
 
     # ------------------------------------------------------------------ an input's progress
 
     def _continue(self, work: Work) -> None:
-        self._lines.add_splits(work)
+        self.lines.add_splits(work)
         self._check_complete(work)
 
     def _check_complete(self, work: Work) -> None:
@@ -245,4 +241,4 @@ class Dispatcher:
         if work.plan is None:
             self._done.append(work)
         else:
-            self._lines.add_assembly(work)
+            self.lines.add_assembly(work)

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class Entrance:
         self._aftermath = Aftermath(folders.breadcrumbs)
         self._reserved: set[Path] = set()
         self._unrecorded: list[tuple[Entry, Work]] = []
+
+    def heed(self, config: Config) -> None:
+        """From now on go by this configuration; what is claimed already goes by the one it was claimed under."""
+        self._config = config
 
     @property
     def unrecorded(self) -> list[Work]:
@@ -140,11 +144,16 @@ class Entrance:
 
     # ------------------------------------------------------------------ after a crash
 
-    def recover(self, intakes: Mapping[str, Intake]) -> Iterator[tuple[Work, Entry]]:
-        """Take up what an earlier run left; inputs whose last steps had begun are returned with their entries."""
+    def recover(self, intakes: Mapping[str, Intake], others: Collection[str] = ()) -> Iterator[tuple[Work, Entry]]:
+        """Take up what an earlier run left in these; inputs whose last steps had begun are returned with their entries.
+
+        Inputs of `others` were taken up before.
+        """
         lying = {claim.id: claim for intake in intakes.values() for claim in _lying(intake)}
         for entry in self._ledger.open_entries():
             claim = lying.pop(entry.claim.id, None)
+            if entry.claim.inbox in others:
+                continue
             if entry.claim.inbox not in intakes:
                 log.warning("inbox_gone", inbox=entry.claim.inbox, file=shown(entry.claim.name))
                 continue

@@ -54,6 +54,11 @@ class Lines:
         batches = (*self._again, *self._risky)
         return telling + len(self._queue) + len(self._chores) + sum(len(batch.items) for batch in batches)
 
+    def heed(self, config: DaemonConfig) -> None:
+        """From now on go by this configuration."""
+        self._config = config
+        self._queue.limit(config.job_bytes, config.job_files)
+
     def add_cut(self, work: Work) -> None:
         """The input is to be cut up."""
         self._chores.append(orders.cut(work, self._config))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from classifyd.config import Config
-from classifyd.errors import DiskFault
+from classifyd.errors import ClassifydError, DiskFault
 from classifyd.ledger import Ledger
 from classifyd.service.copies import Copies
 from classifyd.service.corrections import Corrections
@@ -20,6 +20,7 @@ from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
 from classifyd.service.rounds import Rounds
 from classifyd.service.steering import Cancelling, Pauses
+from classifyd.service.watch import Watch
 from classifyd.service.work import Folders, Work
 from classifyd.workers import Outcome
 
@@ -36,12 +37,14 @@ class Passage:
         *,
         corrections: Corrections,
         outside: Outside,
+        watch: Watch,
         wake: Callable[[], None],
     ) -> None:
-        self._corrections = corrections
+        self._outside = outside
+        self._crew = crew
         self._holds = Holds()
         self._breakers = Breakers()
-        self.inboxes = Inboxes(config, folders, ledger)
+        self.inboxes = Inboxes(config, folders, ledger, corrections, watch)
         self.pauses = Pauses(config.daemon.state)
         self.rounds = Rounds(self.inboxes.intakes, self._holds, self.pauses, config.daemon.scan_seconds)
         self.dispatcher = Dispatcher(
@@ -80,7 +83,7 @@ class Passage:
         """Take the inboxes for this daemon. UnavailableError if another one has one of them."""
         self.pauses.begin()
         self._cancelling.begin()
-        self.inboxes.hold(self._corrections)
+        self.inboxes.hold()
 
     def take_up(self) -> None:
         """Go on with what an earlier run left."""
@@ -95,6 +98,7 @@ class Passage:
 
     def go_on(self) -> None:
         """Claim what is due, and give every free worker something to do."""
+        self.inboxes.settle(self._entrance, self._endings, self.remains)
         self.pauses.look()
         self._cancelling.look()
         for intake in self.rounds.due():
@@ -107,6 +111,27 @@ class Passage:
             self._holds.release(LEDGER)
         except DiskFault as error:
             self._holds.hold_for(LEDGER, error, "nothing is taken")
+
+    def heed(self, config: Config) -> None:
+        """From now on go by this configuration. ClassifydError leaves everything as it was.
+
+        What is claimed already goes by the settings it was claimed with.
+        """
+        arriving = self.inboxes.arriving(config)
+        before = self._outside.config
+        try:
+            self._outside.open(config)
+        except ClassifydError:
+            self._outside.open(before)
+            self.inboxes.give_up(arriving)
+            raise
+        self._crew.heed(config)
+        self._entrance.heed(config)
+        self.dispatcher.lines.heed(config.daemon)
+        self.inboxes.heed(config, arriving)
+        self.rounds.heed(config.daemon.scan_seconds)
+        for inbox in config.inboxes:
+            self._holds.release(inbox.name)  # perhaps it is what was changed for
 
     @property
     def drained(self) -> bool:
@@ -124,7 +149,7 @@ class Passage:
 
     def blocked(self, work: Work) -> bool:
         """Whether an input has to wait for what is held back."""
-        return self.dispatcher.blocked(work.key)
+        return self.dispatcher.lines.blocked(work.key)
 
     def stop_copies(self) -> None:
         """End the copying of inputs to other file systems; it is taken up again."""

@@ -28,6 +28,11 @@ class Rounds:
         """Whether every inbox was looked at once."""
         return self._next > 0
 
+    def heed(self, scan_seconds: float) -> None:
+        """From now on look into every inbox so often, and now."""
+        self._scan_seconds = scan_seconds
+        self._next = min(self._next, time.monotonic())
+
     def hint(self, inbox: str) -> None:
         """Something moved in an inbox."""
         self._hinted.add(inbox)
@@ -65,5 +70,5 @@ class Rounds:
         return bool(intake.backlog) and intake.inbox.name not in self._pauses
 
     def _usable(self) -> Iterator[Intake]:
-        """The intakes whose inboxes are not held back."""
-        return (intake for name, intake in self._intakes.items() if not self._holds.held(name))
+        """The intakes whose inboxes are neither held back nor to be left."""
+        return (intake for name, intake in self._intakes.items() if not (intake.leaving or self._holds.held(name)))

@@ -29,6 +29,7 @@ class DaemonStatus:
     `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
     new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
     address of the status page, empty if there is none. `progress` has the large inputs in work, the first of them.
+    `unmet` is what the configuration asks for that is not done, and why.
     """
 
     state: str
@@ -43,6 +44,7 @@ class DaemonStatus:
     refused: Mapping[str, Refused] = field(default_factory=dict)
     page: str = ""
     progress: tuple[Progress, ...] = ()
+    unmet: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(state: Path, now: float) -> DaemonStatus:
@@ -67,6 +69,7 @@ def read(state: Path, now: float) -> DaemonStatus:
         {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
         beat.get("page", ""),
         tuple(_progress(beat.get("progress", ()))),
+        {str(what): str(why) for what, why in beat.get("unmet", {}).items()},
     )
 
 

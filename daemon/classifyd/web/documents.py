@@ -63,6 +63,7 @@ class Documents:
             "revision": recent.revision,
             "workers": {"count": levels.workers, "busy": levels.busy, "waiting_splits": levels.waiting_splits},
             "held": dict(scene.held) if entitled else dict.fromkeys(scene.held, ""),
+            "unmet": dict(scene.unmet) if entitled else dict.fromkeys(scene.unmet, ""),
             "inboxes": [self._inbox(name, entitled=entitled) for name in levels.inboxes],
             "progress": [_progress(one, entitled=entitled) for one in scene.progress],
             "throughput": recent.throughput(),

@@ -22,7 +22,8 @@ class Scene:
 
     `stuck` is a worker that could not be ended. `held` has what makes inputs wait with its reason, `loading` the
     versions that are about to take over, `refused` why versions could not, as "task@version: reason". `progress` has
-    the large inputs in work, the first of them; `paused` has the inboxes of which nothing is begun, with who asked.
+    the large inputs in work, the first of them; `paused` has the inboxes of which nothing is begun, with who asked,
+    `unmet` what the configuration asks for that is not done, and why.
     """
 
     state: Literal["loading", "running", "stopping"] = "loading"
@@ -36,6 +37,7 @@ class Scene:
     bytes_per_second: float = 0.0
     progress: tuple[Progress, ...] = ()
     paused: Mapping[str, Note] = EMPTY
+    unmet: Mapping[str, str] = EMPTY
 
     def illness(self, now: float) -> str:
         """Why the daemon is not healthy at the monotonic time `now`; empty if it is."""

@@ -187,8 +187,9 @@ function renderTroubles(status) {
   const held = Object.entries(status.held).map(([what, why]) => make("p", {}, make("strong", {}, `${what} waits`), why && `: ${why}`));
   const refused = status.models.filter((one) => one.refused).map((one) =>
     make("p", {}, make("strong", {}, `${one.task}@${one.version} goes on`), `: ${one.refused}`));
-  $("troubles").hidden = !held.length && !refused.length;
-  show("troubles", [status.held, status.models.map((one) => one.refused)], () => [...held, ...refused]);
+  const unmet = Object.entries(status.unmet).map(([what, why]) => make("p", {}, make("strong", {}, `${what} is not in force`), why && `: ${why}`));
+  $("troubles").hidden = !held.length && !refused.length && !unmet.length;
+  show("troubles", [status.held, status.unmet, status.models.map((one) => one.refused)], () => [...held, ...refused, ...unmet]);
 }
 
 function renderThroughput(status) {
