@@ -205,3 +205,21 @@ def test_where_workers_have_to_be_made_anew_the_daemon_goes_on_in_the_same_proce
     assert "[daemon] workers" in told["workers_for"]
     assert not workers <= set(descendants(process.pid))
     assert 0 == here.stop(process)
+
+
+def test_inboxes_that_change_places_are_each_begun_where_the_other_was(place):
+    here, process = started(place, UNSURE + other('["unsure"]'))
+
+    def swapped(text):
+        paths = ('path = "in"', 'path = "other"')
+        return text.replace(paths[0], "first").replace(paths[1], paths[0]).replace("first", paths[1])
+
+    configure(here, process, swapped)
+    wait_until(lambda: 2 == len(events(here, "inbox_begun")), place=here)
+    here.drop("a.txt", "hello", "in")
+    here.drop("b.txt", "hello", "other")
+    wait_until(lambda: {"a.txt.jsonl"} == here.files("other-out"), place=here)
+    wait_until(lambda: {"b.txt.jsonl"} == here.files("out"), place=here)
+
+    assert [] == events(here, "inbox_not_begun")
+    assert 0 == here.stop(process)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from classifyd.config import Config, HttpConfig
+from classifyd.config import Config, HttpConfig, with_corrections
 
 OF_WORKERS = ("workers", "worker_memory_bytes", "threads", "device", "events", "log_level", "log_format")
 """The settings of [daemon] that workers and watchers are made by."""
@@ -23,7 +23,7 @@ class Change:
 
 
 def compare(old: Config, new: Config) -> Change:
-    """What becomes of a new configuration in a daemon that runs under an old one."""
+    """What becomes of a new configuration, as it was read, in a daemon that runs under an old one."""
     kept: dict[str, str] = {}
     if new.daemon.state != old.daemon.state:
         # The ledger, the locks and the daemon's name lie there, and claims bear that name.
@@ -31,7 +31,7 @@ def compare(old: Config, new: Config) -> Change:
         new = replace(
             new, daemon=replace(new.daemon, state=old.daemon.state), http=_http(new.http, new.daemon.state, old)
         )
-    return Change(new, kept, tuple(_of_workers(old, new)))
+    return Change(with_corrections(new), kept, tuple(_of_workers(old, new)))
 
 
 def _http(http: HttpConfig | None, state: Path, old: Config) -> HttpConfig | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from classifyd.config import Config, with_corrections
+from classifyd.config import Config
 from classifyd.errors import ClassifydError
 from classifyd.notify import Notifier
 from classifyd.service.change import Change, compare
@@ -65,7 +65,7 @@ class Reload:
     def _read(self, reread: Callable[[], Config], config: Config) -> None:
         self._asked = False
         self._notifier.reloading()
-        change = compare(config, with_corrections(reread()))
+        change = compare(config, reread())
         self._crew.check(change.config)
         self._pending = None
         if change.of_workers:

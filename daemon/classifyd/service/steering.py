@@ -79,10 +79,15 @@ class Cancelling:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
         try:
-            for claim, note in self._notes.all().items():
+            notes = self._notes.all()
+        except OSError as error:
+            log.warning("cancels_not_read", error=str(error), consequence="tried again")
+            return
+        for claim, note in notes.items():
+            try:
                 self._cancel(claim, note)
-        except (OSError, DiskFault) as error:
-            log.warning("not_cancelled", error=str(error), consequence="tried again")
+            except (OSError, DiskFault) as error:
+                log.warning("not_cancelled", claim=claim, error=str(error), consequence="tried again")
 
     def _cancel(self, claim: str, note: Note) -> None:
         work = self._dispatcher.works.get(claim)
