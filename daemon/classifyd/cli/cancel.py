@@ -16,7 +16,7 @@ WAIT_SECONDS = 30.0
 
 def cancel(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INBOX/NAME...", help="Inputs in work, by inbox and name below it.")
+        list[str], typer.Argument(metavar="INBOX/NAME", help="Inputs in work, by inbox and name below it.")
     ],
     config: ConfigOption = None,
 ) -> None:

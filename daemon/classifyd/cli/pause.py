@@ -10,7 +10,7 @@ from classifyd.cli.options import ConfigOption, load_settings
 if TYPE_CHECKING:
     from classifyd.config import Config
 
-Inboxes = Annotated[list[str], typer.Argument(metavar="INBOX...", help="Names of inboxes.")]
+Inboxes = Annotated[list[str], typer.Argument(metavar="INBOX", help="Names of inboxes.")]
 
 
 def pause(inboxes: Inboxes, config: ConfigOption = None) -> None:
