@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,9 +9,11 @@ from classifyd.planning import (
     FIRST_GUESS,
     LARGEST_SPLIT,
     MOST_SPLITS,
+    PASSED_OVER,
     SMALLEST_SPLIT,
     Key,
     Kind,
+    Precedence,
     Queue,
     Rates,
     Waiting,
@@ -189,3 +192,41 @@ def test_whatever_a_part_depends_on_changes_the_digest_of_its_plan():
 
     assert plan_digest(*facts) == plan_digest(*facts)
     assert len(others) + 1 == len({plan_digest(*other) for other in (facts, *others)})
+
+
+def turns(waiting, count):
+    """Which ranks have their turns while something waits for all of them; `waiting` counts what does."""
+    precedence, left, had = Precedence(), dict(waiting), []
+    while len(had) < count and any(left.values()):
+        ranks = {rank for rank, many in left.items() if many}
+        rank = precedence.order(ranks)[0]
+        precedence.given(rank, ranks)
+        left[rank] -= 1
+        had.append(rank)
+    return had
+
+
+def test_what_has_a_higher_rank_goes_first_and_a_lower_one_has_one_turn_in_ten():
+    high, low = [2] * PASSED_OVER, [0]
+
+    assert [*high, *low, *high, *low, 2, 2, 0, 0] == turns({2: 20, 0: 4}, 100)
+
+
+def test_no_rank_starves_behind_two_others():
+    had = turns({2: 1000, 1: 1000, 0: 1000}, 1000)
+
+    assert [2] * 9 + [1, 0] == had[:11]
+    assert had.count(0) >= 1000 // (PASSED_OVER + 2)
+    assert had.count(1) >= 1000 // (PASSED_OVER + 2)
+    gaps = [
+        after - before for rank in (0, 1) for before, after in pairwise([n for n, one in enumerate(had) if one == rank])
+    ]
+    assert max(gaps) <= PASSED_OVER + 2
+
+
+def test_a_rank_for_which_nothing_waited_has_passed_nothing_over():
+    precedence = Precedence()
+    for _ in range(100):
+        precedence.given(2, {2})
+
+    assert [2, 0] == precedence.order({0, 2})

@@ -40,11 +40,15 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 @dataclass(frozen=True, slots=True)
 class InboxLevel:
-    """What lies in an inbox now: inputs that wait and that are claimed, and when the oldest of both was dropped."""
+    """What lies in an inbox now: inputs that wait and that are claimed, and when the oldest of both was dropped.
+
+    `paused` by somebody, none of it is begun.
+    """
 
     waiting: int = 0
     claimed: int = 0
     oldest_at: float | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +219,10 @@ def _of_inboxes(levels: Levels) -> Iterator[Metric]:
     waiting = [((name,), level.waiting) for name, level in inboxes]
     claimed = [((name,), level.claimed) for name, level in inboxes]
     ages = [((name,), max(0.0, now - level.oldest_at) if level.oldest_at else 0.0) for name, level in inboxes]
+    paused = [((name,), level.paused) for name, level in inboxes]
     yield _gauge("waiting_files", "Inputs that wait in an inbox.", ["inbox"], waiting)
     yield _gauge("claimed_files", "Inputs of an inbox that are being worked on.", ["inbox"], claimed)
+    yield _gauge("paused", "1 for an inbox that somebody has paused, else 0.", ["inbox"], paused)
     yield _gauge("oldest_file_seconds", "Time since the oldest unfinished input was dropped.", ["inbox"], ages)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 
 from classifyd.jobs import Claim, Split, TaskSpec
@@ -18,6 +18,10 @@ FIRST_GUESS = 16 * 2**10
 faster, jobs take several splits at once; where splits are too long, small inputs wait for them."""
 TELLING_SECONDS = 0.05
 SMALL_JOBS_PER_LARGE = 3
+RANKS = {"high": 2, "normal": 1, "low": 0}
+"""The priorities of inboxes."""
+PASSED_OVER = 9
+"""So many jobs of higher ranks may go before one that waits; then it is the turn of its rank."""
 
 
 def plan_digest(claim: Claim, tasks: Sequence[TaskSpec], format: str, writing: WriteOptions, split_bytes: int) -> str:  # noqa: A002  # the word of the configuration
@@ -84,11 +88,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What inputs have in common that can share a job: inbox, format, and the tasks with their pinned versions."""
+    """What inputs have in common that can share a job: inbox, format, and the tasks with their pinned versions.
+
+    `settings` stands for all else that their answers depend on.
+    """
 
     inbox: str
     format: str
     tasks: tuple[tuple[str, int | None], ...]
+    settings: str = ""
 
     def kind(self, *, ranges: bool) -> Kind:
         """The kind of work that its inputs are, or ranges of them."""
@@ -127,6 +135,22 @@ class _Lane:
         return packed
 
 
+class Precedence:
+    """Whose turn it is among the ranks for which something waits: the highest's, unless a lower one was passed over."""
+
+    def __init__(self) -> None:
+        self._passed: dict[int, int] = {}
+
+    def order(self, waiting: Collection[int]) -> list[int]:
+        """The ranks in the order in which they are to be asked for a job."""
+        due = [rank for rank in waiting if self._passed.get(rank, 0) >= PASSED_OVER]
+        return [*sorted(due, reverse=True), *sorted(set(waiting).difference(due), reverse=True)]
+
+    def given(self, rank: int, waiting: Collection[int]) -> None:
+        """A job of a rank was given out while these waited."""
+        self._passed = {one: self._passed.get(one, 0) + (one < rank) for one in waiting if one != rank}
+
+
 class Queue:
     """Everything that waits for a worker. Keys take turns; within a key small inputs go before ranges of large ones."""
 
@@ -137,6 +161,14 @@ class Queue:
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values()))
+
+    def limit(self, job_bytes: int, job_files: int) -> None:
+        """From now on pack small inputs up to so much."""
+        self._job_bytes, self._job_files = job_bytes, job_files
+
+    def inboxes(self) -> set[str]:
+        """The inboxes of which something is in line."""
+        return {key.inbox for key, lane in self._lanes.items() if lane.small or lane.large}
 
     def add(self, key: Key, waiting: Waiting) -> None:
         """Put a split in line."""

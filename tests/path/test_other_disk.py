@@ -70,7 +70,7 @@ def test_a_long_copy_keeps_nobody_waiting_and_is_begun_again_after_a_stop(place,
         wait_until(lambda name=name: f"{name}.jsonl" in here.files("out"), place=here)
     assert set() == names(elsewhere / "done")
     process.send_signal(signal.SIGHUP)
-    wait_until(lambda: here.starts() == 2, place=here)
+    wait_until(lambda: '"event": "reloaded"' in here.log(), place=here)
     here.drop("c.txt", "hello")
     wait_until(lambda: "c.txt.jsonl" in here.files("out"), place=here)
     assert 0 == here.stop(process)

@@ -243,9 +243,10 @@ def test_a_changed_configuration_is_taken_up_on_sighup_and_a_bad_one_is_not(plac
 
     settings.write_text(good.replace('output = "out"', 'output = "elsewhere"'))
     process.send_signal(signal.SIGHUP)
-    wait_until(lambda: 3 <= here.log().count('"event": "started"'), place=here)
+    wait_until(lambda: '"event": "reloaded"' in here.log(), place=here)
     here.drop("after.txt", "hello")
     wait_until(lambda: "after.txt.jsonl" in here.files("elsewhere"), place=here)
 
     assert 0 == here.stop(process)
     assert {"before.txt", "after.txt"} == here.files("done")
+    assert 1 == here.starts()

@@ -332,7 +332,7 @@ def test_a_signal_while_a_version_is_loaded_is_obeyed(place, store, number):
     workers = descendants(process.pid)
     process.send_signal(number)
     if number == signal.SIGHUP:
-        wait_until(lambda: here.starts() == 2, place=here)
+        wait_until(lambda: events(here, "reloaded"), place=here)
         wait_until(lambda: events(here, "taken_over"), place=here)
         assert "spam@2" == answered_by(here, "a.txt")
         process.terminate()
@@ -347,6 +347,8 @@ def test_a_refused_version_does_not_end_a_daemon_that_is_told_to_reload(place, s
     unfit_known_answer(store)
     wait_until(lambda: events(here, "promotion_refused"), place=here)
 
+    config = here.root / "config.toml"
+    config.write_text(config.read_text().replace("workers = 1", "workers = 2"))  # for which all workers are made anew
     process.send_signal(signal.SIGHUP)
     wait_until(lambda: here.starts() == 2, place=here)
     assert "spam@1" == answered_by(here, "a.txt")

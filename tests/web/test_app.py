@@ -14,6 +14,7 @@ from onlooker import TOKEN, Shown
 from classifyd.inbox.quarantine import quarantine
 from classifyd.jobs import FileReport, PartReport
 from classifyd.metrics import Levels
+from classifyd.progress import Progress
 from classifyd.values import Fault
 from classifyd.web import turns
 
@@ -87,7 +88,7 @@ def test_what_has_not_changed_is_not_sent_again(shown: Shown) -> None:
     ("path", "method"),
     [
         *((path, "GET") for path in ("/api/results", "/api/quarantine", "/api/review")),
-        *((path, "POST") for path in ("/api/retry", "/api/correct", "/api/withdraw")),
+        *((path, "POST") for path in ("/api/retry", "/api/correct", "/api/withdraw", "/api/pause", "/api/cancel")),
     ],
 )
 @pytest.mark.parametrize("token", ["", "a-token-of-the-testz", "A-TOKEN-OF-THE-TESTS", "ü" * 20])
@@ -115,6 +116,15 @@ def test_the_status_counts_for_everybody_and_gives_reasons_to_who_has_the_token(
         assert len(status["throughput"]) == 61
         assert status["labels"] == {"spam": {"ham": 5, "spam": 2}}
         assert (status["inboxes"][0]["waiting"], status["inboxes"][0]["claimed"]) == (2, 1)
+
+
+def test_how_far_large_files_are_is_told_to_everybody_and_their_names_to_who_has_the_token(
+    shown: Shown, change: Callable[..., None]
+) -> None:
+    change(progress=(Progress("mail", "secret.csv", "c", "annotating", 2**30, 100, 25, 0.25, 5000, 12.5, 1200.0),))
+    for token, name in (("", None), (TOKEN, "secret.csv")):
+        [told] = json.loads(shown.ask("/api/status", token=token).body)["progress"]
+        assert (told["file"], told["share"], told["records"], told["seconds_left"]) == (name, 0.25, 5000, 1200.0)
 
 
 def test_health_and_readiness_say_why_not(shown: Shown, change: Callable[..., None]) -> None:
@@ -235,6 +245,28 @@ def test_a_retry_names_an_input_of_an_inbox_and_nothing_else(shown: Shown) -> No
     for body in (b"", b"[]", b"{}", b'"a"', b'{"inbox": "mail"}', b"\xff"):
         assert shown.ask("/api/retry", "POST", token=TOKEN, body=body).status == 400
     assert (shown.inbox.quarantine / "a.txt").exists()
+
+
+def test_a_pause_and_a_cancel_name_what_there_is_and_nothing_else(
+    shown: Shown, change: Callable[..., None], tmp_path: Path
+) -> None:
+    change(progress=(Progress("mail", "a.csv", "0123", "annotating", 2**30),))
+
+    def asked(path: str, **what: str) -> int:
+        return shown.ask(path, "POST", token=TOKEN, body=json.dumps(what).encode()).status
+
+    assert [asked("/api/pause", inbox=name) for name in ("other", "../mail", "")] == [404] * 3
+    assert [asked("/api/cancel", claim=name) for name in ("../0123", "4567", "")] == [404] * 3
+    assert asked("/api/pause", name="mail") == 400
+    assert not (tmp_path / "state").exists()
+    assert asked("/api/pause", inbox="mail", who="ann\n") == asked("/api/cancel", claim="0123") == 200
+    said = [
+        json.loads((tmp_path / "state" / name).read_text())["who"]
+        for name in ("paused/mail.json", "cancelled/0123.json")
+    ]
+    assert said == ["ann", "page"]
+    assert asked("/api/resume", inbox="mail") == 200
+    assert list((tmp_path / "state" / "paused").iterdir()) == []
 
 
 def test_a_retry_that_cannot_be_says_why_and_leaves_the_file(shown: Shown) -> None:

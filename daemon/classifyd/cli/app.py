@@ -10,9 +10,11 @@ from typing import Annotated
 import typer
 
 from classifyd.cli import config, corrections, models, plugins
+from classifyd.cli.cancel import cancel
 from classifyd.cli.doctor import doctor
 from classifyd.cli.init import init
 from classifyd.cli.label import label
+from classifyd.cli.pause import pause, resume
 from classifyd.cli.retry import retry
 from classifyd.cli.run import run
 from classifyd.cli.status import status
@@ -76,6 +78,9 @@ for _name in ("train", "evaluate"):
 app.command()(init)
 app.command()(status)
 app.command()(retry)
+app.command()(pause)
+app.command()(resume)
+app.command()(cancel)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(models.app, name="models")
 app.add_typer(corrections.app, name="corrections")

@@ -3,14 +3,14 @@
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from classifyd import plugins
 from classifyd.bundles import Store
-from classifyd.config import DELETE, Config, InboxConfig
-from classifyd.config.folders import fixed_part, folder_faults
+from classifyd.cli.finding import Finding
+from classifyd.cli.folders import folders, paused, state
+from classifyd.config import Config, InboxConfig
+from classifyd.config.folders import folder_faults
 from classifyd.config.offers import format_faults, task_faults
 from classifyd.errors import BundleError
 from classifyd.jobs import TaskSpec
@@ -22,23 +22,8 @@ from classifyd.service.choices import Choices
 from classifyd.service.tasks import spec
 from classifyd.values import Choice
 
-NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "virtiofs"}
-)
-"""File systems on which other machines' changes send no events here."""
-
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How one thing is: good, worse than it could be, or bad; and what mends it (empty if nothing needs to)."""
-
-    state: Literal["good", "worse", "bad"]
-    about: str
-    what: str
-    mend: str = ""
 
 
 def examine(config: Config) -> Iterator[Finding]:
@@ -46,6 +31,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from configuration(config)
     for inbox in config.inboxes:
         yield from folders(inbox)
+    yield from paused(config.daemon.state)
     yield from state(config.daemon.state)
     yield from events(config)
     yield from processor()
@@ -66,93 +52,6 @@ def configuration(config: Config) -> Iterator[Finding]:
             yield Finding("bad", "configuration", fault, f"edit {shlex.quote(str(config.file))}")
     if not faults:
         yield Finding("good", "configuration", f"{config.file}: {len(config.inboxes)} inboxes")
-
-
-# ---------------------------------------------------------------------- folders
-
-
-def folders(inbox: InboxConfig) -> Iterator[Finding]:
-    """Whether an inbox's folders are there, writable, local, and on one file system."""
-    about = f"inbox {inbox.name}"
-    if not inbox.path.is_dir():
-        yield Finding("bad", about, f"{inbox.path} is missing", f"mkdir -p {shlex.quote(str(inbox.path))}")
-        return
-    needed = os.R_OK | os.X_OK | (os.W_OK if inbox.take == "move" else 0)
-    faults = [_permission(about, inbox.path, needed)]
-    faults += [_permission(about, _existing(folder), os.W_OK | os.X_OK) for folder in _written(inbox)]
-    found = [fault for fault in faults if fault]
-    yield from dict.fromkeys(found)
-    kind = file_system(inbox.path)
-    if kind in NETWORK:
-        mend = "set events = false in [daemon]; scan_seconds decides how soon files are found"
-        yield Finding("worse", about, f"{inbox.path} is on {kind}, which tells of no changes by others", mend)
-    yield from _one_device(about, inbox)
-    if not found:
-        yield Finding("good", about, f"{inbox.path} on {kind}, writable" if inbox.take == "move" else f"{inbox.path}")
-
-
-def _written(inbox: InboxConfig) -> Iterator[Path]:
-    yield inbox.output
-    if inbox.take == "move":
-        yield inbox.quarantine
-        if inbox.done != DELETE:
-            yield fixed_part(inbox.done)
-    yield from (folder for folder in (inbox.review, inbox.corrections) if folder is not None)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it: where the daemon would make it."""
-    while not folder.exists():
-        folder = folder.parent
-    return folder
-
-
-def _permission(about: str, folder: Path, needed: int) -> Finding | None:
-    if os.access(folder, needed):
-        return None
-    user = os.environ.get("USER") or str(os.getuid())
-    mend = f"sudo setfacl -m u:{user}:rwx {shlex.quote(str(folder))}"
-    return Finding("bad", about, f"{folder} may not be {'written' if needed & os.W_OK else 'read'} by {user}", mend)
-
-
-def _one_device(about: str, inbox: InboxConfig) -> Iterator[Finding]:
-    """Claims are renames inside the inbox and always cheap; retiring across file systems copies each input."""
-    if inbox.take == "leave":
-        return
-    claims = inbox.path / ".classifyd"
-    if claims.exists() and claims.stat().st_dev != inbox.path.stat().st_dev:
-        mend = f"umount {shlex.quote(str(claims))}"
-        yield Finding("bad", about, f"{claims} is another file system, so that nothing can be claimed", mend)
-    for word, folder in (
-        ("done", None if inbox.done == DELETE else fixed_part(inbox.done)),
-        ("quarantine", inbox.quarantine),
-    ):
-        if folder is not None and _existing(folder).stat().st_dev != inbox.path.stat().st_dev:
-            what = f"{word} {folder} is on another file system: every input is copied there"
-            yield Finding("worse", about, what, f"set {word} to a folder beside {inbox.path}")
-
-
-def state(folder: Path) -> Iterator[Finding]:
-    """Whether the ledger's folder can be written and locked."""
-    fault = _permission("state", _existing(folder), os.W_OK | os.X_OK)
-    kind = file_system(_existing(folder))
-    if fault:
-        yield fault
-    elif kind in NETWORK:
-        yield Finding("bad", "state", f"{folder} is on {kind}; SQLite needs a local disk", "set state in [daemon]")
-    else:
-        yield Finding("good", "state", f"{folder} on {kind}")
-
-
-def file_system(folder: Path) -> str:
-    """The kind of file system that a folder is on, as the kernel calls it."""
-    best, kind = "", "?"
-    for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
-        _, place, found, *_ = line.split(" ")
-        place = place.replace("\\040", " ")
-        if folder.resolve().is_relative_to(place) and len(place) >= len(best):
-            best, kind = place, found
-    return kind
 
 
 # ---------------------------------------------------------------------- the machine

@@ -72,3 +72,13 @@ def with_shipped_models(found: "Config") -> "Config":
     if shipped is None or found.models != beside or beside.exists():
         return found
     return replace(found, models=shipped)
+
+
+def whoami() -> str:
+    """Who gives the command, as it is written down; who became somebody else by sudo, under the name from before."""
+    import getpass
+
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return f"user {os.getuid()}"

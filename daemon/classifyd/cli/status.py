@@ -11,12 +11,14 @@ from classifyd.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from classifyd.config import Config
+    from classifyd.progress import Progress
     from classifyd.status import InboxStatus, Status
 
 COLUMNS = (
     *("inbox", "waiting", "claimed", "done", "quarantined", "records", "errors", "review"),
     *("inputs/h", "records/s"),
 )
+LARGE = ("inbox", "large input", "size", "done", "splits", "records", "records/s", "time left")
 
 
 def status(
@@ -26,6 +28,8 @@ def status(
     page: Annotated[bool, typer.Option("--page", help="Print the link that opens the status page, unlocked.")] = False,
 ) -> None:
     """Show what waits, is claimed, done and quarantined, inbox by inbox, and how fast it goes.
+
+    Of large inputs it shows how much is done, and the time left once a rate was measured.
 
     Example: [bold]classifyd status --config office/config.toml[/bold]
     """
@@ -86,7 +90,10 @@ def _page(found: "Status", now: float) -> list[Any]:
 
     total = _total(found.inboxes)
     rows = [_row(inbox) for inbox in (*found.inboxes, *([total] if len(found.inboxes) > 1 else ()))]
-    return [_headline(found, now), "", table(COLUMNS, rows, right=COLUMNS[1:]), *_troubles(found)]
+    counts = table(COLUMNS, rows, right=COLUMNS[1:])
+    large = [_progress(one) for one in found.daemon.progress]
+    inputs = ["", table(LARGE, large, right=LARGE[2:])] if large else []
+    return [_headline(found, now), "", counts, *inputs, *_asked_for(found), *_troubles(found)]
 
 
 def _headline(found: "Status", now: float) -> str:
@@ -104,9 +111,34 @@ def _headline(found: "Status", now: float) -> str:
 
 def _row(inbox: "InboxStatus") -> tuple[object, ...]:
     return (
-        *(inbox.name, inbox.waiting, inbox.claimed, inbox.done, inbox.quarantined),
+        *(
+            f"{inbox.name} (paused)" if inbox.paused else inbox.name,
+            inbox.waiting,
+            inbox.claimed,
+            inbox.done,
+            inbox.quarantined,
+        ),
         *(inbox.records, inbox.errors, inbox.reviews, inbox.hour.inputs, f"{inbox.minute.records_per_second:.1f}"),
     )
+
+
+def _progress(one: "Progress") -> tuple[object, ...]:
+    from classifyd.cli.screen import line
+
+    rate = f"{one.records_per_second:,.1f}" if one.records_per_second is not None else ""
+    left = _time(one.seconds_left) if one.seconds_left is not None else ""
+    done = {"cutting": "being cut", "assembling": "being assembled"}.get(one.stage, f"{100 * one.share:.0f} %")
+    size, splits = f"{one.size / 2**20:,.1f} MiB", f"{one.splits_done} of {one.splits}" if one.splits else ""
+    return one.inbox, line(one.file), size, done, splits, f"{one.records:,}", rate, left
+
+
+def _time(seconds: float) -> str:
+    """A time in the two greatest units that it has: 2 h 05 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
@@ -117,6 +149,18 @@ def _total(inboxes: "tuple[InboxStatus, ...]") -> "InboxStatus":
     minute = Flow(60.0, sum(i.minute.inputs for i in inboxes), sum(i.minute.records for i in inboxes))
     hour = Flow(3600.0, sum(i.hour.inputs for i in inboxes), sum(i.hour.records for i in inboxes))
     return InboxStatus("all", **sums, minute=minute, hour=hour)
+
+
+def _asked_for(found: "Status") -> Iterator[str]:
+    """What people have asked for that explains what is to be seen."""
+    from classifyd.cli.screen import line
+
+    for setting, why in found.daemon.unmet.items():
+        yield f"not in force: {setting}: {line(why)}"
+    for inbox in found.inboxes:
+        if inbox.paused:
+            who = line(inbox.paused.who)
+            yield f"inbox {inbox.name} is paused by {who}; it goes on with: classifyd resume {inbox.name}"
 
 
 def _troubles(found: "Status") -> Iterator[str]:

@@ -19,7 +19,8 @@ class CorrectionsInbox(InboxConfig):
 
 def watched(inboxes: tuple[InboxConfig, ...], state: Path) -> tuple[InboxConfig, ...]:
     """Every inbox, and those of corrections."""
-    return (*inboxes, *_corrections(inboxes, state))
+    originals = tuple(inbox for inbox in inboxes if not isinstance(inbox, CorrectionsInbox))
+    return (*originals, *_corrections(originals, state))
 
 
 def with_corrections(config: Config) -> Config:

@@ -193,6 +193,7 @@ class _Reading:
             section.max_claimed_files,
             self._absolute(section.review) if section.review else None,
             self._absolute(section.corrections) if section.corrections else None,
+            section.priority,
         )
 
     def _beside(self, given: str | None, inbox: Path, word: str) -> Path:

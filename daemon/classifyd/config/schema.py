@@ -137,6 +137,7 @@ class InboxSection(Section):
     csv_formulas: Literal["keep", "escape"] = _default(InboxConfig, "csv_formulas")
     hard_links: bool = _default(InboxConfig, "hard_links")
     text_field: Annotated[str, Field(min_length=1)] | None = None
+    priority: Literal["high", "normal", "low"] = _default(InboxConfig, "priority")
     max_claimed_bytes: Size = _default(InboxConfig, "max_claimed_bytes")
     max_claimed_files: Count = _default(InboxConfig, "max_claimed_files")
     limits: LimitsSection = LimitsSection()

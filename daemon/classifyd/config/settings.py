@@ -21,7 +21,8 @@ class InboxConfig:
 
     `done` is a folder whose path may hold `{task}` for labels, or DELETE. `format` is a writer's or SAME. `text_field`
     is the column that holds the text of tables, None to guess it. `review` takes doubtful inputs of one record in
-    place of `done`, `corrections` files that people sort by task and label; None for neither.
+    place of `done`, `corrections` files that people sort by task and label; None for neither. What waits of an inbox of
+    a higher `priority` goes first.
     """
 
     name: str
@@ -42,6 +43,7 @@ class InboxConfig:
     max_claimed_files: int = 2000
     review: Path | None = None
     corrections: Path | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
 
 
 @dataclass(frozen=True, slots=True)

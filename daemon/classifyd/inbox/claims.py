@@ -48,6 +48,11 @@ class ClaimFolder:
                 fsync_folder(folder)  # whoever made what lies in them, perhaps right before the power was cut
             self._lock.acquire(timeout=0)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this process has it."""
+        return self._lock.is_locked
+
     def release(self) -> None:
         """Give the lock back; the claim folder goes if nothing is claimed."""
         with contextlib.suppress(OSError):

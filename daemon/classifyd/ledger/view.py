@@ -57,6 +57,11 @@ class LedgerView:
         query = "SELECT * FROM inputs WHERE state = ? ORDER BY finished_at DESC LIMIT ?"
         return [entry_of(row) for row in self._db.execute(query, (state, limit))]
 
+    def entry(self, claim: str) -> Entry | None:
+        """An input by its claim; None if the ledger does not know it."""
+        row = self._db.execute("SELECT * FROM inputs WHERE claim = ?", (claim,)).fetchone()
+        return entry_of(row) if row else None
+
     def open_entries(self) -> list[Entry]:
         """Every input that is not finished, oldest claim first."""
         query = f"SELECT * FROM inputs WHERE state IN ({quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from classifyd import bundles
@@ -30,6 +30,8 @@ class Loaded:
     review_below: float
     marks_spans: bool | None = None
     thresholds: Mapping[str, float] = EMPTY
+    own_review_below: float = 0.0
+    """What the bundle says, where the configuration does not."""
 
     def doubts(self, annotation: Annotation) -> bool:
         """Whether an answer is for review: its label, or one of its spans, scores under what is asked of it.
@@ -61,7 +63,9 @@ class Predictors:
         if key not in self._loaded:
             self._forget_old(spec.name)
             self._loaded[key] = self._load(spec, device, threads)
-        return self._loaded[key]
+        loaded = self._loaded[key]
+        # Thresholds may change while a model stays loaded.
+        return loaded if loaded.spec == spec else replace(loaded, spec=spec, review_below=_asked_of(spec, loaded))
 
     def try_all(self, specs: Iterable[TaskSpec], device: str, threads: int) -> dict[str, Fault]:
         """Load every spec; the fault of each task that cannot be."""
@@ -87,6 +91,7 @@ class Predictors:
             _review_below(spec, bundle),
             _marks_spans(bundle),
             _thresholds(bundle).get("labels", EMPTY),
+            float(_thresholds(bundle).get("review", 0.0)),
         )
 
     def _forget_old(self, task: str) -> None:
@@ -109,6 +114,10 @@ def _opened(spec: TaskSpec) -> Bundle | None:
 
 def _marks_spans(bundle: Bundle | None) -> bool | None:
     return None if bundle is None else bundle.manifest.get("kind") == "token"
+
+
+def _asked_of(spec: TaskSpec, loaded: Loaded) -> float:
+    return loaded.own_review_below if spec.review_below is None else spec.review_below
 
 
 def _review_below(spec: TaskSpec, bundle: Bundle | None) -> float:

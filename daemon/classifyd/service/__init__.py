@@ -25,8 +25,9 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
     """Run a daemon in this process until SIGTERM or SIGINT, or with `once` until the inboxes are drained.
 
     The exit code: 0, or with `once` 1 if something was quarantined or had to wait. A second signal exits at once.
-    SIGHUP has the configuration read again by `reread`: if it is good, the daemon finishes the jobs that workers have
-    and goes on under it, else the old one stays. ConfigError and UnavailableError are raised before any claim.
+    SIGHUP has the configuration read again by `reread`: if it is good it comes into force, while everything goes on or,
+    where workers have to be made anew for it, after the jobs that they have; else the old one stays. ConfigError and
+    UnavailableError are raised before any claim.
     """
     outside = Outside(config, served=not once)
     begun = partial(_begun, once=once, reread=reread)
@@ -34,7 +35,7 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
         daemon = begun(config, signals, outside)
         code = daemon.run()
         while daemon.successor is not None:
-            before, config = config, daemon.successor
+            before, config = daemon.config, daemon.successor
             serving = daemon.serving
             try:
                 inherited = serving if config.models == before.models else None
@@ -43,7 +44,7 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
             except ClassifydError as error:
                 # Only now was it seen that a task is unknown, or a bundle broken: the old configuration goes on.
                 log.error("reload_failed", error=str(error), consequence="the old configuration stays")
-                outside.metrics.reloaded("refused")
+                outside.refused(error)
                 config = before
                 daemon = begun(config, signals, outside, serving)
             code = daemon.run()

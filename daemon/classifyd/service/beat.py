@@ -4,16 +4,18 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from classifyd.notify import Notifier
+from classifyd.progress import Progress
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
 from classifyd.service.succession import Succession
+from classifyd.status.heartbeat import FILE
 
 BEAT_SECONDS = 1.0
-FILE = "status.json"
 
 
 class Beat:
@@ -30,6 +32,8 @@ class Beat:
         notifier: Notifier,
         stuck: Callable[[], bool],
         page: Callable[[], str] = str,
+        progress: Callable[[float], Sequence[Progress]] = lambda _: (),
+        unmet: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -39,6 +43,8 @@ class Beat:
         self._notifier = notifier
         self._stuck = stuck
         self._page = page
+        self._progress = progress
+        self._unmet = unmet
         self._started_at = time.time()
         self._next = 0.0
 
@@ -72,6 +78,7 @@ class Beat:
         parts += [f"serving {serving}"] if serving else []
         parts += [f"refused: {', '.join(self._succession.refused)}"] if self._succession.refused else []
         parts += [f"held: {', '.join(self._troubles())}"] if self._troubles() else []
+        parts += ["the configuration is not wholly in force: see classifyd status"] if self._unmet() else []
         parts += ["a worker cannot be ended"] if self._stuck() else []
         return "; ".join(parts)
 
@@ -86,6 +93,8 @@ class Beat:
             "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
             "held": dict(self._troubles()),
             "page": self._page(),
+            "unmet": dict(self._unmet()),
+            "progress": [asdict(one) for one in self._progress(time.monotonic())],
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
             "refused": {

@@ -2,8 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
 import structlog
 
@@ -17,6 +16,7 @@ from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
 from classifyd.service.outside import Outside
+from classifyd.service.results import Results
 from classifyd.service.work import Work
 from classifyd.values import Fault
 from classifyd.workers import Engine, Outcome
@@ -24,19 +24,10 @@ from classifyd.workers import Engine, Outcome
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class Results:
-    """What has come of inputs: ready to be published, to be quarantined, or pinned to a task that cannot be loaded."""
-
-    ready: list[Work] = field(default_factory=list)
-    condemned: list[tuple[Work, Fault]] = field(default_factory=list)
-    unloadable: list[Work] = field(default_factory=list)
-
-
 class Dispatcher:
     """Keeps the workers busy: inputs come in by `add` and leave in what `receive` returns.
 
-    `observed` are the hooks that some plugin observes by.
+    `observed` are the hooks that some plugin observes by; `lines` has what waits for a worker.
     """
 
     def __init__(
@@ -47,6 +38,8 @@ class Dispatcher:
         holds: Holds,
         breakers: Breakers,
         *,
+        pauses: Container[str],
+        rank: Callable[[str], int],
         outside: Outside,
     ) -> None:
         self.rates = Rates()
@@ -56,9 +49,9 @@ class Dispatcher:
         self._engine = engine
         self._holds = holds
         self._breakers = breakers
-        self._lines = Lines(config, holds, breakers, self.rates)
+        self.lines = Lines(config, holds, breakers, pauses=pauses, rates=self.rates, rank=rank)
         self._outside = outside
-        self._deaths = Deaths(ledger, self._lines, breakers, outside.metrics.died)
+        self._deaths = Deaths(ledger, self.lines, breakers, outside.metrics.died)
         self._given: dict[int, Order] = {}
         self._numbers = itertools.count(1)
         self._done: list[Work] = []
@@ -71,13 +64,17 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """How many splits and chores wait for a worker."""
-        return len(self._lines)
+        return len(self.lines)
+
+    def has_in_hand(self, work: Work) -> bool:
+        """Whether a worker has a job of an input."""
+        return any(one is work for order in self._given.values() for one in order.works)
 
     def add(self, work: Work) -> None:
         """Take an input on: it is cut up first if large, else queued as it is."""
         self.works[work.claim.id] = work
         if work.large and work.plan is None and not work.reports:
-            self._lines.add_cut(work)
+            self.lines.add_cut(work)
         else:
             self._continue(work)
 
@@ -88,7 +85,7 @@ class Dispatcher:
     def tell(self, report: JobReport | FileReport) -> None:
         """Have observing plugins told, if there are any for it."""
         if ("file_done" if isinstance(report, FileReport) else "job_done") in self.observed:
-            self._lines.add_telling(report)
+            self.lines.add_telling(report)
 
     # ------------------------------------------------------------------ out to workers
 
@@ -103,7 +100,7 @@ class Dispatcher:
             self._record_attempts(chosen)
         except DiskFault:
             for order in chosen:
-                self._lines.put_back(order)
+                self.lines.put_back(order)
             raise
         for order in chosen:
             number = next(self._numbers)
@@ -120,7 +117,7 @@ class Dispatcher:
             attempts[number] = attempts.get(number, 0) + 1
 
     def _next(self, chosen: Sequence[Order]) -> Order | None:
-        return self._lines.next(self.works, (*self._given.values(), *chosen))
+        return self.lines.next(self.works, (*self._given.values(), *chosen))
 
     # ------------------------------------------------------------------ back from workers
 
@@ -135,9 +132,9 @@ class Dispatcher:
                 self._receive(order, outcome, results)
             except DiskFault as error:
                 # The ledger could not be told, so it never happened: the job is done again, the attempt does not count.
-                self._lines.give_back(order)
+                self.lines.give_back(order)
                 self._holds.hold_for(LEDGER, error, "nothing is taken")
-        results.ready.extend(self._done)
+        results.ready.extend(work for work in self._done if not work.cancelled)
         self._done.clear()
         return results
 
@@ -178,7 +175,7 @@ class Dispatcher:
 
     def _annotated(self, order: Order, report: JobReport, results: Results) -> None:
         if self._judge_tasks(order, report):
-            self._lines.give_back(order)
+            self.lines.give_back(order)
             return
         self._holds.release(order.works[0].inbox.name)
         self.tell(report)
@@ -221,7 +218,7 @@ class Dispatcher:
         for task, fault in report.unloadable.items():
             self._breakers.trip(task, fault.message)
         results.unloadable.extend(order.works)
-        self._lines.give_back(order)
+        self.lines.give_back(order)
 
     def _refused(self, order: Order, outcome: Outcome, fault: Fault, results: Results) -> None:
         """A job that its worker could not do: an input at fault, or something that will pass."""
@@ -230,12 +227,12 @@ class Dispatcher:
             return
         inbox = order.works[0].inbox.name
         self._holds.hold_for(inbox, ClassifydError(fault.message), "its inputs wait")
-        self._lines.give_back(order)
+        self.lines.give_back(order)
 
     # ------------------------------------------------------------------ an input's progress
 
     def _continue(self, work: Work) -> None:
-        self._lines.add_splits(work)
+        self.lines.add_splits(work)
         self._check_complete(work)
 
     def _check_complete(self, work: Work) -> None:
@@ -244,4 +241,4 @@ class Dispatcher:
         if work.plan is None:
             self._done.append(work)
         else:
-            self._lines.add_assembly(work)
+            self.lines.add_assembly(work)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from classifyd.errors import DiskFault
 from classifyd.ledger import Entry, Ledger
-from classifyd.service.dispatch import Dispatcher, Results
+from classifyd.service.dispatch import Dispatcher
 from classifyd.service.holds import Holds
 from classifyd.service.publish import Publisher
+from classifyd.service.results import Results
 from classifyd.service.work import Work
 from classifyd.values import Fault
 
@@ -21,7 +22,7 @@ class _End:
 
 
 class Endings:
-    """Inputs between their last job and their retirement. `finished` is called when one has reached it."""
+    """Inputs between their last job and their retirement. `settled` is called when one has reached it."""
 
     def __init__(self, publisher: Publisher, dispatcher: Dispatcher, ledger: Ledger, holds: Holds) -> None:
         self.pending: dict[str, _End] = {}
@@ -60,7 +61,7 @@ class Endings:
             if ended and all(ended):
                 self._holds.release(inbox)
 
-    def finished(self, work: Work) -> None:
+    def settled(self, work: Work) -> None:
         """The input is retired, quarantined, vanished, or begun anew."""
         self.pending.pop(work.claim.id, None)
 

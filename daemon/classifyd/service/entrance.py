@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +53,10 @@ class Entrance:
         self._reserved: set[Path] = set()
         self._unrecorded: list[tuple[Entry, Work]] = []
 
+    def heed(self, config: Config) -> None:
+        """From now on go by this configuration; what is claimed already goes by the one it was claimed under."""
+        self._config = config
+
     @property
     def unrecorded(self) -> list[Work]:
         """Inputs that are claimed, but that the ledger could not take yet."""
@@ -60,14 +64,17 @@ class Entrance:
 
     # ------------------------------------------------------------------ from the inboxes
 
-    def take(self, intake: Intake, held: list[Work]) -> None:
-        """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already."""
+    def take(self, intake: Intake, held: list[Work], *, paused: bool) -> None:
+        """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already.
+
+        Of one that is paused, what waits is counted and nothing is claimed.
+        """
         inbox = intake.inbox
         try:
             self._record()
-            if not intake.backlog:
+            if paused or not intake.backlog:
                 intake.scan(time.monotonic())
-            if intake.backlog:
+            if intake.backlog and not paused:
                 self._take(intake, held)
             elif not held and self._holds.release(inbox.name):
                 log.info("inbox_usable_again", inbox=inbox.name)
@@ -137,11 +144,16 @@ class Entrance:
 
     # ------------------------------------------------------------------ after a crash
 
-    def recover(self, intakes: Mapping[str, Intake]) -> Iterator[tuple[Work, Entry]]:
-        """Take up what an earlier run left; inputs whose last steps had begun are returned with their entries."""
+    def recover(self, intakes: Mapping[str, Intake], others: Collection[str] = ()) -> Iterator[tuple[Work, Entry]]:
+        """Take up what an earlier run left in these; inputs whose last steps had begun are returned with their entries.
+
+        Inputs of `others` were taken up before.
+        """
         lying = {claim.id: claim for intake in intakes.values() for claim in _lying(intake)}
         for entry in self._ledger.open_entries():
             claim = lying.pop(entry.claim.id, None)
+            if entry.claim.inbox in others:
+                continue
             if entry.claim.inbox not in intakes:
                 log.warning("inbox_gone", inbox=entry.claim.inbox, file=shown(entry.claim.name))
                 continue

@@ -38,7 +38,7 @@ class Intake:
     `backlog` holds what has settled and is not claimed yet, at most WINDOW files; `waiting` counts all that lies in the
     inbox; `oldest_at` is when the oldest of it was dropped, as the last scan saw it; before the monotonic time
     `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the whole inbox's
-    trouble, waits by itself: it is tried again after a pause that grows.
+    trouble, waits by itself: it is tried again after a pause that grows. One that is `leaving` is no longer wanted.
     """
 
     def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
@@ -49,11 +49,24 @@ class Intake:
         self.oldest_at: float | None = None
         self.put_aside = 0
         self.rest_until = 0.0
+        self.leaving = False
         self._folders = folders
         self._ledger = ledger
         self._settling = Settling(settle_seconds)
         self._left: set[str] = set()
         self._refused = Holds()
+
+    def heed(self, inbox: InboxConfig, settle_seconds: float) -> None:
+        """From now on go by these settings of the same folder."""
+        self.inbox = inbox
+        self.leaving = False
+        self._settling.settle_seconds = settle_seconds
+
+    def leave(self) -> None:
+        """Take nothing more: it is given back once what is claimed of it is done."""
+        self.leaving = True
+        self.backlog.clear()
+        self.waiting, self.oldest_at = 0, None
 
     def hold(self) -> None:
         """Take the claim folder for this daemon. UnavailableError if another process has it."""

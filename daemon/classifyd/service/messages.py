@@ -34,3 +34,10 @@ class Messages:
         if not self._there and seconds > 0:
             self._bell.acquire(timeout=seconds)
         return self._there.popleft() if self._there else None
+
+    def gathered(self, seconds: float) -> list[Message]:
+        """All messages that are there, the first waited for so long at most."""
+        messages = [self.next(seconds)]
+        while messages[-1] is not None:
+            messages.append(self.next())
+        return messages

@@ -8,7 +8,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from classifyd.config import Config, HttpConfig
-from classifyd.errors import ConfigError, UnavailableError
+from classifyd.errors import ClassifydError, ConfigError, UnavailableError
 from classifyd.jobs import FileReport, JobReport
 from classifyd.ledger import LedgerView
 from classifyd.metrics import Metrics
@@ -33,7 +33,8 @@ HOUR_SECONDS = 3600.0
 class Outside:
     """Written by the main loop; what the server's threads read is replaced as a whole, or guards itself.
 
-    With `served` False nothing is ever listened to, as for `--once`.
+    With `served` False nothing is ever listened to, as for `--once`. `unmet` is what the configuration asks for, as it
+    was last read, and why it is not done.
     """
 
     def __init__(self, config: Config, *, served: bool = True) -> None:
@@ -41,6 +42,7 @@ class Outside:
         self.scene = Scene(started_at=time.time(), turned_at=time.monotonic())
         self.metrics = Metrics()
         self.recent = Recent()
+        self.unmet: Mapping[str, str] = {}
         self._inherited = taken_over(os.environ) if served else None
         self._served = served
         self._listener: Listener | None = None
@@ -118,9 +120,14 @@ class Outside:
         except sqlite3.Error as error:
             log.warning("history_not_read", error=str(error), consequence="the status page begins at nought")
 
+    def refused(self, error: ClassifydError) -> None:
+        """A configuration that was read again is not taken up."""
+        self.unmet = {"the configuration": f"{error}; the one before stays in force"}
+        self.metrics.reloaded("refused")
+
     def show(self, scene: Scene) -> None:
         """The daemon as it is now."""
-        self.scene = replace(scene, started_at=self.scene.started_at)
+        self.scene = replace(scene, started_at=self.scene.started_at, unmet=self.unmet)
         self.metrics.levels = scene.levels
 
     def finished(self, report: FileReport, place: Path | None) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from classifyd.metrics import InboxLevel, Levels
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.pace import Paces
 from classifyd.service.remains import Remains
 from classifyd.service.shifts import Shifts
+from classifyd.service.steering import Pauses
 from classifyd.service.succession import Succession
 from classifyd.web import Scene
 
@@ -20,14 +22,19 @@ class Picture:
         intakes: Mapping[str, Intake],
         remains: Remains,
         dispatcher: Dispatcher,
+        *,
         shifts: Shifts,
         succession: Succession,
+        paces: Paces,
+        pauses: Pauses,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
         self._dispatcher = dispatcher
         self._shifts = shifts
         self._succession = succession
+        self._paces = paces
+        self._pauses = pauses
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -44,6 +51,8 @@ class Picture:
                 for task, refusal in succession.refused.items()
             },
             bytes_per_second=self._dispatcher.rates.latest,
+            progress=self._paces.latest,
+            paused=dict(self._pauses.now),
         )
 
     def _levels(self, held: tuple[str, ...], *, ready: bool) -> Levels:
@@ -64,7 +73,7 @@ class Picture:
         drops = [work.claim.dropped_at or work.claim.claimed_at for work in works]
         if intake.waiting and intake.oldest_at is not None:
             drops.append(intake.oldest_at)
-        return InboxLevel(intake.waiting, len(works), min(drops, default=None))
+        return InboxLevel(intake.waiting, len(works), min(drops, default=None), intake.inbox.name in self._pauses)
 
 
 def _called(task: str, version: int | None) -> str:

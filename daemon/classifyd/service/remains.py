@@ -1,7 +1,7 @@
 """What is left to do, and what holds it up."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
@@ -32,11 +32,15 @@ class Remains:
         counts = {name: self._unfinished(intake) for name, intake in self._intakes.items()}
         return {name: count for name, count in counts.items() if count}
 
-    def drained(self, holds: Holds, breakers: Breakers) -> bool:
-        """Whether nothing is left but what cannot go on: inboxes held, files refused, tasks whose breaker tripped."""
+    def drained(self, holds: Holds, breakers: Breakers, pauses: Container[str]) -> bool:
+        """Whether nothing is left but what cannot go on.
+
+        That is of inboxes held or paused, files refused, and tasks whose breaker tripped.
+        """
         tasks = set(breakers.holds.reasons())
         for intake in self._intakes.values():
-            blocked = intake.inbox.name in holds.reasons() or not tasks.isdisjoint(intake.inbox.tasks)
+            name = intake.inbox.name
+            blocked = name in pauses or name in holds.reasons() or not tasks.isdisjoint(intake.inbox.tasks)
             if not blocked and self._unfinished(intake) > len(intake.refused):
                 return False
         return not self._dispatcher.busy

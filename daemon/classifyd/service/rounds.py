@@ -1,7 +1,7 @@
 """When which inbox is scanned: all of them every so often, one sooner when something moved in it or has settled."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from classifyd.service.holds import Holds
 from classifyd.service.intake import Intake
@@ -13,9 +13,12 @@ SCAN_SHARE = 0.1
 class Rounds:
     """Goes round the inboxes, past those that are held back."""
 
-    def __init__(self, intakes: Mapping[str, Intake], holds: Holds, scan_seconds: float) -> None:
+    def __init__(
+        self, intakes: Mapping[str, Intake], holds: Holds, pauses: Container[str], scan_seconds: float
+    ) -> None:
         self._intakes = intakes
         self._holds = holds
+        self._pauses = pauses
         self._scan_seconds = scan_seconds
         self._hinted: set[str] = set()
         self._next = 0.0
@@ -24,6 +27,11 @@ class Rounds:
     def begun(self) -> bool:
         """Whether every inbox was looked at once."""
         return self._next > 0
+
+    def heed(self, scan_seconds: float) -> None:
+        """From now on look into every inbox so often, and now."""
+        self._scan_seconds = scan_seconds
+        self._next = min(self._next, time.monotonic())
 
     def hint(self, inbox: str) -> None:
         """Something moved in an inbox."""
@@ -34,7 +42,7 @@ class Rounds:
         now = time.monotonic()
         due = [now + 1.0, self._next]
         for intake in self._usable():
-            if intake.backlog:
+            if self._may_claim(intake):
                 due.append(now + 0.05)
             elif intake.inbox.name in self._hinted:
                 due.append(intake.rest_until)
@@ -49,7 +57,7 @@ class Rounds:
         for intake in self._usable():
             settled = intake.due_at is not None and now >= intake.due_at
             asked = (intake.inbox.name in self._hinted or settled) and now >= intake.rest_until
-            if everything or asked or intake.backlog:
+            if everything or asked or self._may_claim(intake):
                 began = time.monotonic()
                 self._hinted.discard(intake.inbox.name)
                 yield intake
@@ -57,6 +65,10 @@ class Rounds:
         if everything:
             self._next = time.monotonic() + self._scan_seconds
 
+    def _may_claim(self, intake: Intake) -> bool:
+        """Whether there is something left to claim; what is paused is looked through, but nothing taken of it."""
+        return bool(intake.backlog) and intake.inbox.name not in self._pauses
+
     def _usable(self) -> Iterator[Intake]:
-        """The intakes whose inboxes are not held back."""
-        return (intake for name, intake in self._intakes.items() if not self._holds.held(name))
+        """The intakes whose inboxes are neither held back nor to be left."""
+        return (intake for name, intake in self._intakes.items() if not (intake.leaving or self._holds.held(name)))

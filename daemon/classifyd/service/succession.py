@@ -7,53 +7,24 @@ folder has changed.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
-from classifyd.config import DaemonConfig
+from classifyd.config import Config, DaemonConfig
 from classifyd.jobs import Choose, Inspect, Job
 from classifyd.planning import Key
+from classifyd.service.candidate import Candidate, Refusal, Seen
 from classifyd.service.choosing import Choosing
 from classifyd.service.shifts import Shifts
-from classifyd.service.tasks import Stamp, Tasks, Versions
-from classifyd.workers import LocalWorkers, Outcome
+from classifyd.service.tasks import Tasks, Versions
+from classifyd.workers import Outcome
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 ATTEMPTS = 3
 """So many workers may die while they load a candidate: one may have been killed from outside."""
-
-
-Seen = Mapping[tuple[str, int | None], Stamp]
-"""What the files of some tasks' versions looked like."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A promoted version that did not come into service, and why.
-
-    `seen` is what the files of the versions at fault looked like then: it may be tried again once they have changed.
-    """
-
-    version: int | None
-    reason: str
-    seen: Seen
-
-
-@dataclass(slots=True)
-class _Candidate:
-    """The versions that a second shift gets ready to serve. `changed` are the tasks whose version is another one."""
-
-    number: int
-    versions: Versions
-    changed: tuple[str, ...]
-    workers: LocalWorkers
-    seen: Seen
-    began: float = field(default_factory=time.monotonic)
-    warm: int = 0
-    deaths: int = 0
 
 
 class Succession:
@@ -80,8 +51,19 @@ class Succession:
         self._choosing = choosing
         self._pinned = pinned
         self._taken_over = taken_over
-        self._candidate: _Candidate | None = None
+        self._candidate: Candidate | None = None
         self._attempts = 0
+        self._next_look = 0.0
+
+    def heed(self, config: DaemonConfig) -> None:
+        """From now on go by this configuration."""
+        self._config = config
+
+    def ask_for(self, config: Config | None) -> None:
+        """Have the tasks of a configuration loaded besides those that serve, by a shift that then takes over."""
+        self._tasks.ask_for(config)
+        for task in [task for task in self.refused if task not in self._tasks.names]:
+            del self.refused[task]
         self._next_look = 0.0
 
     @property
@@ -139,7 +121,8 @@ class Succession:
             self._refuse(task, Refusal(None, fault, self._see([(task, None)])))
         for task in [task for task in self.refused if task not in faults and not self._still_refused(task, promoted)]:
             del self.refused[task]
-        return {task: version if task in self.refused else promoted[task] for task, version in serving.items()}
+        kept = {task: version for task, version in serving.items() if task in self.refused}
+        return kept | {task: promoted[task] for task in self._tasks.names if task not in self.refused}
 
     def _still_refused(self, task: str, promoted: Versions) -> bool:
         refusal = self.refused[task]
@@ -152,16 +135,17 @@ class Succession:
         before = self.refused.get(task)
         self.refused[task] = refusal
         if before is None or before.reason != refusal.reason:
-            stays = f"{task}@{self._tasks.serving[task]} stays in service"
+            serving = self._tasks.serving
+            stays = f"{task}@{serving[task]} stays in service" if task in serving else "no inbox gets the task"
             log.error("promotion_refused", task=task, version=refusal.version, error=refusal.reason, consequence=stays)
 
     # ------------------------------------------------------------------ a second shift
 
     def _begin(self, versions: Versions) -> None:
         serving = self._tasks.serving
-        changed = tuple(task for task, version in versions.items() if version != serving[task])
+        changed = tuple(task for task, version in versions.items() if (task, version) not in serving.items())
         self._attempts += 1
-        self._candidate = _Candidate(
+        self._candidate = Candidate(
             -self._attempts,  # the dispatcher's numbers are positive
             versions,
             changed,
@@ -171,7 +155,7 @@ class Succession:
         log.info("promotion_seen", versions=self.loading)
         self._choose(self._candidate)
 
-    def _choose(self, candidate: _Candidate) -> None:
+    def _choose(self, candidate: Candidate) -> None:
         """Have what is new choose what its options leave open; then it is loaded."""
         job = self._choosing.job(candidate.versions.items())
         if job is None:
@@ -182,12 +166,12 @@ class Succession:
             candidate.number, lambda crumb: replace(job, breadcrumb=crumb), self._config.load_seconds
         )
 
-    def _load(self, candidate: _Candidate, give: Callable[[int, Callable[[str], Job], float], None]) -> None:
+    def _load(self, candidate: Candidate, give: Callable[[int, Callable[[str], Job], float], None]) -> None:
         specs = self._tasks.specs(candidate.versions, candidate.versions)
         threads, device = self._config.threads, self._config.device
         give(candidate.number, lambda crumb: Inspect(specs, crumb, threads, device), self._config.load_seconds)
 
-    def _receive(self, candidate: _Candidate, outcome: Outcome) -> None:
+    def _receive(self, candidate: Candidate, outcome: Outcome) -> None:
         report = outcome.report
         if isinstance(outcome.job, Choose):
             self._choosing.receive(outcome.job, outcome)
@@ -206,7 +190,7 @@ class Succession:
             if candidate.warm == self._config.workers:
                 self._take_over(candidate)
 
-    def _died(self, candidate: _Candidate, outcome: Outcome) -> None:
+    def _died(self, candidate: Candidate, outcome: Outcome) -> None:
         candidate.deaths += 1
         if candidate.deaths < ATTEMPTS:
             self._load(candidate, candidate.workers.warm)
@@ -215,7 +199,7 @@ class Succession:
         why = f"workers died while they loaded it: {outcome.death}"
         self._give_up(candidate, dict.fromkeys(blamed & set(candidate.changed) or candidate.changed, why))
 
-    def _give_up(self, candidate: _Candidate, reasons: Mapping[str, str]) -> None:
+    def _give_up(self, candidate: Candidate, reasons: Mapping[str, str]) -> None:
         """Keep what serves. If what is at fault is a version that serves already, nothing new can come in beside it."""
         self._withdraw()
         at_fault = {task: why for task, why in reasons.items() if task in candidate.changed}
@@ -233,7 +217,7 @@ class Succession:
         self._candidate = None
         self._shifts.dismiss()
 
-    def _take_over(self, candidate: _Candidate) -> None:
+    def _take_over(self, candidate: Candidate) -> None:
         if self._wanted() != candidate.versions:  # taken back in the last moment: what comes into service is never that
             self._next_look = 0.0
             return
@@ -243,5 +227,7 @@ class Succession:
         self._candidate = None
         seconds = round(time.monotonic() - candidate.began, 3)
         for task in candidate.changed:
-            log.info("taken_over", task=task, version=candidate.versions[task], before=before[task], seconds=seconds)
+            log.info(
+                "taken_over", task=task, version=candidate.versions[task], before=before.get(task), seconds=seconds
+            )
         self._taken_over(candidate.changed)

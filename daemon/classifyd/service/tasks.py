@@ -30,6 +30,17 @@ class Tasks:
         self._inherited = inherited or {}
         self._chosen: dict[tuple[str, int | None], Mapping[str, str]] = {}
         self.serving: Versions = {}
+        self._coming = config
+
+    def heed(self, config: Config) -> None:
+        """From now on go by this configuration. Tasks that it does not name any more stay loaded."""
+        self._config = self._coming = config
+
+    def ask_for(self, config: Config | None) -> None:
+        """Have the tasks of a configuration loaded besides those that serve; with None, those alone."""
+        self._coming = config or self._config
+        asked = {task for inbox in config.inboxes for task in inbox.tasks} if config else set()
+        self.names = sorted({*self.serving, *asked})
 
     def begin(self) -> tuple[TaskSpec, ...]:
         """Settle what serves at the start, and give its specs. BundleError if a `current` cannot be read."""
@@ -78,7 +89,8 @@ class Tasks:
         self._chosen[task, version] = options
 
     def _spec(self, task: str, version: int | None) -> TaskSpec:
-        found = spec(task, version, self._store, self._config)
+        config = self._config if task in self.serving else self._coming
+        found = spec(task, version, self._store, config)
         return replace(found, options={**found.options, **self._chosen.get((task, version), {})})
 
 

@@ -1,12 +1,13 @@
 """Hints that something moved in an inbox. Everything works without them, only later."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from classifyd.inbox.claims import FOLDER
 
@@ -21,9 +22,10 @@ class Watch:
     def __init__(self, moved: Callable[[str], None]) -> None:
         self._moved = moved
         self._observer: BaseObserver | None = None
+        self._watched: dict[str, ObservedWatch] = {}
 
-    def start(self, inboxes: dict[str, tuple[Path, bool]]) -> None:
-        """Watch each inbox's folder, with what is below it where it is recursive."""
+    def start(self) -> None:
+        """Begin to watch; without the kernel's help inputs are found by scanning alone."""
         observer = Observer()
         try:
             observer.start()
@@ -31,12 +33,24 @@ class Watch:
             log.warning("not_watched", error=str(error), consequence="inputs are found by scanning only")
             return
         self._observer = observer
-        for name, (path, recursive) in inboxes.items():
-            try:
-                observer.schedule(_Hint(name, self._moved), str(path), recursive=recursive)
-            except OSError as error:
-                # No more inotify watches, or a file system without events: scanning finds the work all the same.
-                log.warning("not_watched", inbox=name, error=str(error), consequence="found by scanning only")
+
+    def follow(self, name: str, path: Path, *, recursive: bool) -> None:
+        """Watch an inbox's folder, with what is below it where it is recursive."""
+        if self._observer is None:
+            return
+        self.forget(name)
+        try:
+            self._watched[name] = self._observer.schedule(_Hint(name, self._moved), str(path), recursive=recursive)
+        except OSError as error:
+            # No more inotify watches, or a file system without events: scanning finds the work all the same.
+            log.warning("not_watched", inbox=name, error=str(error), consequence="found by scanning only")
+
+    def forget(self, name: str) -> None:
+        """Watch an inbox no more."""
+        watched = self._watched.pop(name, None)
+        if watched is not None and self._observer is not None:
+            with contextlib.suppress(KeyError, OSError):  # the folder may be gone, and its watch with it
+                self._observer.unschedule(watched)
 
     def stop(self) -> None:
         """End the thread."""

@@ -1,5 +1,6 @@
 """One input on its way through the daemon, from its claim to its retirement."""
 
+import hashlib
 import itertools
 import shutil
 from collections.abc import Collection, Iterable, Mapping
@@ -35,6 +36,8 @@ class Work:
     suspects: dict[int, tuple[Suspect, ...]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     assembled: PartReport | None = None
+    cancelled: bool = False
+    """Whether somebody wants nothing more done of it; it is quarantined once no worker has a job of it in hand."""
     copy: Path | None = None
     """The whole copy of the input, where it retires to another file system."""
 
@@ -46,7 +49,13 @@ class Work:
     @property
     def key(self) -> Key:
         """Inputs of one key can share a job."""
-        return Key(self.inbox.name, self.format, tuple((spec.name, spec.version) for spec in self.tasks))
+        return Key(self.inbox.name, self.format, tuple((one.name, one.version) for one in self.tasks), self._settings)
+
+    @cached_property
+    def _settings(self) -> str:
+        """Tells inputs apart that were claimed under different settings, which may change while they wait."""
+        asked = [(dict(spec.options), spec.review_below) for spec in self.tasks]
+        return hashlib.sha256(repr((asked, self.reading, self.writing)).encode()).hexdigest()[:16]
 
     @property
     def reading(self) -> ReadOptions:
@@ -73,7 +82,8 @@ class Work:
         self.claim, self.tasks, self.output = claim, tasks, output
         self.plan, self.assembled = None, None
         self.reports, self.suspects, self.attempts = {}, {}, {}
-        self.__dict__.pop("digest", None)
+        for name in ("digest", "_settings"):
+            self.__dict__.pop(name, None)
 
     @property
     def in_place(self) -> bool:

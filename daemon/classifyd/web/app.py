@@ -1,20 +1,19 @@
 """The WSGI application: which address gives what, to whom, and under which headers."""
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 
 import structlog
 
-from classifyd.errors import BundleError, ClassifydError, UnavailableError
+from classifyd.errors import BundleError, UnavailableError
+from classifyd.web.answers import Answer, Refused, json_answer
+from classifyd.web.deeds import Deeds
 from classifyd.web.documents import Documents
 from classifyd.web.listening import THREADS
-from classifyd.web.review import Unreviewable
 from classifyd.web.scene import Outlook
 from classifyd.web.secret import Token
 from classifyd.web.turns import Busy, Turns
@@ -22,10 +21,6 @@ from classifyd.web.turns import Busy, Turns
 log = structlog.get_logger()
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
 REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """A report is a document of its own: nothing in it runs, and it is of no origin."""
 HEADERS = (
@@ -37,27 +32,6 @@ HEADERS = (
 )
 PAGE = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/icon.svg": "icon.svg"}
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-TEXT = "text/plain; charset=utf-8"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is sent back."""
-
-    body: bytes
-    content_type: str = TEXT
-    status: HTTPStatus = HTTPStatus.OK
-    policy: str = PAGE_POLICY
-    more: tuple[tuple[str, str], ...] = ()
-
-
-class Refused(Exception):  # an answer, not an error of ours
-    """What was asked for is not given; the sentence says why."""
-
-    def __init__(self, status: HTTPStatus, sentence: str, *more: tuple[str, str]) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.more = more
 
 
 class App:
@@ -76,18 +50,14 @@ class App:
             "/metrics": self._metrics,
             "/healthy": lambda _: _verdict(outlook.scene.illness(time.monotonic()), "healthy"),
             "/ready": lambda _: _verdict(outlook.scene.unreadiness(time.monotonic()), "ready"),
-            "/api/status": lambda environ: _json(self._documents.status(entitled=self._entitled(environ))),
+            "/api/status": lambda environ: json_answer(self._documents.status(entitled=self._entitled(environ))),
         }
         self._closed: Mapping[str, Callable[[], object]] = {
             "/api/results": self._documents.results,
             "/api/quarantine": self._documents.quarantine,
             "/api/review": self._documents.review.queue,
         }
-        self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
-            "/api/retry": self._retry,
-            "/api/correct": self._correct,
-            "/api/withdraw": self._withdraw,
-        }
+        self._deeds = Deeds(self._documents).by_path
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI (PEP 3333)."""
@@ -134,7 +104,7 @@ class App:
         if path in self._closed:
             self._check_token(environ)
             with self._turns.one():
-                return _json(self._closed[path]())
+                return json_answer(self._closed[path]())
         raise Refused(HTTPStatus.NOT_FOUND, "there is nothing here; the status page is at /")
 
     def _check_host(self, host: str) -> None:
@@ -183,46 +153,6 @@ class App:
         except BundleError as error:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is no such report: {error}") from error
 
-    def _retry(self, environ: Mapping[str, Any]) -> Answer:
-        inbox, name = _asked(environ, "inbox", "name")
-        try:
-            place = self._documents.retry(inbox, name)
-        except OSError as error:
-            raise Refused(HTTPStatus.CONFLICT, f"{error.strerror}; left in quarantine") from error
-        except ClassifydError as error:
-            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
-        if place is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "it is not in quarantine any more")
-        return _json({"place": place})
-
-    def _correct(self, environ: Mapping[str, Any]) -> Answer:
-        key, task, label, who = _asked(environ, "key", "task", "label", who="")
-        try:
-            self._documents.review.correct(key, task, label, who)
-        except Unreviewable as error:
-            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
-        return _json({"key": key})
-
-    def _withdraw(self, environ: Mapping[str, Any]) -> Answer:
-        (key,) = _asked(environ, "key")
-        try:
-            self._documents.review.withdraw(key)
-        except Unreviewable as error:
-            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
-        return _json({"key": key})
-
-
-def _asked(environ: Mapping[str, Any], *names: str, **defaults: str) -> tuple[str, ...]:
-    """The words under these names in what was sent, then those with a default. Refused unless all are there."""
-    try:
-        sent = json.loads(environ["wsgi.input"].read())
-        found = [sent[name] for name in names] + [sent.get(name, default) for name, default in defaults.items()]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, f"send a JSON object with {', '.join(names)}") from error
-    if not all(isinstance(word, str) for word in found):
-        raise Refused(HTTPStatus.BAD_REQUEST, f"{', '.join((*names, *defaults))}: these are strings")
-    return tuple(found)
-
 
 def _must_be(method: str, *allowed: str) -> None:
     if method not in allowed:
@@ -232,8 +162,3 @@ def _must_be(method: str, *allowed: str) -> None:
 def _verdict(trouble: str, good: str) -> Answer:
     status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
     return Answer(f"{trouble or good}\n".encode(), status=status)
-
-
-def _json(document: object) -> Answer:
-    # No lone surrogates: what is not Unicode in a name was made visible, but a model's label may hold anything.
-    return Answer(json.dumps(document, allow_nan=False).encode(), "application/json")

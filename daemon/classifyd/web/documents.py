@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -13,7 +14,9 @@ from classifyd.bundles import Store
 from classifyd.config import watched
 from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
+from classifyd.inbox.notes import cancels, pauses
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
+from classifyd.progress import Progress
 from classifyd.web.results import Results
 from classifyd.web.review import Review
 from classifyd.web.scene import Outlook, Scene
@@ -23,6 +26,8 @@ log = structlog.get_logger()
 
 SHOWN = 100
 """So many quarantined inputs are listed, the newest; the rest is counted."""
+PAGE = "page"
+"""Who has asked for something, where nobody gave a name."""
 LEAST_REST_SECONDS = 2.0
 REST = 20
 """The quarantine is looked through again only after so many times the time that it took: it may be large."""
@@ -58,13 +63,16 @@ class Documents:
             "revision": recent.revision,
             "workers": {"count": levels.workers, "busy": levels.busy, "waiting_splits": levels.waiting_splits},
             "held": dict(scene.held) if entitled else dict.fromkeys(scene.held, ""),
-            "inboxes": [self._inbox(name) for name in levels.inboxes],
+            "unmet": dict(scene.unmet) if entitled else dict.fromkeys(scene.unmet, ""),
+            "inboxes": [self._inbox(name, entitled=entitled) for name in levels.inboxes],
+            "progress": [_progress(one, entitled=entitled) for one in scene.progress],
             "throughput": recent.throughput(),
             "labels": recent.labels(),
             "models": [self._model(scene, task, entitled=entitled) for task in levels.serving],
         }
 
-    def _inbox(self, name: str) -> dict[str, Any]:
+    def _inbox(self, name: str, *, entitled: bool) -> dict[str, Any]:
+        pause = self._outlook.scene.paused.get(name)
         level, totals = self._outlook.scene.levels.inboxes[name], self._outlook.recent.totals(name)
         [tasks] = [inbox.tasks for inbox in self._outlook.config.inboxes if inbox.name == name] or [()]
         return {
@@ -73,6 +81,8 @@ class Documents:
             "waiting": level.waiting,
             "claimed": level.claimed,
             "oldest_at": level.oldest_at,
+            "paused": level.paused,
+            "paused_by": pause.who if pause and entitled else None,
             "done": totals.done,
             "records": totals.records,
             "errors": totals.errors,
@@ -138,6 +148,27 @@ class Documents:
         log.info("retried", file=shown(item.name), inbox=inbox, place=str(place))
         return shown(str(place.relative_to(item.inbox.path)))
 
+    def pause(self, inbox: str, who: str) -> bool:
+        """Pause an inbox, as `classifyd pause` does; False if there is none of that name. OSError if it cannot be."""
+        if inbox not in self._outlook.scene.levels.inboxes:
+            return False
+        pauses(self._outlook.config.daemon.state).leave(inbox, who or PAGE)
+        return True
+
+    def resume(self, inbox: str) -> bool:
+        """The same for `classifyd resume`."""
+        if inbox not in self._outlook.scene.levels.inboxes:
+            return False
+        pauses(self._outlook.config.daemon.state).remove(inbox)
+        return True
+
+    def cancel(self, claim: str, who: str) -> bool:
+        """Cancel a large input that is shown, as `classifyd cancel` does; False if it is not in work any more."""
+        if claim not in {one.claim for one in self._outlook.scene.progress}:
+            return False
+        cancels(self._outlook.config.daemon.state).leave(claim, who or PAGE)
+        return True
+
     def report(self, path: str) -> bytes:
         """A version's report as HTML. BundleError if it has none, or is damaged."""
         found = _REPORT.fullmatch(path)
@@ -157,6 +188,10 @@ class Documents:
 
 def _lying(item: Quarantined) -> dict[str, Any]:
     return {"inbox": item.inbox.name, "name": item.below, "type": item.kind, "reason": item.why, "when": item.when}
+
+
+def _progress(one: Progress, *, entitled: bool) -> dict[str, Any]:
+    return asdict(one) | ({} if entitled else {"file": None, "claim": None})
 
 
 def _worth(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from classifyd.config import Config
+from classifyd.inbox.notes import Note
 from classifyd.metrics import Levels, Metrics
+from classifyd.progress import Progress
 from classifyd.values import EMPTY
 from classifyd.web.recent import Recent
 from classifyd.web.wishes import Wish
@@ -19,7 +21,9 @@ class Scene:
     """One moment. `turned_at` is by the monotonic clock, `started_at` in epoch seconds.
 
     `stuck` is a worker that could not be ended. `held` has what makes inputs wait with its reason, `loading` the
-    versions that are about to take over, `refused` why versions could not, as "task@version: reason".
+    versions that are about to take over, `refused` why versions could not, as "task@version: reason". `progress` has
+    the large inputs in work, the first of them; `paused` has the inboxes of which nothing is begun, with who asked,
+    `unmet` what the configuration asks for that is not done, and why.
     """
 
     state: Literal["loading", "running", "stopping"] = "loading"
@@ -31,6 +35,9 @@ class Scene:
     loading: Mapping[str, int | None] = EMPTY
     refused: Mapping[str, str] = EMPTY
     bytes_per_second: float = 0.0
+    progress: tuple[Progress, ...] = ()
+    paused: Mapping[str, Note] = EMPTY
+    unmet: Mapping[str, str] = EMPTY
 
     def illness(self, now: float) -> str:
         """Why the daemon is not healthy at the monotonic time `now`; empty if it is."""

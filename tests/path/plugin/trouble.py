@@ -63,6 +63,19 @@ class Slow:
         return [[Label("done", 1.0)] for _ in records]
 
 
+class Unsure:
+    """Is never sure of anything."""
+
+    name = "unsure"
+
+    def load(self, setup):
+        return self
+
+    def predict(self, records):
+        time.sleep(float(os.environ.get("UNSURE_SECONDS", "0")) * len(records))
+        return [[Label("maybe", 0.6)] for _ in records]
+
+
 def obey(text):
     if "RAISE" in text:
         raise ValueError("asked to raise")
@@ -146,7 +159,7 @@ def register_readers():
 
 @hookimpl
 def register_tasks():
-    return [Shouting(), Capitals(), Sick(), Slow()]
+    return [Shouting(), Capitals(), Sick(), Slow(), Unsure()]
 
 
 @hookimpl

@@ -40,7 +40,9 @@ function show(id, data, children) {
   const told = JSON.stringify(data);
   if (drawn.get(id) === told) return;
   drawn.set(id, told);
+  const held = $(id).contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   $(id).replaceChildren(...[children()].flat());
+  if (held) [...$(id).querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === held)?.focus();
 }
 
 // ------------------------------------------------------------------ asking
@@ -174,6 +176,7 @@ function render(status) {
   renderTroubles(status);
   renderThroughput(status);
   renderInboxes(status);
+  renderLarge(status);
   $("labels-since").textContent = status.now - status.started_at < 3600 ? "since the start" : "last hour";
   learnKinds(status.models);
   show("labels", status.labels, () => mixes(status.labels));
@@ -184,8 +187,9 @@ function renderTroubles(status) {
   const held = Object.entries(status.held).map(([what, why]) => make("p", {}, make("strong", {}, `${what} waits`), why && `: ${why}`));
   const refused = status.models.filter((one) => one.refused).map((one) =>
     make("p", {}, make("strong", {}, `${one.task}@${one.version} goes on`), `: ${one.refused}`));
-  $("troubles").hidden = !held.length && !refused.length;
-  show("troubles", [status.held, status.models.map((one) => one.refused)], () => [...held, ...refused]);
+  const unmet = Object.entries(status.unmet).map(([what, why]) => make("p", {}, make("strong", {}, `${what} is not in force`), why && `: ${why}`));
+  $("troubles").hidden = !held.length && !refused.length && !unmet.length;
+  show("troubles", [status.held, status.unmet, status.models.map((one) => one.refused)], () => [...held, ...refused, ...unmet]);
 }
 
 function renderThroughput(status) {
@@ -205,14 +209,81 @@ function figure(what, value) {
 
 function renderInboxes(status) {
   const heads = ["Inbox", "Waiting", "In work", "Oldest", "Done", "Records", "Errors", "For review"];
+  const acts = Boolean(token);
   const oldest = (inbox) => (inbox.oldest_at ? ago(status.now - inbox.oldest_at) : "–");
-  show("inboxes", status.inboxes.map((inbox) => [inbox, oldest(inbox)]), () => [
-    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place ? "number" : null }, head)))),
+  show("inboxes", [acts, status.inboxes.map((inbox) => [inbox, oldest(inbox)])], () => [
+    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place ? "number" : null }, head)),
+      acts ? make("td", {}) : null)),
     make("tbody", {}, status.inboxes.map((inbox) => make("tr", {},
-      make("th", { scope: "row" }, inbox.name, " ", make("span", { class: "dim" }, inbox.tasks.join(", "))),
+      make("th", { scope: "row" }, inbox.name, " ", make("span", { class: "dim" }, inbox.tasks.join(", ")), inbox.paused ? pausedBy(inbox) : null),
       ["waiting", "claimed", "oldest_at", "done", "records", "errors", "reviews"].map((key, place) =>
-        cell(heads[place + 1], key === "oldest_at" ? oldest(inbox) : number.format(inbox[key]), !inbox[key]))))),
+        cell(heads[place + 1], key === "oldest_at" ? oldest(inbox) : number.format(inbox[key]), !inbox[key])),
+      acts ? make("td", { class: "number" }, pauseButton(inbox)) : null))),
   ]);
+}
+
+function pausedBy(inbox) {
+  return make("span", { class: "paused" }, inbox.paused_by ? `paused by ${inbox.paused_by}` : "paused");
+}
+
+function pauseButton(inbox) {
+  const [word, path, done] = inbox.paused ? ["Resume", "/api/resume", "goes on"] : ["Pause", "/api/pause", "is paused; what workers have in hand is finished"];
+  return act(word, `${word} ${inbox.name}`, path, () => ({ inbox: inbox.name, who: $("review-who").value }), `${inbox.name} ${done}`);
+}
+
+// A button for a deed that the daemon's next answers show. Pressed, it stays shut until it is drawn anew.
+function act(word, label, path, what, done, question = null) {
+  const button = make("button", { type: "button", class: "quiet", "aria-label": label }, word);
+  button.addEventListener("click", async () => {
+    if (question && !confirm(question)) return;
+    button.disabled = true;
+    try {
+      await send(path, what());
+      say(done);
+    } catch (fault) {
+      say(fault.message);
+      button.disabled = false;
+    }
+  });
+  return button;
+}
+
+// Nothing is foretold before something was measured: the daemon leaves the rate and the time out until then.
+function renderLarge(status) {
+  const heads = ["File", "Done", "Splits", "Records", "Records/s", "Time left"];
+  $("large").hidden = !status.progress.length;
+  show("large-files", [Boolean(token), status.progress], () => [
+    make("thead", {}, make("tr", {}, heads.map((head, place) => make("th", { scope: "col", class: place > 1 ? "number" : null }, head)),
+      token ? make("td", {}) : null)),
+    make("tbody", {}, status.progress.map(large)),
+  ]);
+}
+
+function large(one) {
+  const stages = { cutting: "being cut", assembling: "being assembled" };
+  const measured = (value, told) => cell("", value === null ? "–" : told(value), value === null);
+  return make("tr", {},
+    make("th", { scope: "row" }, one.file ?? "a file", " ", make("span", { class: "dim" }, `${one.inbox} · ${shortNumber.format(one.size)}B`)),
+    make("td", {}, one.stage === "annotating"
+      ? [make("progress", { value: one.share, max: 1, "aria-label": `Done of ${one.file ?? "a file"}` }), " ", percent(one.share)]
+      : stages[one.stage]),
+    cell("", one.splits ? `${number.format(one.splits_done)} of ${number.format(one.splits)}` : "–", !one.splits),
+    cell("", number.format(one.records), !one.records),
+    measured(one.records_per_second, (rate) => number.format(Math.round(rate))),
+    measured(one.seconds_left, left),
+    token && one.claim ? make("td", { class: "number" }, cancelButton(one)) : null);
+}
+
+function cancelButton(one) {
+  const question = `Cancel ${one.file}? What was made of it is removed, and the file goes to quarantine; Retry begins it anew.`;
+  const what = () => ({ claim: one.claim, who: $("review-who").value });
+  return act("Cancel", `Cancel ${one.file}`, "/api/cancel", what, `${one.file} is cancelled, and goes to quarantine`, question);
+}
+
+function left(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return `${Math.round(seconds)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 // The same label has the same colour everywhere on the page, as long as there are colours.

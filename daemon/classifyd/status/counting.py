@@ -1,55 +1,21 @@
-"""What an outsider sees of the daemon: counts by inbox, rates, what is held. Files and the ledger tell the truth.
-
-Nothing here needs the daemon to run, and nothing holds it up.
-"""
+"""What an outsider counts, inbox by inbox: files and the ledger tell the truth. No daemon need run for that."""
 
 import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.config import Config, InboxConfig
 from classifyd.errors import DiskFault
 from classifyd.inbox.claims import FOLDER
+from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
 from classifyd.inbox.scan import Found, discover
 from classifyd.ledger import Counts, LedgerView
-
-FRESH_SECONDS = 15.0
-"""A heartbeat older than this is that of a daemon which died, or hangs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A version that was promoted but not taken up (None if that could not be read), and why."""
-
-    version: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonStatus:
-    """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
-
-    `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
-    new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
-    address of the status page, empty if there is none.
-    """
-
-    state: str
-    pid: int | None = None
-    started_at: float | None = None
-    busy_workers: int = 0
-    waiting_splits: int = 0
-    bytes_per_second: float = 0.0
-    held: Mapping[str, str] = field(default_factory=dict)
-    serving: Mapping[str, int | None] = field(default_factory=dict)
-    loading: Mapping[str, int | None] = field(default_factory=dict)
-    refused: Mapping[str, Refused] = field(default_factory=dict)
-    page: str = ""
+from classifyd.status.heartbeat import DaemonStatus, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +36,8 @@ class Flow:
 class InboxStatus:
     """One inbox. `waiting`, `claimed` and `quarantined` count inputs that lie there now, `done` those ever finished.
 
-    `records`, `errors` and `reviews` are sums over all that is done; `fault` says why files could not be counted.
+    `records`, `errors` and `reviews` are sums over all that is done; `fault` says why files could not be counted;
+    `paused` who has paused it, and when, whether a daemon runs or not.
     """
 
     name: str
@@ -84,6 +51,7 @@ class InboxStatus:
     minute: Flow = Flow(60.0)
     hour: Flow = Flow(3600.0)
     fault: str | None = None
+    paused: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +64,7 @@ class Status:
 
 def look(config: Config, now: float) -> Status:
     """The status at `now` (epoch seconds). DiskFault if the ledger cannot be read."""
-    daemon = _daemon(config.daemon.state / "status.json", now)
+    daemon = read(config.daemon.state, now)
     ledger = config.daemon.state / "ledger.sqlite"
     if not ledger.exists():
         return Status(daemon, _inboxes(config, None, now))
@@ -109,7 +77,7 @@ def needed(config: Config, task: str) -> set[int]:
 
     DiskFault if the ledger cannot be read.
     """
-    found = {_daemon(config.daemon.state / "status.json", 0.0).serving.get(task)}
+    found = {read(config.daemon.state, 0.0).serving.get(task)}
     ledger = config.daemon.state / "ledger.sqlite"
     if ledger.exists():
         with _reading(ledger), closing(LedgerView(ledger)) as view:
@@ -125,60 +93,24 @@ def _reading(ledger: Path) -> Iterator[None]:
         raise DiskFault(f"{ledger}: {error}; run this as a user who may read it") from error
 
 
-# ---------------------------------------------------------------------- the daemon
-
-
-def _daemon(path: Path, now: float) -> DaemonStatus:
-    try:
-        beat = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return DaemonStatus("stopped")
-    # Another version's heartbeat may hold less: what it says is shown, what it does not is left out.
-    if not isinstance(beat, dict) or not _alive(beat.get("pid")):
-        return DaemonStatus("stopped")
-    return DaemonStatus(
-        "running" if now - beat.get("at", 0) < FRESH_SECONDS else "silent",
-        beat["pid"],
-        beat.get("started_at"),
-        beat.get("busy_workers", 0),
-        beat.get("waiting_splits", 0),
-        beat.get("bytes_per_second", 0.0),
-        {str(name): str(reason) for name, reason in beat.get("held", {}).items()},
-        beat.get("serving", {}),
-        beat.get("loading", {}),
-        {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
-        beat.get("page", ""),
-    )
-
-
-def _alive(pid: object) -> bool:
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # another user's
-    return True
-
-
 # ---------------------------------------------------------------------- the inboxes
 
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """What the ledger says: of all times, of the last minute, of the last hour."""
+    """What the ledger says: of all times, of the last minute, of the last hour; and what is paused."""
 
     view: LedgerView | None
     ever: list[Counts]
     minute: list[Counts]
     hour: list[Counts]
+    paused: Mapping[str, Note]
 
 
 def _inboxes(config: Config, view: LedgerView | None, now: float) -> tuple[InboxStatus, ...]:
-    spans = ([view.counts(since) for since in (0.0, now - 60.0, now - 3600.0)]) if view else [[], [], []]
-    history = _History(view, *spans)
+    ever, minute, hour = (view.counts(since) if view else [] for since in (0.0, now - 60.0, now - 3600.0))
+    paused = pauses(config.daemon.state).all()
+    history = _History(view, ever, minute, hour, paused)
     return tuple(_inbox(inbox, history, config) for inbox in config.inboxes)
 
 
@@ -204,6 +136,7 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
         _flow(inbox, history.minute, 60.0),
         _flow(inbox, history.hour, 3600.0),
         fault,
+        history.paused.get(inbox.name),
     )
 
 

@@ -1,0 +1,55 @@
+"""What a configuration changes that is read again: at once, by other workers, or not before a restart."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from classifyd.config import Config, HttpConfig, with_corrections
+
+OF_WORKERS = ("workers", "worker_memory_bytes", "threads", "device", "events", "log_level", "log_format")
+"""The settings of [daemon] that workers and watchers are made by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`config` is what can come into force: the new one, with the old values where a process cannot change them.
+
+    `kept` says of those settings what they stay. `of_workers` names the settings for which all workers are made anew.
+    """
+
+    config: Config
+    kept: Mapping[str, str]
+    of_workers: tuple[str, ...]
+
+
+def compare(old: Config, new: Config) -> Change:
+    """What becomes of a new configuration, as it was read, in a daemon that runs under an old one."""
+    kept: dict[str, str] = {}
+    if new.daemon.state != old.daemon.state:
+        # The ledger, the locks and the daemon's name lie there, and claims bear that name.
+        kept["[daemon] state"] = f"stays {old.daemon.state}; to have it changed, restart the daemon"
+        new = replace(
+            new, daemon=replace(new.daemon, state=old.daemon.state), http=_http(new.http, new.daemon.state, old)
+        )
+    return Change(with_corrections(new), kept, tuple(_of_workers(old, new)))
+
+
+def _http(http: HttpConfig | None, state: Path, old: Config) -> HttpConfig | None:
+    """The token's default place is in the state folder."""
+    if http is None or http.token_file.parent != state:
+        return http
+    return replace(http, token_file=old.daemon.state / http.token_file.name)
+
+
+def _of_workers(old: Config, new: Config) -> Iterator[str]:
+    for name in OF_WORKERS:
+        if getattr(old.daemon, name) != getattr(new.daemon, name):
+            yield f"[daemon] {name}"
+    if old.models != new.models:
+        yield "[models] path"
+    if old.plugins != new.plugins:
+        yield "[plugins]"
+    served = {task for inbox in old.inboxes for task in inbox.tasks}
+    for task in sorted({task for inbox in new.inboxes for task in inbox.tasks} & served):
+        if dict(old.task(task).options) != dict(new.task(task).options):
+            yield f"[tasks.{task}]"
