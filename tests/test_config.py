@@ -117,6 +117,15 @@ def test_every_setting_arrives(file: Path) -> None:
     assert found.tasks == {"spam": config.TaskConfig(1.0, {"x": [1]})}
 
 
+def test_who_is_let_to_outputs_is_said_for_all_inboxes_or_for_one(file: Path) -> None:
+    me, mine = os.geteuid(), os.getegid()
+    text = (
+        INBOX + INBOX.replace('"mail"', '"b"').replace('"in"', '"in2"') + f'output_mode = "600"\noutput_owner = {me}\n'
+    )
+    mail, other = load(file, text + f'[daemon]\noutput_mode = "0640"\noutput_group = "{mine}"\n').inboxes
+    assert (mail.access, other.access) == (config.Access(0o640, None, mine), config.Access(0o600, me, mine))
+
+
 def test_the_environment_overrides_the_file_typed_as_the_setting_is(file: Path) -> None:
     found = load(
         file,
@@ -184,6 +193,11 @@ def test_the_one_named_is_found_first_then_the_environments_then_the_one_here(
         (INBOX + 'done = "in/{spam}"\nrecursive = true', "lies inside the recursive inbox"),
         (INBOX + 'quarantine = "in/x"\nrecursive = true', "lies inside the recursive inbox"),
         (INBOX + 'recursive = true\n[daemon]\nstate = "in/state"', "lies inside the recursive inbox"),
+        (INBOX + 'output_mode = "rw"', 'inbox "mail": output_mode must be permission bits in octal digits, such as'),
+        (INBOX + "output_mode = 640", "output_mode must be text in quotes"),
+        (INBOX + 'output_mode = "4755"', "output_mode must be permission bits"),
+        (INBOX + 'output_owner = "no one"', 'output_owner names the user "no one", not known here'),
+        (INBOX + '[daemon]\noutput_group = "nogroup?"', '[daemon] output_group names the group "nogroup?", not known'),
         ("[daemon\n", "line 1, column 8:"),
     ],
 )  # fmt: skip
@@ -303,6 +317,9 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
         "review_below = 0.8",
         'review = "review/mail"',
         'corrections = "corrections/mail"',
+        'output_mode = "0640"',
+        'output_owner = "mail"',
+        'output_group = "mail"',
         'allow = ["classifyd-shouting"]',
     ):
         assert example in spelt

@@ -82,6 +82,11 @@ def _fields(part: Any, config: "Config") -> dict[str, Any]:
         common = dataclasses.asdict(config.limits)
         own = {name: value for name, value in dataclasses.asdict(limits).items() if value != common[name]}
         values |= {f"limits.{name}": value for name, value in own.items()}
+    access = values.pop("access", None)
+    if access is not None:
+        mode = "" if access.mode is None else f"{access.mode:04o}"
+        who = {"output_owner": access.owner, "output_group": access.group}
+        values |= {"output_mode": mode} | {name: "" if one is None else one for name, one in who.items()}
     if values.get("take") == "leave":
         del values["done"]
     return values

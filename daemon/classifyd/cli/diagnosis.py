@@ -10,6 +10,7 @@ from typing import Literal
 from classifyd import plugins
 from classifyd.bundles import Store
 from classifyd.config import DELETE, Config, InboxConfig
+from classifyd.config.access import access_faults
 from classifyd.config.folders import fixed_part, folder_faults
 from classifyd.config.offers import format_faults, task_faults
 from classifyd.errors import BundleError
@@ -80,6 +81,7 @@ def folders(inbox: InboxConfig) -> Iterator[Finding]:
     needed = os.R_OK | os.X_OK | (os.W_OK if inbox.take == "move" else 0)
     faults = [_permission(about, inbox.path, needed)]
     faults += [_permission(about, _existing(folder), os.W_OK | os.X_OK) for folder in _written(inbox)]
+    faults += [Finding("bad", about, fault, "run doctor as the daemon's user") for fault in access_faults([inbox])]
     found = [fault for fault in faults if fault]
     yield from dict.fromkeys(found)
     kind = file_system(inbox.path)

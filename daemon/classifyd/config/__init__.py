@@ -6,6 +6,7 @@ from classifyd.config.offers import check_formats, check_tasks
 from classifyd.config.settings import (
     DELETE,
     SAME,
+    Access,
     Config,
     DaemonConfig,
     HttpConfig,
@@ -18,6 +19,7 @@ __all__ = [
     "DELETE",
     "PLACES",
     "SAME",
+    "Access",
     "Config",
     "CorrectionsInbox",
     "DaemonConfig",

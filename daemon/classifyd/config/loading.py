@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from classifyd.config.access import AccessReading, access_faults
 from classifyd.config.environment import override
 from classifyd.config.folders import folder_faults
 from classifyd.config.memory import memory_share
@@ -17,6 +18,7 @@ from classifyd.config.offers import CheckRecipe, format_faults, recipe_faults, t
 from classifyd.config.schema import (
     SECTIONS,
     TABLES,
+    AccessSection,
     DaemonSection,
     HttpSection,
     InboxSection,
@@ -28,7 +30,16 @@ from classifyd.config.schema import (
     split_address,
 )
 from classifyd.config.sentences import nearest, quoted, sentences
-from classifyd.config.settings import DELETE, Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, TrainConfig
+from classifyd.config.settings import (
+    DELETE,
+    Access,
+    Config,
+    DaemonConfig,
+    HttpConfig,
+    InboxConfig,
+    TaskConfig,
+    TrainConfig,
+)
 from classifyd.errors import ConfigError
 from classifyd.offers import Admission, Offers
 from classifyd.values import Limits
@@ -72,6 +83,7 @@ def load(
     faults = [f"{path}: {fault}" for fault in reading.faults]
     if check_folders:
         faults += [f"{path}: {fault}" for fault in folder_faults(config.inboxes, config.daemon.state)]
+        faults += [f"{path}: {fault}" for fault in access_faults(config.inboxes)]
     if offers is not None:
         faults += [f"{path}: {fault}" for fault in task_faults(config, offers)]
         faults += [f"{path}: {fault}" for fault in format_faults(config, offers)]
@@ -121,7 +133,8 @@ class _Reading:
         assert isinstance(limits, LimitsSection)
         assert isinstance(plugins, PluginsSection)
         limited = limits.over(Limits())
-        inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
+        access = self._access(daemon, "[daemon]", Access())
+        inboxes = tuple(self._inboxes(tables.get("inbox"), limited, access))
         state = self._absolute(daemon.state)
         tasks = dict(self._tasks(tables.get("tasks", {})))
         return Config(
@@ -156,7 +169,7 @@ class _Reading:
 
     # ------------------------------------------------------------------ inboxes
 
-    def _inboxes(self, raw: object, limits: Limits) -> Iterator[InboxConfig]:
+    def _inboxes(self, raw: object, limits: Limits, access: Access) -> Iterator[InboxConfig]:
         if not isinstance(raw, list) or not raw:
             self.faults.append("there is no [[inbox]]; add one with name, path and tasks")
             return
@@ -170,9 +183,9 @@ class _Reading:
             names.add(str(name))
             if section is not None:
                 self.faults += [f"{where}: {fault}" for fault in _inbox_faults(section)]
-                yield self._inbox(section, limits)
+                yield self._inbox(section, limits, self._access(section, f"{where}:", access))
 
-    def _inbox(self, section: InboxSection, limits: Limits) -> InboxConfig:
+    def _inbox(self, section: InboxSection, limits: Limits, access: Access) -> InboxConfig:
         path = self._absolute(section.path)
         return InboxConfig(
             section.name,
@@ -193,7 +206,14 @@ class _Reading:
             section.max_claimed_files,
             self._absolute(section.review) if section.review else None,
             self._absolute(section.corrections) if section.corrections else None,
+            access,
         )
+
+    def _access(self, section: AccessSection, where: str, above: Access) -> Access:
+        reading = AccessReading(section)
+        access = reading.over(above)
+        self.faults += [f"{where} {fault}" for fault in reading.faults]
+        return access
 
     def _beside(self, given: str | None, inbox: Path, word: str) -> Path:
         return self._absolute(given) if given else inbox.with_name(f"{inbox.name}-{word}")
@@ -258,7 +278,7 @@ def _validated(model: type[_M], raw: Mapping[str, Any]) -> _M | None:
 
 
 def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
-    values = section.model_dump(exclude={"state", "workers"})
+    values = section.model_dump(exclude={"state", "workers", *AccessSection.model_fields})
     values |= {name: int(value) for name, value in values.items() if name.endswith("_bytes")}
     workers = section.workers or cores()
     values["worker_memory_bytes"] = values["worker_memory_bytes"] or memory_share(workers)

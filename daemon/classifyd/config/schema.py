@@ -36,7 +36,23 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class DaemonSection(Section):
+def _written_out(value: object) -> object:
+    # 1000 and "1000" are one user; true is none.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, BeforeValidator(_written_out), Field(pattern=r"^[^\x00:/]*$", max_length=255)]
+
+
+class AccessSection(Section):
+    """Who is let to outputs, in [daemon] and [[inbox]]: "" as they are made, None where the one above decides."""
+
+    output_mode: Annotated[str, Field(pattern=r"^(0?[0-7]{3})?$")] | None = None
+    output_owner: Name | None = None
+    output_group: Name | None = None
+
+
+class DaemonSection(AccessSection):
     """The table [daemon]. 0 asks for one worker per core, and for a share of the memory that there is for each."""
 
     state: PathText = "state"
@@ -119,7 +135,7 @@ class LimitsSection(Section):
         return dataclasses.replace(limits, **given)
 
 
-class InboxSection(Section):
+class InboxSection(AccessSection):
     """One table [[inbox]]."""
 
     name: InboxName

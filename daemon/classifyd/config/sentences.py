@@ -28,6 +28,9 @@ KINDS = {
 PATTERNS = {
     "name": "must begin with a letter or digit and hold only those and . _ -, 64 at most",
     "tasks": "must hold names of tasks, written in small letters, digits and _",
+    "output_mode": 'must be permission bits in octal digits, such as "0640"',
+    "output_owner": "must be the name or the number of a user",
+    "output_group": "must be the name or the number of a group",
     "hosts": "must hold names of hosts, without a port",
     "format": "must be the name of a format, written in small letters, digits and _",
 }

@@ -16,6 +16,15 @@ SAME = "same"
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let to an inbox's outputs: permission bits, user and group; None for what the process gives."""
+
+    mode: int | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InboxConfig:
     """One watched folder.
 
@@ -42,6 +51,7 @@ class InboxConfig:
     max_claimed_files: int = 2000
     review: Path | None = None
     corrections: Path | None = None
+    access: Access = field(default_factory=Access)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ import structlog
 from classifyd.config import CorrectionsInbox
 from classifyd.disk import fsync_folders
 from classifyd.errors import UnreadableFile
+from classifyd.inbox.access import grant, make_granted_folders
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import make_folders, rename_exclusive
+from classifyd.inbox.moves import rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
@@ -74,6 +75,7 @@ class Publisher:
         if isinstance(works[0].inbox, CorrectionsInbox):
             self._correct(endings)
             return
+        grant([ending.part for ending in endings], works[0].inbox.access)
         with self._ledger.commit():
             for ending in endings:
                 self._ledger.intend(ending.claim.id, str(ending.part), ending.total)
@@ -127,7 +129,7 @@ class Publisher:
     def _name(self, ending: Ending) -> bool:
         """Give one output its name; False if the name was taken meanwhile, and the input is begun anew."""
         work = ending.work
-        make_folders(work.target.parent)
+        make_granted_folders(work.target.parent, work.inbox.access)
         try:
             rename_exclusive(str(ending.part), str(work.target))
         except FileNotFoundError:

@@ -6,6 +6,7 @@ LINGER="removals.move" has the daemon leave a file `lingering` and wait a second
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
+UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
 HANGING=1 has the main loop stand still for as long as a file `hang` is there, and leave a file `hangs`.
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
@@ -26,6 +27,7 @@ WHERE = {
     "corrections.commit": ("classifyd.service.corrections", "Corrections", "commit"),
     "removals.move": ("classifyd.service.removals", None, "move"),
     "removals.quarantine": ("classifyd.service.removals", None, "quarantine"),
+    "publish.grant": ("classifyd.service.publish", None, "grant"),
     "ledger.copied": ("classifyd.ledger", "Ledger", "copied"),
     "copies.copy_into": ("classifyd.service.copies", None, "copy_into"),
     "entrance.recover": ("classifyd.service.entrance", "Entrance", "recover"),
@@ -86,6 +88,17 @@ def deny(name):
         return real(self, found)
 
     claims.ClaimFolder.claim = denied
+
+
+def keep_all():
+    real = os.fchown
+
+    def refused(*arguments):
+        if Path("ungiven").exists():
+            raise PermissionError(1, "Operation not permitted")
+        real(*arguments)
+
+    os.fchown = refused
 
 
 def hang():
@@ -160,6 +173,8 @@ if "HANGING" in os.environ and DAEMON:
     hang()
 if "SLOW_COPYING" in os.environ and DAEMON:
     dawdle(float(os.environ["SLOW_COPYING"]))
+if "UNGIVEN" in os.environ and DAEMON:
+    keep_all()
 if "DENIED" in os.environ and DAEMON:
     deny(os.environ["DENIED"])
 if "HOLD_SECONDS" in os.environ and DAEMON:
