@@ -16,6 +16,7 @@ from classifyd.config.schema import (
     LimitsSection,
     ModelsSection,
     PluginsSection,
+    RetentionSection,
     TaskSection,
     TrainSection,
 )
@@ -117,6 +118,16 @@ def test_every_setting_arrives(file: Path) -> None:
     assert found.tasks == {"spam": config.TaskConfig(1.0, {"x": [1]})}
 
 
+def test_what_is_kept_how_long_is_said_for_all_inboxes_or_for_one(file: Path) -> None:
+    text = (
+        INBOX + 'retention.done = "none"\nretention.ledger = "2w"\n' + INBOX.replace("mail", "b").replace('in"', 'in2"')
+    )
+    found = load(file, text + '[retention]\ndone = "30d"\noutputs = "12 h"\n', CLASSIFYD_RETENTION__QUARANTINE="5m")
+    mail, other = found.inboxes
+    assert mail.retention == config.Retention(None, 43_200, 300, 1_209_600)
+    assert other.retention == found.retention == config.Retention(2_592_000, 43_200, 300, None)
+
+
 def test_who_is_let_to_outputs_is_said_for_all_inboxes_or_for_one(file: Path) -> None:
     me, mine = os.geteuid(), os.getegid()
     text = (
@@ -198,6 +209,9 @@ def test_the_one_named_is_found_first_then_the_environments_then_the_one_here(
         (INBOX + 'output_mode = "4755"', "output_mode must be permission bits"),
         (INBOX + 'output_owner = "no one"', 'output_owner names the user "no one", not known here'),
         (INBOX + '[daemon]\noutput_group = "nogroup?"', '[daemon] output_group names the group "nogroup?", not known'),
+        (INBOX + '[retention]\ndone = "30"', '[retention] done must be a duration such as "30d", "12h" or'),
+        (INBOX + 'retention.ledger = "0d"', 'inbox "mail": retention.ledger must be a duration'),
+        (INBOX + "[retention]\noutputs = 30", "[retention] outputs must be a duration"),
         ("[daemon\n", "line 1, column 8:"),
     ],
 )  # fmt: skip
@@ -333,11 +347,21 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "section",
-    [DaemonSection, HttpSection, InboxSection, LimitsSection, ModelsSection, PluginsSection, TaskSection, TrainSection],
+    [
+        DaemonSection,
+        HttpSection,
+        InboxSection,
+        LimitsSection,
+        ModelsSection,
+        PluginsSection,
+        RetentionSection,
+        TaskSection,
+        TrainSection,
+    ],
 )
 def test_every_setting_is_in_the_shipped_file(section: type) -> None:
     text = (ROOT / "config.toml").read_text()
-    settings = set(section.model_fields) - {"limits", "train"}  # type: ignore[attr-defined]  # all are pydantic models
+    settings = set(section.model_fields) - {"limits", "retention", "train"}  # type: ignore[attr-defined]  # all are pydantic models
     assert {name for name in settings if not re.search(rf"^(# )?{name} = ", text, re.MULTILINE)} == set()
 
 

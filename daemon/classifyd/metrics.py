@@ -32,6 +32,7 @@ OTHER = "(other)"
 
 RESTARTS = ("died", "worn", "idle")
 RELOADS = ("taken up", "refused")
+SWEPT = ("done", "outputs", "quarantine", "ledger")
 FILE_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 RECORD_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -98,6 +99,8 @@ class Metrics:
         self._deaths = counter("worker_deaths", "Workers that died over a job, by what they did.", "deed")
         self._restarts = counter("worker_restarts", "Workers that were replaced, by why.", "reason")
         self._reloads = counter("reloads", "Configurations read again after a HUP, by what came of it.", "result")
+        self._swept = counter("swept", "Files and ledger rows that grew too old and were removed.", "what")
+        self._swept_bytes = counter("swept_bytes", "Bytes of the files that were removed.", "what")
         self._latency = histogram(
             "file_latency_seconds", "From an input's drop to its retirement.", "inbox", buckets=FILE_SECONDS
         )
@@ -136,6 +139,8 @@ class Metrics:
             self._restarts.labels(reason)
         for result in RELOADS:
             self._reloads.labels(result)
+        for what in SWEPT:
+            self.swept(what, 0, 0)
 
     def finished(self, report: FileReport, at: float) -> None:
         """An input has ended, at `at` (epoch seconds)."""
@@ -181,6 +186,11 @@ class Metrics:
     def reloaded(self, result: str) -> None:
         """The configuration was read again: taken up, or refused."""
         self._reloads.labels(result).inc()
+
+    def swept(self, what: str, count: int, size: int) -> None:
+        """So many files or rows were removed, with so many bytes, because they had grown old."""
+        self._swept.labels(what).inc(count)
+        self._swept_bytes.labels(what).inc(size)
 
     def _known(self, task: str, label: str) -> str:
         known = self._labels.setdefault(task, set())

@@ -9,6 +9,7 @@ from typing import Literal
 
 from classifyd import plugins
 from classifyd.bundles import Store
+from classifyd.cli.aged import aged_in
 from classifyd.config import DELETE, Config, InboxConfig
 from classifyd.config.access import access_faults
 from classifyd.config.folders import fixed_part, folder_faults
@@ -48,6 +49,7 @@ def examine(config: Config) -> Iterator[Finding]:
     for inbox in config.inboxes:
         yield from folders(inbox)
     yield from state(config.daemon.state)
+    yield from aged(config)
     yield from events(config)
     yield from processor()
     registry = plugins.load(config.plugins)
@@ -144,6 +146,12 @@ def state(folder: Path) -> Iterator[Finding]:
         yield Finding("bad", "state", f"{folder} is on {kind}; SQLite needs a local disk", "set state in [daemon]")
     else:
         yield Finding("good", "state", f"{folder} on {kind}")
+
+
+def aged(config: Config) -> Iterator[Finding]:
+    """What has grown older than is kept: the daemon's next sweep removes it."""
+    for inbox, what in aged_in(config):
+        yield Finding("good", "retention", f"inbox {inbox}: the next sweep removes {what}")
 
 
 def file_system(folder: Path) -> str:

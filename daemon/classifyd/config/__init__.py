@@ -11,6 +11,7 @@ from classifyd.config.settings import (
     DaemonConfig,
     HttpConfig,
     InboxConfig,
+    Retention,
     TaskConfig,
     TrainConfig,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "DaemonConfig",
     "HttpConfig",
     "InboxConfig",
+    "Retention",
     "TaskConfig",
     "TrainConfig",
     "admission",

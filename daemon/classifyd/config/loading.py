@@ -5,6 +5,7 @@ import re
 import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from classifyd.config.schema import (
     LimitsSection,
     ModelsSection,
     PluginsSection,
+    RetentionSection,
     TaskSection,
     TrainSection,
     split_address,
@@ -37,6 +39,7 @@ from classifyd.config.settings import (
     DaemonConfig,
     HttpConfig,
     InboxConfig,
+    Retention,
     TaskConfig,
     TrainConfig,
 )
@@ -109,6 +112,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What inboxes share unless they say otherwise."""
+
+    limits: Limits
+    access: Access
+    retention: Retention
+
+
 class _Reading:
     """One reading of a file. `faults` are the file's, `outside` the environment's."""
 
@@ -126,15 +138,17 @@ class _Reading:
         self.outside = override(tables, environ)
         found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
         daemon, http, models = found["daemon"], found["http"], found["models"]
-        limits, plugins = found["limits"], found["plugins"]
+        limits, plugins, retention = found["limits"], found["plugins"], found["retention"]
         assert isinstance(daemon, DaemonSection)
         assert isinstance(http, HttpSection)
         assert isinstance(models, ModelsSection)
         assert isinstance(limits, LimitsSection)
         assert isinstance(plugins, PluginsSection)
+        assert isinstance(retention, RetentionSection)
         limited = limits.over(Limits())
-        access = self._access(daemon, "[daemon]", Access())
-        inboxes = tuple(self._inboxes(tables.get("inbox"), limited, access))
+        kept = retention.over(Retention())
+        common = _Common(limited, self._access(daemon, "[daemon]", Access()), kept)
+        inboxes = tuple(self._inboxes(tables.get("inbox"), common))
         state = self._absolute(daemon.state)
         tasks = dict(self._tasks(tables.get("tasks", {})))
         return Config(
@@ -146,6 +160,7 @@ class _Reading:
             limited,
             self._http(http, state),
             _admission(plugins),
+            kept,
         )
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
@@ -169,7 +184,7 @@ class _Reading:
 
     # ------------------------------------------------------------------ inboxes
 
-    def _inboxes(self, raw: object, limits: Limits, access: Access) -> Iterator[InboxConfig]:
+    def _inboxes(self, raw: object, common: "_Common") -> Iterator[InboxConfig]:
         if not isinstance(raw, list) or not raw:
             self.faults.append("there is no [[inbox]]; add one with name, path and tasks")
             return
@@ -183,9 +198,9 @@ class _Reading:
             names.add(str(name))
             if section is not None:
                 self.faults += [f"{where}: {fault}" for fault in _inbox_faults(section)]
-                yield self._inbox(section, limits, self._access(section, f"{where}:", access))
+                yield self._inbox(section, common, self._access(section, f"{where}:", common.access))
 
-    def _inbox(self, section: InboxSection, limits: Limits, access: Access) -> InboxConfig:
+    def _inbox(self, section: InboxSection, common: "_Common", access: Access) -> InboxConfig:
         path = self._absolute(section.path)
         return InboxConfig(
             section.name,
@@ -201,12 +216,13 @@ class _Reading:
             section.csv_formulas,
             section.hard_links,
             section.text_field,
-            section.limits.over(limits),
+            section.limits.over(common.limits),
             int(section.max_claimed_bytes),
             section.max_claimed_files,
             self._absolute(section.review) if section.review else None,
             self._absolute(section.corrections) if section.corrections else None,
             access,
+            section.retention.over(common.retention),
         )
 
     def _access(self, section: AccessSection, where: str, above: Access) -> Access:

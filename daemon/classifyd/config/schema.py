@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
-from classifyd.config.settings import DaemonConfig, InboxConfig
+from classifyd.config import durations
+from classifyd.config.settings import DaemonConfig, InboxConfig, Retention
 from classifyd.values import Limits
 
 
@@ -135,6 +136,23 @@ class LimitsSection(Section):
         return dataclasses.replace(limits, **given)
 
 
+Duration = Annotated[str, BeforeValidator(durations.checked)]
+
+
+class RetentionSection(Section):
+    """The tables [retention] and [inbox.retention]; None where the one above decides."""
+
+    done: Duration | None = None
+    outputs: Duration | None = None
+    quarantine: Duration | None = None
+    ledger: Duration | None = None
+
+    def over(self, retention: Retention) -> Retention:
+        """The retention, changed where this table says otherwise."""
+        given = {name: durations.seconds(text) for name, text in self.model_dump(exclude_none=True).items()}
+        return dataclasses.replace(retention, **given)
+
+
 class InboxSection(AccessSection):
     """One table [[inbox]]."""
 
@@ -156,6 +174,7 @@ class InboxSection(AccessSection):
     max_claimed_bytes: Size = _default(InboxConfig, "max_claimed_bytes")
     max_claimed_files: Count = _default(InboxConfig, "max_claimed_files")
     limits: LimitsSection = LimitsSection()
+    retention: RetentionSection = RetentionSection()
 
 
 class TrainSection(BaseModel):
@@ -182,6 +201,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "models": ModelsSection,
     "plugins": PluginsSection,
     "limits": LimitsSection,
+    "retention": RetentionSection,
 }
 """The tables that stand in the file at most once and have settings of their own."""
 

@@ -100,6 +100,10 @@ def _refused(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
     return f"{place} must be {example}, not {quoted(detail['input'])}"
 
 
+def _duration(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
+    return f'{place} must be a duration such as "30d", "12h" or "45m", or "none", not {quoted(detail["input"])}'
+
+
 def _short(place: str, _: ErrorDetails, __: type[BaseModel]) -> str:
     return f"{place} is empty; fill it in" if place != "tasks" else "tasks is empty; name at least one task"
 
@@ -119,6 +123,7 @@ _SENTENCES: Mapping[str, Callable[[str, ErrorDetails, type[BaseModel]], str]] = 
         "string_pattern_mismatch": _pattern,
         "string_too_short": _short,
         "too_short": _short,
+        "duration": _duration,
         "value_error": _refused,
         "greater_than": _bound("more than", "gt"),
         "greater_than_equal": _bound("at least", "ge"),

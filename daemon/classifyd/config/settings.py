@@ -25,6 +25,19 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many seconds what an inbox leaves behind is kept after its end; None for ever.
+
+    `done` is for inputs, `outputs` for answers, `quarantine` for what lies there, `ledger` for what is known of them.
+    """
+
+    done: float | None = None
+    outputs: float | None = None
+    quarantine: float | None = None
+    ledger: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InboxConfig:
     """One watched folder.
 
@@ -52,6 +65,7 @@ class InboxConfig:
     review: Path | None = None
     corrections: Path | None = None
     access: Access = field(default_factory=Access)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     http: HttpConfig | None = None
     plugins: Admission = field(default_factory=Admission)
+    retention: Retention = field(default_factory=Retention)
 
     def task(self, name: str) -> TaskConfig:
         """The task's section, or an empty one."""

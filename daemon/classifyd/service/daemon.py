@@ -28,6 +28,7 @@ from classifyd.service.picture import Picture
 from classifyd.service.publish import Publisher
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
+from classifyd.service.retention import Retention
 from classifyd.service.rounds import Rounds
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
@@ -109,6 +110,9 @@ class Daemon:
         )
         self._picture = Picture(self._intakes, self._remains, self._dispatcher, self._shifts, self._succession)
         self._watch = Watch(self._messages.put)
+        self._retention = Retention(
+            config.inboxes, self._ledger, told=lambda: self._messages.put(None), removed=outside.metrics.swept
+        )
 
     @property
     def serving(self) -> Versions:
@@ -200,6 +204,7 @@ class Daemon:
         self._outside.grant_by(None)
         self._watch.stop()
         self._copies.stop()
+        self._retention.stop()
         self._shifts.stop()
         for intake in self._intakes.values():
             intake.claims.release()
@@ -232,13 +237,15 @@ class Daemon:
             for intake in self._rounds.due():
                 self._entrance.take(intake, list(self._remains.works(intake)))
             self._dispatch()
+            self._retention.go_on()
         self._shifts.check()
         if self._beat.beat():
             self._outside.show(self._picture.taken(self._troubles(), stopping=self._stop_by is not None))
         if self._stop_by is not None:
             self._tell_of_the_end()
             return self._dispatcher.busy == 0 or time.monotonic() > self._stop_by
-        return self._once and self._rounds.begun and self._remains.drained(self._holds, self._breakers)
+        through = self._rounds.begun and self._retention.swept_once
+        return self._once and through and self._remains.drained(self._holds, self._breakers)
 
     def _tell_of_the_end(self) -> None:
         """Once, and not where another daemon goes on in this process: systemd ends a service that says it stops."""

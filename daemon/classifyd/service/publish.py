@@ -76,9 +76,12 @@ class Publisher:
             self._correct(endings)
             return
         grant([ending.part for ending in endings], works[0].inbox.access)
+        answers = [look(str(ending.part), "") for ending in endings]
         with self._ledger.commit():
-            for ending in endings:
-                self._ledger.intend(ending.claim.id, str(ending.part), ending.total)
+            for ending, answer in zip(endings, answers, strict=True):
+                self._ledger.intend(
+                    ending.claim.id, str(ending.part), ending.total, answer.mtime_ns if answer else None
+                )
         self.finish(endings)
 
     def finish(self, endings: Iterable[Ending]) -> None:
@@ -178,7 +181,8 @@ class Publisher:
                 self._claims_of(ending).forget(ending.claim)
         with self._ledger.commit():
             for ending in retiring:
-                self._ledger.retired(ending.claim.id, time.time())
+                place = ending.work.place
+                self._ledger.retired(ending.claim.id, time.time(), None if place is None else str(place))
         for ending in retiring:
             self._clean(ending.work)
             corrected = isinstance(ending.work.inbox, CorrectionsInbox)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from classifyd.config import DELETE, CorrectionsInbox
 from classifyd.disk import fsync_folder, fsync_folders
-from classifyd.inbox.moves import make_folders, move
+from classifyd.inbox.moves import free_names, make_folders, move, reachable
 from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import look
-from classifyd.jobs import PartReport
+from classifyd.jobs import Claim, PartReport
 from classifyd.ledger import Ledger
 from classifyd.service.copies import Copies
 from classifyd.service.places import done_folder
@@ -43,6 +43,7 @@ class Removals:
         if place is None:
             return False
         self._moved_into.add(place.parent)
+        self._note(work, folder, place)
         return True
 
     def came_before(self, folder: Path, name: str) -> None:
@@ -53,6 +54,13 @@ class Removals:
         """The same for one to done."""
         if end := self._end(work, total):
             self.came_before(*end)
+            self._note(work, end[0], _lies(work.claim, *end))
+
+    @staticmethod
+    def _note(work: Work, folder: Path, place: Path | None) -> None:
+        """Remember where it lies in done; what is for review waits there for people, however long."""
+        if folder != work.inbox.review:
+            work.place = place
 
     def was_quarantined(self, work: Work) -> None:
         """The same for one into quarantine, at once."""
@@ -117,3 +125,14 @@ class Removals:
             with self._ledger.commit():
                 self._ledger.copied(work.claim.id, str(copy))
         return copy
+
+
+def _lies(claim: Claim, folder: Path, name: str) -> Path | None:
+    """Where an input lies that was moved below a folder; None if it was taken away since."""
+    for place in free_names(folder / reachable(folder, name)):
+        found = look(str(place), name)
+        if found is None:
+            return None
+        if (found.size, found.mtime_ns) == (claim.size, claim.mtime_ns):
+            return place
+    raise AssertionError("names never run out")

@@ -37,6 +37,8 @@ class Work:
     assembled: PartReport | None = None
     copy: Path | None = None
     """The whole copy of the input, where it retires to another file system."""
+    place: Path | None = None
+    """Where it lies in done, once it does."""
 
     @property
     def shown(self) -> str:
