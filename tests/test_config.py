@@ -16,6 +16,7 @@ from classifyd.config.schema import (
     LimitsSection,
     ModelsSection,
     PluginsSection,
+    ReceiverSection,
     RetentionSection,
     TaskSection,
     TrainSection,
@@ -212,6 +213,15 @@ def test_the_one_named_is_found_first_then_the_environments_then_the_one_here(
         (INBOX + '[retention]\ndone = "30"', '[retention] done must be a duration such as "30d", "12h" or'),
         (INBOX + 'retention.ledger = "0d"', 'inbox "mail": retention.ledger must be a duration'),
         (INBOX + "[retention]\noutputs = 30", "[retention] outputs must be a duration"),
+        (INBOX + '[receiver]\nname = "a"', "write [[receiver]]"),
+        (INBOX + '[[receiver]]\nname = "a"', 'receiver "a": it needs either command or webhook'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "ftp://x"', 'receiver "a": webhook must be an address such as'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "https://u:p@x/"', "webhook must be an address"),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["no-such-program"]', "no program that this user can run"),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\nsecret_env = "A"', "only webhooks are signed"),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\ninboxes = ["mial"]', 'no inbox. Did you mean "mail"?'),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\nendings = ["deleted"]', 'endings must be "published" or'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "http://x/"\nsecret_file = "no"', "cannot be read by this user"),
         ("[daemon\n", "line 1, column 8:"),
     ],
 )  # fmt: skip
@@ -334,6 +344,7 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
         'output_mode = "0640"',
         'output_owner = "mail"',
         'output_group = "mail"',
+        'secret_env = "HOOK_SECRET"',
         'allow = ["classifyd-shouting"]',
     ):
         assert example in spelt
@@ -342,7 +353,8 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
     (tmp_path / "plain.toml").write_text(text)
     full = config.load(tmp_path / "config.toml", {}, check_folders=False)
     plain = config.load(tmp_path / "plain.toml", {}, check_folders=False)
-    assert dataclasses.replace(full, file=None, tasks={}) == dataclasses.replace(plain, file=None)
+    assert [receiver.name for receiver in full.receivers] == ["crm", "hook"]
+    assert dataclasses.replace(full, file=None, tasks={}, receivers=()) == dataclasses.replace(plain, file=None)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +366,7 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
         LimitsSection,
         ModelsSection,
         PluginsSection,
+        ReceiverSection,
         RetentionSection,
         TaskSection,
         TrainSection,

@@ -31,6 +31,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """How many notices wait for a receiver, and why it did not take the last one; empty if it did."""
+
+    count: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStatus:
     """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
 
@@ -50,6 +58,7 @@ class DaemonStatus:
     loading: Mapping[str, int | None] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
     page: str = ""
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ def _daemon(path: Path, now: float) -> DaemonStatus:
         beat.get("loading", {}),
         {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
         beat.get("page", ""),
+        {name: Receiver(one["count"], one["error"]) for name, one in beat.get("receivers", {}).items()},
     )
 
 

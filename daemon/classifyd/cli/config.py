@@ -51,6 +51,9 @@ def _document(config: "Config") -> Iterator[str]:
     for inbox in config.inboxes:
         yield "\n[[inbox]]"
         yield from _settings(_fields(inbox, config))
+    for receiver in config.receivers:
+        yield "\n[[receiver]]"
+        yield from _settings({name: value for name, value in dataclasses.asdict(receiver).items() if value})
     yield "\n[daemon]"
     yield from _settings(_fields(config.daemon, config))
     if config.http is not None:

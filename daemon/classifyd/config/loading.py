@@ -4,7 +4,7 @@ import os
 import re
 import string
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from classifyd.config.environment import override
 from classifyd.config.folders import folder_faults
 from classifyd.config.memory import memory_share
 from classifyd.config.offers import CheckRecipe, format_faults, recipe_faults, task_faults
+from classifyd.config.receivers import receiver_faults, section_faults
 from classifyd.config.schema import (
     SECTIONS,
     TABLES,
@@ -26,6 +27,7 @@ from classifyd.config.schema import (
     LimitsSection,
     ModelsSection,
     PluginsSection,
+    ReceiverSection,
     RetentionSection,
     TaskSection,
     TrainSection,
@@ -39,6 +41,7 @@ from classifyd.config.settings import (
     DaemonConfig,
     HttpConfig,
     InboxConfig,
+    ReceiverConfig,
     Retention,
     TaskConfig,
     TrainConfig,
@@ -87,6 +90,7 @@ def load(
     if check_folders:
         faults += [f"{path}: {fault}" for fault in folder_faults(config.inboxes, config.daemon.state)]
         faults += [f"{path}: {fault}" for fault in access_faults(config.inboxes)]
+        faults += [f"{path}: {fault}" for fault in receiver_faults(config.receivers)]
     if offers is not None:
         faults += [f"{path}: {fault}" for fault in task_faults(config, offers)]
         faults += [f"{path}: {fault}" for fault in format_faults(config, offers)]
@@ -161,6 +165,7 @@ class _Reading:
             self._http(http, state),
             _admission(plugins),
             kept,
+            tuple(self._receivers(tables.get("receiver", []), [inbox.name for inbox in inboxes])),
         )
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
@@ -243,6 +248,40 @@ class _Reading:
             )
             path = Path(text)
         return Path(os.path.normpath(self.base / path))
+
+    # ------------------------------------------------------------------ receivers
+
+    def _receivers(self, raw: object, inboxes: Sequence[str]) -> Iterator[ReceiverConfig]:
+        if not isinstance(raw, list):
+            self.faults.append("receivers are tables in double brackets; write [[receiver]]")
+            return
+        names: set[str] = set()
+        for number, table in enumerate(raw, 1):
+            name = table.get("name") if isinstance(table, dict) else None
+            where = f"receiver {quoted(name)}" if isinstance(name, str) and name else f"receiver {number}"
+            section = self._table(table, where, ReceiverSection)
+            if isinstance(name, str) and name in names:
+                self.faults.append(f"{where}: an earlier receiver has the same name; rename one")
+            names.add(str(name))
+            if section is not None:
+                self.faults += [f"{where}: {fault}" for fault in section_faults(section, inboxes)]
+                yield self._receiver(section)
+
+    def _receiver(self, section: ReceiverSection) -> ReceiverConfig:
+        program, *arguments = section.command or [""]
+        # As a shell has it: a name is looked for on the PATH, a path is one.
+        program = str(self._absolute(program)) if "/" in program else program
+        return ReceiverConfig(
+            section.name,
+            (program, *arguments) if section.command else (),
+            section.webhook or "",
+            None if section.inboxes is None else tuple(section.inboxes),
+            tuple(dict.fromkeys(section.endings)),
+            self._absolute(section.secret_file) if section.secret_file else None,
+            section.secret_env,
+            section.timeout_seconds,
+            section.max_waiting,
+        )
 
     # ------------------------------------------------------------------ tasks
 

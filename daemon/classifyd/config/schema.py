@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
 from classifyd.config import durations
-from classifyd.config.settings import DaemonConfig, InboxConfig, Retention
+from classifyd.config.settings import DaemonConfig, Ends, InboxConfig, ReceiverConfig, Retention
 from classifyd.values import Limits
 
 
@@ -177,6 +177,22 @@ class InboxSection(AccessSection):
     retention: RetentionSection = RetentionSection()
 
 
+class ReceiverSection(Section):
+    """One table [[receiver]]."""
+
+    name: InboxName
+    command: Annotated[list[Annotated[str, Field(pattern=r"^[^\x00]*$")]], Field(min_length=1)] | None = None
+    webhook: Annotated[str, Field(min_length=1)] | None = None
+    inboxes: Annotated[list[InboxName], Field(min_length=1)] | None = None
+    endings: Annotated[list[Ends], Field(min_length=1)] = list(_default(ReceiverConfig, "endings"))
+    secret_file: PathText | None = None
+    secret_env: Annotated[str, Field(min_length=1)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = _default(
+        ReceiverConfig, "timeout_seconds"
+    )
+    max_waiting: Count = _default(ReceiverConfig, "max_waiting")
+
+
 class TrainSection(BaseModel):
     """The table [tasks.NAME.train]; what is not known here belongs to the recipe, which the task checks."""
 
@@ -205,4 +221,4 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 """The tables that stand in the file at most once and have settings of their own."""
 
-TABLES = (*SECTIONS, "tasks", "inbox")
+TABLES = (*SECTIONS, "tasks", "inbox", "receiver")

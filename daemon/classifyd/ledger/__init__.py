@@ -7,6 +7,7 @@ file system is touched, so that a restart knows how to finish what it finds half
 
 from classifyd.ledger.aging import START, Aged, Kind
 from classifyd.ledger.corrections import OF_THE_PAGE, Correction
+from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import OPEN, Entry, Plan
 from classifyd.ledger.view import Counts, LedgerView
 from classifyd.ledger.writing import Ledger
@@ -22,5 +23,6 @@ __all__ = [
     "Kind",
     "Ledger",
     "LedgerView",
+    "Notice",
     "Plan",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from classifyd.errors import UnavailableError
 from classifyd.jobs import Claim, PartReport
-from classifyd.ledger import aging, corrections
+from classifyd.ledger import aging, corrections, notices
 from classifyd.values import Cut, Fault
 
 _FIRST = """
@@ -31,7 +31,7 @@ CREATE TABLE suspects (claim TEXT NOT NULL, number INTEGER NOT NULL, suspect TEX
 CREATE INDEX suspects_by_claim ON suspects (claim, number);
 """
 
-_STEPS = (_FIRST, corrections.TABLE, aging.TABLE)
+_STEPS = (_FIRST, corrections.TABLE, aging.TABLE, notices.TABLE)
 """What makes each schema from the one before it, the first from nothing. Never changed once released, only added to."""
 
 SCHEMA_VERSION = len(_STEPS)

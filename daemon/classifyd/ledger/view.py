@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
-from classifyd.ledger import aging, corrections
+from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
+from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted
 
 
@@ -80,6 +81,14 @@ class LedgerView:
     def corrected_by_file(self, since: float) -> dict[tuple[str, str, str], float]:
         """Task, inbox and source of what was moved to the corrections at `since` or later, and when (epoch seconds)."""
         return corrections.by_file(self._db, since)
+
+    def notices(self, receiver: str, after: int, limit: int) -> list[Notice]:
+        """The next ones for a receiver behind a number, oldest first."""
+        return notices.select(self._db, receiver, after, limit)
+
+    def notice(self, identity: int) -> Notice | None:
+        """One by its number; None if it was given up."""
+        return notices.find(self._db, identity)
 
     def size_of_aged(self, kind: Kind, inbox: str, before: float) -> tuple[int, int]:
         """How many files of inputs that ended before a time (epoch seconds) are still known, and their bytes."""

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
-from classifyd.ledger import aging, corrections
+from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Aged, Kind, Mark
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.rows import OPEN, Entry, Plan, connect, dump_plan, dump_report, entry_of, migrate
@@ -188,6 +188,29 @@ class Ledger:
         query = "SELECT * FROM inputs WHERE size = ? AND mtime_ns = ? AND inbox = ? AND state = 'retired'"
         found = [entry_of(row) for row in self._rows(f"{query} ORDER BY finished_at DESC", size, mtime_ns, inbox)]
         return max(found, key=lambda entry: PurePath(entry.claim.name).name == name, default=None)
+
+    # ------------------------------------------------------------------ notices
+
+    def noted(self, receiver: str, at: float, document: str) -> None:
+        """A receiver is to be told."""
+        notices.insert(self._db, receiver, at, document)
+
+    def told(self, ids: Collection[int]) -> int:
+        """These notices have reached their receivers; how many of them were still to be told."""
+        return notices.delete(self._db, ids)
+
+    def given_up(self, receiver: str, count: int) -> int:
+        """The oldest notices of a receiver make room; how many there were."""
+        return notices.delete_oldest(self._db, receiver, count)
+
+    def given_up_but_of(self, receivers: Collection[str]) -> int:
+        """Nobody else is to be told any more; how many notices that were."""
+        return notices.delete_of_others(self._db, receivers)
+
+    def untold(self, receiver: str) -> int:
+        """How many notices wait for a receiver."""
+        with self._told_of_faults():
+            return notices.count(self._db, receiver)
 
     # ------------------------------------------------------------------ growing old
 

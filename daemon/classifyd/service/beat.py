@@ -5,11 +5,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from classifyd.notify import Notifier
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.receivers import Waiting
 from classifyd.service.succession import Succession
 
 BEAT_SECONDS = 1.0
@@ -30,6 +32,7 @@ class Beat:
         notifier: Notifier,
         stuck: Callable[[], bool],
         page: Callable[[], str] = str,
+        receivers: Callable[[], Mapping[str, Waiting]] = dict,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -39,6 +42,7 @@ class Beat:
         self._notifier = notifier
         self._stuck = stuck
         self._page = page
+        self._receivers = receivers
         self._started_at = time.time()
         self._next = 0.0
 
@@ -88,6 +92,7 @@ class Beat:
             "page": self._page(),
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
+            "receivers": {name: asdict(waiting) for name, waiting in self._receivers().items()},
             "refused": {
                 task: {"version": refusal.version, "reason": refusal.reason}
                 for task, refusal in self._succession.refused.items()

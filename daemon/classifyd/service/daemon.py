@@ -26,6 +26,7 @@ from classifyd.service.messages import Messages
 from classifyd.service.outside import Outside
 from classifyd.service.picture import Picture
 from classifyd.service.publish import Publisher
+from classifyd.service.receivers import Receivers
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
 from classifyd.service.retention import Retention
@@ -93,8 +94,16 @@ class Daemon:
         self._copies = Copies(lambda: self._messages.put(None))
         removals = Removals(self._ledger, self._copies)
         self.corrections = Corrections(self._ledger, config.models)
+        self._receivers = Receivers(config.receivers, self._ledger, outside.metrics.told)
         publisher = Publisher(
-            self._ledger, folders, claims, removals, self.corrections, again=self._again, finished=self._finished
+            self._ledger,
+            folders,
+            claims,
+            removals,
+            self.corrections,
+            receivers=self._receivers,
+            again=self._again,
+            finished=self._finished,
         )
         self._endings = Endings(publisher, self._dispatcher, self._ledger, self._holds)
         self._remains = Remains(self._intakes, self._entrance, self._dispatcher, self._endings)
@@ -107,8 +116,16 @@ class Daemon:
             notifier=self._notifier,
             stuck=lambda: self._shifts.stuck,
             page=lambda: outside.page,
+            receivers=self._receivers.waiting,
         )
-        self._picture = Picture(self._intakes, self._remains, self._dispatcher, self._shifts, self._succession)
+        self._picture = Picture(
+            self._intakes,
+            self._remains,
+            self._dispatcher,
+            self._shifts,
+            self._succession,
+            receivers=self._receivers.waiting,
+        )
         self._watch = Watch(self._messages.put)
         self._retention = Retention(
             config.inboxes, self._ledger, told=lambda: self._messages.put(None), removed=outside.metrics.swept
@@ -155,6 +172,7 @@ class Daemon:
 
     def _begin(self) -> None:
         self._outside.open(self._config)
+        self._receivers.begin(self._config.daemon.state / "ledger.sqlite")
         for intake in self._intakes.values():
             self.corrections.make_folders(intake.inbox)
             intake.hold()
@@ -205,6 +223,7 @@ class Daemon:
         self._watch.stop()
         self._copies.stop()
         self._retention.stop()
+        self._receivers.stop()
         self._shifts.stop()
         for intake in self._intakes.values():
             intake.claims.release()
@@ -238,14 +257,19 @@ class Daemon:
                 self._entrance.take(intake, list(self._remains.works(intake)))
             self._dispatch()
             self._retention.go_on()
+        self._receivers.settle()
         self._shifts.check()
         if self._beat.beat():
             self._outside.show(self._picture.taken(self._troubles(), stopping=self._stop_by is not None))
         if self._stop_by is not None:
             self._tell_of_the_end()
             return self._dispatcher.busy == 0 or time.monotonic() > self._stop_by
-        through = self._rounds.begun and self._retention.swept_once
-        return self._once and through and self._remains.drained(self._holds, self._breakers)
+        return self._once and self._through()
+
+    def _through(self) -> bool:
+        """Whether nothing is left to do that could be done now."""
+        drained = self._rounds.begun and self._remains.drained(self._holds, self._breakers)
+        return drained and self._retention.swept_once and self._receivers.through
 
     def _tell_of_the_end(self) -> None:
         """Once, and not where another daemon goes on in this process: systemd ends a service that says it stops."""

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -24,9 +25,11 @@ from classifyd.inbox.moves import rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
+from classifyd.service import notices
 from classifyd.service.copies import hidden_name
 from classifyd.service.corrections import Corrections
 from classifyd.service.ending import Ending
+from classifyd.service.receivers import Receivers
 from classifyd.service.removals import Removals
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
@@ -48,6 +51,7 @@ class Publisher:
         removals: Removals,
         corrections: Corrections,
         *,
+        receivers: Receivers,
         again: Callable[[Work, Claim], None],
         finished: Callable[[Work, FileReport], None],
     ) -> None:
@@ -56,6 +60,7 @@ class Publisher:
         self._claims = claims
         self._removals = removals
         self._corrections = corrections
+        self._receivers = receivers
         self._again = again
         self._finished = finished
 
@@ -179,10 +184,15 @@ class Publisher:
             if not ending.work.in_place:
                 # Not before: were the folder's end on the disk and the move out of it not, the input would be nowhere.
                 self._claims_of(ending).forget(ending.claim)
+        at = time.time()
         with self._ledger.commit():
             for ending in retiring:
                 place = ending.work.place
-                self._ledger.retired(ending.claim.id, time.time(), None if place is None else str(place))
+                self._ledger.retired(ending.claim.id, at, None if place is None else str(place))
+                if not isinstance(ending.work.inbox, CorrectionsInbox):
+                    document = partial(notices.published, ending, at)
+                    self._receivers.note(ending.work.inbox.name, "published", at, document)
+        self._receivers.wake()
         for ending in retiring:
             self._clean(ending.work)
             corrected = isinstance(ending.work.inbox, CorrectionsInbox)
@@ -227,14 +237,19 @@ class Publisher:
         place = None
         if not work.in_place:
             if look(work.claim.path, work.claim.name) is None:  # a crash came between the move and its commit
-                self._removals.was_quarantined(work)
+                place = self._removals.was_quarantined(work)
             else:
                 place = self._removals.to_quarantine(work, fault)
                 if place is None:
                     return
             self._claims[work.inbox.name].forget(work.claim)
+        at = time.time()
         with self._ledger.commit():
-            self._ledger.quarantined(work.claim.id, time.time())
+            self._ledger.quarantined(work.claim.id, at)
+            if not isinstance(work.inbox, CorrectionsInbox):
+                document = partial(notices.quarantined, Ending.without_answer(work), at, fault, place)
+                self._receivers.note(work.inbox.name, "quarantined", at, document)
+        self._receivers.wake()
         self._clean(work)
         log.error(
             "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")

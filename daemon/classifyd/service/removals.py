@@ -62,10 +62,11 @@ class Removals:
         if folder != work.inbox.review:
             work.place = place
 
-    def was_quarantined(self, work: Work) -> None:
-        """The same for one into quarantine, at once."""
+    def was_quarantined(self, work: Work) -> Path | None:
+        """The same for one into quarantine, at once; where it lies, None if it was taken away since."""
         self.came_before(work.inbox.quarantine, work.claim.name)
         self.settle()
+        return _lies(work.claim, work.inbox.quarantine, work.claim.name)
 
     @staticmethod
     def _end(work: Work, total: PartReport) -> tuple[Path, str] | None:

@@ -4,6 +4,7 @@ HEARD=file has every process tell there what it unpickles, starts and connects t
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
 LINGER="removals.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
+PAUSE_SECONDS=0.1 has receivers that take nothing asked again that soon.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
@@ -33,6 +34,10 @@ WHERE = {
     "removing.unlink": ("classifyd.inbox.removing", None, "reason_file"),
     "ledger.forgotten": ("classifyd.ledger", "Ledger", "forgotten"),
     "ledger.rows_removed": ("classifyd.ledger", "Ledger", "rows_removed"),
+    "ledger.noted": ("classifyd.ledger", "Ledger", "noted"),
+    "ledger.told": ("classifyd.ledger", "Ledger", "told"),
+    "ledger.quarantined": ("classifyd.ledger", "Ledger", "quarantined"),
+    "telling.communicate": ("classifyd.service.telling", "Command", "tell"),
     "ledger.copied": ("classifyd.ledger", "Ledger", "copied"),
     "copies.copy_into": ("classifyd.service.copies", None, "copy_into"),
     "entrance.recover": ("classifyd.service.entrance", "Entrance", "recover"),
@@ -186,6 +191,11 @@ if "HOLD_SECONDS" in os.environ and DAEMON:
     from classifyd.service import holds
 
     holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
+
+if "PAUSE_SECONDS" in os.environ and DAEMON:
+    from classifyd.service import receivers
+
+    receivers.FIRST_PAUSE_SECONDS = receivers.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
 
 # Only its workers are hindered.
 if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
