@@ -11,6 +11,7 @@ import typer
 
 from classifyd.cli import config, corrections, models, plugins
 from classifyd.cli.doctor import doctor
+from classifyd.cli.explain import explain
 from classifyd.cli.init import init
 from classifyd.cli.label import label
 from classifyd.cli.retry import retry
@@ -76,6 +77,7 @@ for _name in ("train", "evaluate"):
 app.command()(init)
 app.command()(status)
 app.command()(retry)
+app.command()(explain)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(models.app, name="models")
 app.add_typer(corrections.app, name="corrections")

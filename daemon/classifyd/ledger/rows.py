@@ -68,6 +68,8 @@ class Entry:
     labels: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     finished_at: float | None = None
+    place: str | None = None
+    """Where the input lies in done, if it went there, and this is known."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -133,4 +135,5 @@ def entry_of(row: sqlite3.Row) -> Entry:
         json.loads(row["labels"]),
         Fault(*json.loads(row["fault"])) if row["fault"] else None,
         row["finished_at"],
+        os.fsdecode(row["place"]) if "place" in row.keys() and row["place"] else None,  # noqa: SIM118  # rows are no dicts
     )

@@ -1,6 +1,7 @@
 """Another process's view of the ledger, for `status`."""
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,25 @@ class LedgerView:
         """Every input that is not finished, oldest claim first."""
         query = f"SELECT * FROM inputs WHERE state IN ({quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants
         return [entry_of(row) for row in self._db.execute(query)]
+
+    def by_output(self, inbox: str, output: str) -> Entry | None:
+        """The last input of an inbox that was answered by an output of that name below its folder."""
+        query = "SELECT * FROM inputs WHERE inbox = ? AND output = ? AND state = 'retired' ORDER BY finished_at DESC"
+        row = self._db.execute(query, (inbox, os.fsencode(output))).fetchone()
+        return None if row is None else entry_of(row)
+
+    def by_place(self, place: str) -> Entry | None:
+        """The last input that went to a place in done."""
+        if not self._ages:
+            return None
+        query = "SELECT * FROM inputs WHERE place = ? ORDER BY finished_at DESC"
+        row = self._db.execute(query, (os.fsencode(place),)).fetchone()
+        return None if row is None else entry_of(row)
+
+    def outputs(self, inbox: str) -> Iterator[str]:
+        """The names of an inbox's outputs that are known."""
+        rows = self._db.execute("SELECT output FROM inputs WHERE inbox = ? AND state = 'retired'", (inbox,))
+        return (os.fsdecode(row[0]) for row in rows)
 
     def corrections(self, task: str | None = None) -> list[Correction]:
         """What people said of texts, of one task or of all, oldest first."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from classifyd.config import DELETE, CorrectionsInbox
 from classifyd.disk import fsync_folder, fsync_folders
-from classifyd.inbox.moves import free_names, make_folders, move, reachable
+from classifyd.inbox.moves import make_folders, move
 from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import look
-from classifyd.jobs import Claim, PartReport
+from classifyd.jobs import PartReport
 from classifyd.ledger import Ledger
 from classifyd.service.copies import Copies
-from classifyd.service.places import done_folder
+from classifyd.service.places import done_folder, lying
 from classifyd.service.work import Work
 from classifyd.values import Fault
 
@@ -54,7 +54,7 @@ class Removals:
         """The same for one to done."""
         if end := self._end(work, total):
             self.came_before(*end)
-            self._note(work, end[0], _lies(work.claim, *end))
+            self._note(work, end[0], lying(work.claim, *end))
 
     @staticmethod
     def _note(work: Work, folder: Path, place: Path | None) -> None:
@@ -66,7 +66,7 @@ class Removals:
         """The same for one into quarantine, at once; where it lies, None if it was taken away since."""
         self.came_before(work.inbox.quarantine, work.claim.name)
         self.settle()
-        return _lies(work.claim, work.inbox.quarantine, work.claim.name)
+        return lying(work.claim, work.inbox.quarantine, work.claim.name)
 
     @staticmethod
     def _end(work: Work, total: PartReport) -> tuple[Path, str] | None:
@@ -126,14 +126,3 @@ class Removals:
             with self._ledger.commit():
                 self._ledger.copied(work.claim.id, str(copy))
         return copy
-
-
-def _lies(claim: Claim, folder: Path, name: str) -> Path | None:
-    """Where an input lies that was moved below a folder; None if it was taken away since."""
-    for place in free_names(folder / reachable(folder, name)):
-        found = look(str(place), name)
-        if found is None:
-            return None
-        if (found.size, found.mtime_ns) == (claim.size, claim.mtime_ns):
-            return place
-    raise AssertionError("names never run out")
