@@ -74,10 +74,12 @@ class Receivers:
                 self._counted(receiver.name, "given up", 1)
             self._ledger.noted(receiver.name, at, document())
             line.waiting += 1
+            line.sure = False
 
     def wake(self) -> None:
-        """There may be more to tell."""
+        """What was noted is committed."""
         for line in self._lines.values():
+            line.sure = True
             line.bell.set()
 
     def settle(self, *, now: bool = False) -> None:
@@ -88,15 +90,19 @@ class Receivers:
         for line in self._lines.values():
             for result in line.results():
                 self._counted(line.receiver.name, result, 1)
-            told = list(line.told)
-            if not told:
-                continue
             with contextlib.suppress(DiskFault):
-                with self._ledger.commit():
-                    gone = self._ledger.told(told)
-                line.waiting -= gone
-                for _ in told:
-                    line.told.popleft()
+                self._settle(line)
+
+    def _settle(self, line: "_Line") -> None:
+        if not line.sure:  # a commit has failed: what was counted was not noted
+            line.waiting, line.sure = self._ledger.untold(line.receiver.name), True
+        told = list(line.told)
+        if told:
+            with self._ledger.commit():
+                gone = self._ledger.told(told)
+            line.waiting -= gone
+            for _ in told:
+                line.told.popleft()
 
     def waiting(self) -> Mapping[str, Waiting]:
         """How it stands with each receiver."""
@@ -128,6 +134,7 @@ class _Line:
     def __init__(self, receiver: ReceiverConfig) -> None:
         self.receiver = receiver
         self.waiting = 0
+        self.sure = True
         self.error = ""
         self.told: deque[int] = deque()
         self.bell = threading.Event()
