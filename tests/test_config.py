@@ -16,6 +16,8 @@ from classifyd.config.schema import (
     LimitsSection,
     ModelsSection,
     PluginsSection,
+    ReceiverSection,
+    RetentionSection,
     TaskSection,
     TrainSection,
 )
@@ -117,6 +119,25 @@ def test_every_setting_arrives(file: Path) -> None:
     assert found.tasks == {"spam": config.TaskConfig(1.0, {"x": [1]})}
 
 
+def test_what_is_kept_how_long_is_said_for_all_inboxes_or_for_one(file: Path) -> None:
+    text = (
+        INBOX + 'retention.done = "none"\nretention.ledger = "2w"\n' + INBOX.replace("mail", "b").replace('in"', 'in2"')
+    )
+    found = load(file, text + '[retention]\ndone = "30d"\noutputs = "12 h"\n', CLASSIFYD_RETENTION__QUARANTINE="5m")
+    mail, other = found.inboxes
+    assert mail.retention == config.Retention(None, 43_200, 300, 1_209_600)
+    assert other.retention == found.retention == config.Retention(2_592_000, 43_200, 300, None)
+
+
+def test_who_is_let_to_outputs_is_said_for_all_inboxes_or_for_one(file: Path) -> None:
+    me, mine = os.geteuid(), os.getegid()
+    text = (
+        INBOX + INBOX.replace('"mail"', '"b"').replace('"in"', '"in2"') + f'output_mode = "600"\noutput_owner = {me}\n'
+    )
+    mail, other = load(file, text + f'[daemon]\noutput_mode = "0640"\noutput_group = "{mine}"\n').inboxes
+    assert (mail.access, other.access) == (config.Access(0o640, None, mine), config.Access(0o600, me, mine))
+
+
 def test_the_environment_overrides_the_file_typed_as_the_setting_is(file: Path) -> None:
     found = load(
         file,
@@ -184,6 +205,23 @@ def test_the_one_named_is_found_first_then_the_environments_then_the_one_here(
         (INBOX + 'done = "in/{spam}"\nrecursive = true', "lies inside the recursive inbox"),
         (INBOX + 'quarantine = "in/x"\nrecursive = true', "lies inside the recursive inbox"),
         (INBOX + 'recursive = true\n[daemon]\nstate = "in/state"', "lies inside the recursive inbox"),
+        (INBOX + 'output_mode = "rw"', 'inbox "mail": output_mode must be permission bits in octal digits, such as'),
+        (INBOX + "output_mode = 640", "output_mode must be text in quotes"),
+        (INBOX + 'output_mode = "4755"', "output_mode must be permission bits"),
+        (INBOX + 'output_owner = "no one"', 'output_owner names the user "no one", not known here'),
+        (INBOX + '[daemon]\noutput_group = "nogroup?"', '[daemon] output_group names the group "nogroup?", not known'),
+        (INBOX + '[retention]\ndone = "30"', '[retention] done must be a duration such as "30d", "12h" or'),
+        (INBOX + 'retention.ledger = "0d"', 'inbox "mail": retention.ledger must be a duration'),
+        (INBOX + "[retention]\noutputs = 30", "[retention] outputs must be a duration"),
+        (INBOX + '[receiver]\nname = "a"', "write [[receiver]]"),
+        (INBOX + '[[receiver]]\nname = "a"', 'receiver "a": it needs either command or webhook'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "ftp://x"', 'receiver "a": webhook must be an address such as'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "https://u:p@x/"', "webhook must be an address"),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["no-such-program"]', "no program that this user can run"),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\nsecret_env = "A"', "only webhooks are signed"),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\ninboxes = ["mial"]', 'no inbox. Did you mean "mail"?'),
+        (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\nendings = ["deleted"]', 'endings must be "published" or'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "http://x/"\nsecret_file = "no"', "cannot be read by this user"),
         ("[daemon\n", "line 1, column 8:"),
     ],
 )  # fmt: skip
@@ -303,6 +341,10 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
         "review_below = 0.8",
         'review = "review/mail"',
         'corrections = "corrections/mail"',
+        'output_mode = "0640"',
+        'output_owner = "mail"',
+        'output_group = "mail"',
+        'secret_env = "HOOK_SECRET"',
         'allow = ["classifyd-shouting"]',
     ):
         assert example in spelt
@@ -311,16 +353,28 @@ def test_what_the_shipped_file_comments_out_are_the_defaults(tmp_path: Path) -> 
     (tmp_path / "plain.toml").write_text(text)
     full = config.load(tmp_path / "config.toml", {}, check_folders=False)
     plain = config.load(tmp_path / "plain.toml", {}, check_folders=False)
-    assert dataclasses.replace(full, file=None, tasks={}) == dataclasses.replace(plain, file=None)
+    assert [receiver.name for receiver in full.receivers] == ["crm", "hook"]
+    assert dataclasses.replace(full, file=None, tasks={}, receivers=()) == dataclasses.replace(plain, file=None)
 
 
 @pytest.mark.parametrize(
     "section",
-    [DaemonSection, HttpSection, InboxSection, LimitsSection, ModelsSection, PluginsSection, TaskSection, TrainSection],
+    [
+        DaemonSection,
+        HttpSection,
+        InboxSection,
+        LimitsSection,
+        ModelsSection,
+        PluginsSection,
+        ReceiverSection,
+        RetentionSection,
+        TaskSection,
+        TrainSection,
+    ],
 )
 def test_every_setting_is_in_the_shipped_file(section: type) -> None:
     text = (ROOT / "config.toml").read_text()
-    settings = set(section.model_fields) - {"limits", "train"}  # type: ignore[attr-defined]  # all are pydantic models
+    settings = set(section.model_fields) - {"limits", "retention", "train"}  # type: ignore[attr-defined]  # all are pydantic models
     assert {name for name in settings if not re.search(rf"^(# )?{name} = ", text, re.MULTILINE)} == set()
 
 

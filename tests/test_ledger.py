@@ -1,11 +1,12 @@
 import os
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
-from classifyd.ledger import Correction, Entry, Ledger, LedgerView, Plan, rows
+from classifyd.ledger import START, Correction, Entry, Ledger, LedgerView, Plan, rows
 from classifyd.values import Cut, Fault, Span
 
 
@@ -269,6 +270,50 @@ def test_an_input_is_found_by_its_look_and_the_one_of_the_same_name_first(ledger
     assert {"spam": 3} == ledger.origin("mail", "moved.txt", 10, 20).versions, "else the newest"
     assert ledger.origin("other", "b.txt", 10, 20) is None
     assert ledger.origin("mail", "b.txt", 10, 21) is None
+
+
+# ---------------------------------------------------------------------- growing old
+
+
+def ended(ledger, key, at, identity=None):
+    claimed(ledger, replace(entry(key, f"{key}.txt"), identity=identity))
+    with ledger.commit():
+        ledger.intend(key, f"/out/.{key}", PartReport(key, 0, 5, size=7), 8)
+        ledger.published(key)
+        ledger.retired(key, at, f"/done/{key}.txt")
+
+
+def test_old_files_are_told_oldest_first_from_where_one_left_off_until_they_are_forgotten(ledger):
+    for number, key in enumerate("abcd"):
+        ended(ledger, key, 100.0 + number // 2)
+    first = ledger.aged("done", "mail", 101.5, after=START, limit=2)
+    rest = ledger.aged("done", "mail", 101.5, after=first[-1].mark, limit=2)
+    assert ["/done/a.txt", "/done/b.txt"] == [file.path for file in first]
+    assert ["c", "d"] == [file.claim for file in rest]
+    [answer, *_] = ledger.aged("outputs", "mail", 101.0, after=START, limit=5)
+    assert ("a.txt.jsonl", 7, 8) == (answer.path, answer.size, answer.mtime_ns)
+    with ledger.commit():
+        ledger.forgotten("done", ["a", "b", "c"])
+    assert ["d"] == [file.claim for file in ledger.aged("done", "mail", 102.0, after=START, limit=5)]
+    assert [] == ledger.aged("done", "other", 102.0, after=START, limit=5)
+
+
+def test_old_rows_go_after_their_files_and_still_count_but_not_those_in_work_or_in_place(ledger, path):
+    ended(ledger, "a", 100.0)
+    ended(ledger, "b", 100.0)
+    ended(ledger, "left", 100.0, identity="file 1 2 left.txt")
+    claimed(ledger, entry("open"))
+    with ledger.commit():
+        ledger.forgotten("done", ["a"])
+        assert 1 == ledger.rows_removed("mail", 101.0, ["done"], 10)
+    assert [None, "b", "left", "open"] == [e and e.claim.id for e in map(ledger.entry, ("a", "b", "left", "open"))]
+    with ledger.commit():
+        assert 0 == ledger.rows_removed("mail", 100.0, [], 10)
+        assert 1 == ledger.rows_removed("mail", 101.0, [], 10)
+    view = LedgerView(path)
+    assert {("claimed", 1, 0), ("retired", 3, 15)} == {(c.state, c.inputs, c.records) for c in view.counts()}
+    assert {("claimed", 1), ("retired", 1)} == {(c.state, c.inputs) for c in view.counts(since=1.0)}
+    view.close()
 
 
 # ---------------------------------------------------------------------- migration

@@ -27,9 +27,11 @@ from classifyd.values import (
     Choice,
     Cut,
     Example,
+    Explanation,
     Fault,
     Label,
     Limits,
+    ReadWindow,
     Record,
     Report,
     ReportSetup,
@@ -59,6 +61,8 @@ __all__ = [
     "CuttingReader",
     "Effort",
     "Example",
+    "ExplainingPredictor",
+    "Explanation",
     "Fault",
     "FileReport",
     "JobReport",
@@ -69,6 +73,7 @@ __all__ = [
     "PluginError",
     "PredictionFailed",
     "Predictor",
+    "ReadWindow",
     "Reader",
     "Record",
     "Report",
@@ -112,6 +117,15 @@ class Predictor(Protocol):
 
     def predict(self, records: Sequence[Record]) -> Sequence[Answer]:
         """One answer per record, in the same order. An exception is laid at the door of the records given."""
+        ...
+
+
+@runtime_checkable
+class ExplainingPredictor(Predictor, Protocol):
+    """A predictor that can say how it comes to an answer, for `classifyd explain`."""
+
+    def explain(self, record: Record) -> Explanation:
+        """How it answers one record, found out anew: `answer` is what `predict` says of it, to the last digit."""
         ...
 
 

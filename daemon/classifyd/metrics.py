@@ -32,6 +32,7 @@ OTHER = "(other)"
 
 RESTARTS = ("died", "worn", "idle")
 RELOADS = ("taken up", "refused")
+SWEPT = ("done", "outputs", "quarantine", "ledger")
 FILE_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 RECORD_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -56,7 +57,7 @@ class Levels:
     """How the daemon fares at one moment. `pids` are the workers' processes; `held` names inboxes, tasks and the like.
 
     `serving` has the version that serves each task (None for one without models), `refused` tasks with a version that
-    could not take over.
+    could not take over. `notices` are those that wait, by receiver.
     """
 
     ready: bool = False
@@ -68,6 +69,7 @@ class Levels:
     serving: Mapping[str, int | None] = EMPTY
     refused: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    notices: Mapping[str, int] = EMPTY
 
 
 class Metrics:
@@ -102,6 +104,11 @@ class Metrics:
         self._deaths = counter("worker_deaths", "Workers that died over a job, by what they did.", "deed")
         self._restarts = counter("worker_restarts", "Workers that were replaced, by why.", "reason")
         self._reloads = counter("reloads", "Configurations read again after a HUP, by what came of it.", "result")
+        self._swept = counter("swept", "Files and ledger rows that grew too old and were removed.", "what")
+        self._swept_bytes = counter("swept_bytes", "Bytes of the files that were removed.", "what")
+        self._told = counter(
+            "notices", "Deliveries of notices to receivers, by what came of them.", "receiver", "result"
+        )
         self._latency = histogram(
             "file_latency_seconds", "From an input's drop to its retirement.", "inbox", buckets=FILE_SECONDS
         )
@@ -140,6 +147,8 @@ class Metrics:
             self._restarts.labels(reason)
         for result in RELOADS:
             self._reloads.labels(result)
+        for what in SWEPT:
+            self.swept(what, 0, 0)
 
     def finished(self, report: FileReport, at: float) -> None:
         """An input has ended, at `at` (epoch seconds)."""
@@ -186,6 +195,15 @@ class Metrics:
         """The configuration was read again: taken up, or refused."""
         self._reloads.labels(result).inc()
 
+    def swept(self, what: str, count: int, size: int) -> None:
+        """So many files or rows were removed, with so many bytes, because they had grown old."""
+        self._swept.labels(what).inc(count)
+        self._swept_bytes.labels(what).inc(size)
+
+    def told(self, receiver: str, result: str, count: int) -> None:
+        """Notices were told, failed to be told (and will be again), or were given up."""
+        self._told.labels(receiver, result).inc(count)
+
     def _known(self, task: str, label: str) -> str:
         known = self._labels.setdefault(task, set())
         if label in known or len(known) < MOST_LABELS:
@@ -205,6 +223,8 @@ class _Now:
         yield _gauge("info", "The version of classifyd.", ["version"], [((__version__,), 1)])
         yield _gauge("ready", "1 while inputs are taken, else 0.", [], [((), levels.ready)])
         yield from chain(_of_inboxes(levels), _of_workers(levels), _of_models(levels))
+        waiting = [((name,), count) for name, count in levels.notices.items()]
+        yield _gauge("waiting_notices", "Notices that wait for a receiver.", ["receiver"], waiting)
         yield _gauge(
             "held",
             "1 for what inputs have to wait for: an inbox, a task, the ledger, or refused files of an inbox.",

@@ -137,6 +137,37 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadWindow:
+    """A stretch of a text that a model took at once: [start, end) in code points, its tokens, special ones included.
+
+    `weight` is its share in the answer, 0 to 1: of the text's tokens, those that this window was asked about. `scores`
+    has for each label what this window says by itself: its probability, or where spans are marked, the highest of a
+    word.
+    """
+
+    start: int
+    end: int
+    tokens: int
+    weight: float
+    scores: Mapping[str, float] = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a predictor came to its answer to one record.
+
+    `answer` is the one that `predict` gives, `plain` the same with scores as they were before calibration, which
+    `calibration` tells by the names of its numbers. `windows` are in the text's order; none for a task that reads texts
+    otherwise.
+    """
+
+    answer: Annotation
+    plain: Annotation
+    calibration: Mapping[str, float] = EMPTY
+    windows: tuple[ReadWindow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotatedRecord:
     """A record with what each task said of it, as writers get it. `id` is `<inbox>/<output name>#<index>`."""
 

@@ -54,11 +54,28 @@ def combine(windows: Sequence[Window], logits: Sequence[NDArray[np.floating]]) -
 
     Every token of the text thus counts once, and a last window that holds little new says little.
     """
+    weights = _weights(windows)
+    stacked = np.stack([np.asarray(row, np.float64) for row in logits])
+    return np.asarray((stacked * weights[:, None]).sum(axis=0) / weights.sum())
+
+
+def shares(windows: Sequence[Window]) -> list[float]:
+    """What each window weighs in one text's answer; together 1."""
+    weights = _weights(windows)
+    return [float(weight) for weight in weights / weights.sum()]
+
+
+def extent(window: Window) -> tuple[int, int]:
+    """The code points [start, end) that a window read, also those that another was asked about; (0, 0) for none."""
+    offsets = window.offsets[window.words >= 0]
+    return (int(offsets[:, 0].min()), int(offsets[:, 1].max())) if len(offsets) else (0, 0)
+
+
+def _weights(windows: Sequence[Window]) -> NDArray[np.float64]:
     weights = np.array([window.own.sum() for window in windows], np.float64)
     if not weights.any():
         weights[:] = 1  # an empty text is one window without a token of its own
-    stacked = np.stack([np.asarray(row, np.float64) for row in logits])
-    return np.asarray((stacked * weights[:, None]).sum(axis=0) / weights.sum())
+    return weights
 
 
 def ranked(labels: Sequence[str], scores: NDArray[np.float64]) -> tuple[Label, ...]:
@@ -118,8 +135,7 @@ class Bio:
         begins one otherwise. A blank line ends a span, for no name goes on behind it. A span's score is the mean over
         its words of P(B-X) + P(I-X), how sure the model is of the kind, wherever it sees the beginning; calibrated.
         """
-        scores = softmax(found.logits, calibration.temperature)
-        sums = np.stack([scores[:, np.equal(self.kinds, kind)].sum(axis=1) for kind in range(len(self.names))], axis=1)
+        sums = self._sums(found, calibration)
         tags = np.argmax(found.logits, axis=1)
         runs = (part for run in _runs(tags, self.kinds, self.begins) for part in _parted(run, text, found))
         return tuple(
@@ -128,6 +144,16 @@ class Bio:
             for start, end in [_trimmed(text, int(found.starts[run.first]), int(found.ends[run.last]))]
             if start < end
         )
+
+    def highest(self, found: Words, calibration: Calibration) -> dict[str, float]:
+        """By name the highest probability of a kind that any of the words has, 0 without words."""
+        sums = self._sums(found, calibration)
+        return {name: float(sums[:, kind].max(initial=0.0)) for kind, name in enumerate(self.names)}
+
+    def _sums(self, found: Words, calibration: Calibration) -> NDArray[np.float64]:
+        """The probability of each kind, begun or gone on, of each word: (words, kinds)."""
+        scores = softmax(found.logits, calibration.temperature)
+        return np.stack([scores[:, np.equal(self.kinds, kind)].sum(axis=1) for kind in range(len(self.names))], axis=1)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifyd.api import Annotation, Bundle, BundleError, Effort, Record, Setup
+from classifyd.api import Annotation, Bundle, BundleError, Effort, Explanation, ReadWindow, Record, Setup
 from classifyd_bert import answers, options
 from classifyd_bert.allocation import SERVING_BYTES, keep_freed_memory
 from classifyd_bert.cache import Cache
-from classifyd_bert.heads import Bio, Calibration, combine, ranked, softmax, words
+from classifyd_bert.heads import PLAIN, Bio, Calibration, combine, extent, ranked, shares, softmax, words
 from classifyd_bert.microbatch import plan
 from classifyd_bert.session import Session
 from classifyd_bert.tokens import Tokenizer, Window, pad
@@ -115,10 +115,24 @@ class _Predictor:
         said = self._cache.find(texts)
         new = [text for text in texts if text not in said]
         if new:
-            found = dict(zip(new, map(self._say, self._network.read(new)), strict=True))
+            readings = self._network.read(new)
+            found = {text: self._say(reading, self._calibration) for text, reading in zip(new, readings, strict=True)}
             self._cache.keep(found)
             said |= found
         return [said[record.text] for record in records]
+
+    def explain(self, record: Record) -> Explanation:
+        """How the answer to one record comes about: window by window, before and after calibration."""
+        (reading,) = self._network.read([record.text])
+        scores = self._by_window(reading)
+        windows = [
+            ReadWindow(*extent(window), len(window.ids), weight, said)
+            for window, weight, said in zip(reading.windows, shares(reading.windows), scores, strict=True)
+        ]
+        told = calibration_entries(self._calibration, self.kind)
+        numbers = {"temperature": self._calibration.temperature, **told.get("span_calibration", {})}
+        plain = self._say(reading, PLAIN)
+        return Explanation(self._say(reading, self._calibration), plain, numbers, tuple(windows))
 
     def effort(self) -> Effort:
         """What the model was run on since the last call."""
@@ -127,7 +141,11 @@ class _Predictor:
     def _prepare(self) -> None:
         """Check what the head needs of the manifest."""
 
-    def _say(self, reading: Reading) -> Annotation:
+    def _say(self, reading: Reading, calibration: Calibration) -> Annotation:
+        raise NotImplementedError
+
+    def _by_window(self, reading: Reading) -> list[dict[str, float]]:
+        """What each window says by itself, by label."""
         raise NotImplementedError
 
     def _check_shape(self) -> None:
@@ -146,9 +164,13 @@ class SequencePredictor(_Predictor):
     kind = "sequence"
     rank = 1
 
-    def _say(self, reading: Reading) -> Annotation:
-        scores = softmax(combine(reading.windows, reading.logits), self._calibration.temperature)
+    def _say(self, reading: Reading, calibration: Calibration) -> Annotation:
+        scores = softmax(combine(reading.windows, reading.logits), calibration.temperature)
         return Annotation(labels=ranked(self._labels, scores))
+
+    def _by_window(self, reading: Reading) -> list[dict[str, float]]:
+        rows = [softmax(row, self._calibration.temperature) for row in reading.logits]
+        return [dict(zip(self._labels, map(float, row), strict=True)) for row in rows]
 
 
 class TokenPredictor(_Predictor):
@@ -160,9 +182,13 @@ class TokenPredictor(_Predictor):
     def _prepare(self) -> None:
         self._bio = Bio.of(self._labels)
 
-    def _say(self, reading: Reading) -> Annotation:
+    def _say(self, reading: Reading, calibration: Calibration) -> Annotation:
         found = words(reading.windows, reading.logits)
-        return Annotation(spans=self._bio.spans(reading.text, found, self._calibration))
+        return Annotation(spans=self._bio.spans(reading.text, found, calibration))
+
+    def _by_window(self, reading: Reading) -> list[dict[str, float]]:
+        pairs = zip(reading.windows, reading.logits, strict=True)
+        return [self._bio.highest(words([window], [row]), self._calibration) for window, row in pairs]
 
 
 # ---------------------------------------------------------------------- what the setup and the manifest say

@@ -67,7 +67,7 @@ def test_what_ends_or_holds_up_the_process_is_a_finding_and_the_checks_go_on(vil
     assert DEATHS[task] in said or (task == "takes_memory" and "ran out of the memory" in said)
     others = {check: found[0] for (subject, check), found in villains.items() if subject == f"task {task}"}
     assert {check for check, verdict in others.items() if verdict not in ("passed", "noted")} == {"empty texts"}
-    assert len(others) == 12
+    assert len(others) == 13
 
 
 def test_a_child_that_comes_back_ends_and_changes_nothing(villains: Found) -> None:
@@ -81,6 +81,8 @@ def test_a_child_that_comes_back_ends_and_changes_nothing(villains: Found) -> No
         ("counts_calls", "one answer each, in order", "another answer in the opposite order"),
         ("looks_at_the_batch", "alike in every batch", "another answer in batches of 1"),
         ("keeps_everything", "memory for a record", "stay behind for each record"),
+        ("explains_another", "explains its answers", "explained another answer than the one that it gives"),
+        ("weighs", "explains its answers", "weigh 2 together, not 1"),
         ("unpickles", "unpickles nothing", "classifyd.values.Record"),
     ],
 )
@@ -96,7 +98,7 @@ def test_a_task_that_ends_its_process_while_it_loads_is_not_loaded_again(villain
     found = {check: verdict for (subject, check), (verdict, _) in villains.items() if subject == "task loads_never"}
     assert found.pop("loads") == "failed"
     assert set(found.values()) == {"skipped"}
-    assert len(found) == 11
+    assert len(found) == 12
 
 
 def test_what_is_no_breach_but_worth_knowing_is_noted(villains: Found) -> None:

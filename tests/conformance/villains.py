@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from classifyd.api import Label, Record, UnreadableFile, hookimpl
+from classifyd.api import Annotation, Explanation, Label, ReadWindow, Record, UnreadableFile, hookimpl
 
 
 class Villain:
@@ -78,6 +78,23 @@ def fork():
         return  # the child comes back, too
 
 
+class ExplainsAnother(Villain):
+    """Explains an answer that it does not give."""
+
+    def explain(self, record):
+        answer = Annotation(labels=(Label("neither", 0.5),))
+        return Explanation(answer, answer)
+
+
+class WeighsTooMuch(Villain):
+    """Explains with windows that weigh more than the whole."""
+
+    def explain(self, record):
+        [labels] = self.predict([record])
+        answer = Annotation(labels=tuple(labels))
+        return Explanation(answer, answer, windows=(ReadWindow(0, 0, 2, 1.0), ReadWindow(0, 0, 2, 1.0)))
+
+
 DEEDS = {
     "exits": on("", lambda: os._exit(3)),
     "crashes": on("", lambda: os.kill(os.getpid(), signal.SIGSEGV)),
@@ -119,7 +136,8 @@ class Writer:
 
 @hookimpl
 def register_tasks():
-    return [Villain(name, deed) for name, deed in DEEDS.items()]
+    explaining = [ExplainsAnother("explains_another", lambda *_: None), WeighsTooMuch("weighs", lambda *_: None)]
+    return [*(Villain(name, deed) for name, deed in DEEDS.items()), *explaining]
 
 
 @hookimpl

@@ -12,6 +12,7 @@ import typer
 from classifyd.cli import config, corrections, models, plugins
 from classifyd.cli.cancel import cancel
 from classifyd.cli.doctor import doctor
+from classifyd.cli.explain import explain
 from classifyd.cli.init import init
 from classifyd.cli.label import label
 from classifyd.cli.pause import pause, resume
@@ -81,6 +82,7 @@ app.command()(retry)
 app.command()(pause)
 app.command()(resume)
 app.command()(cancel)
+app.command()(explain)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(models.app, name="models")
 app.add_typer(corrections.app, name="corrections")

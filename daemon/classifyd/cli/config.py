@@ -13,7 +13,7 @@ import typer
 from classifyd.cli.options import ConfigOption, load_settings
 
 if TYPE_CHECKING:
-    from classifyd.config import Config, HttpConfig
+    from classifyd.config import Config, HttpConfig, Retention
 
 app = typer.Typer(no_args_is_help=True, help="Check the configuration, show what is in force.")
 
@@ -51,6 +51,9 @@ def _document(config: "Config") -> Iterator[str]:
     for inbox in config.inboxes:
         yield "\n[[inbox]]"
         yield from _settings(_fields(inbox, config))
+    for receiver in config.receivers:
+        yield "\n[[receiver]]"
+        yield from _settings({name: value for name, value in dataclasses.asdict(receiver).items() if value})
     yield "\n[daemon]"
     yield from _settings(_fields(config.daemon, config))
     if config.http is not None:
@@ -68,6 +71,8 @@ def _document(config: "Config") -> Iterator[str]:
             yield from _settings(train)
     yield "\n[limits]"
     yield from _settings(dataclasses.asdict(config.limits))
+    yield "\n[retention]"
+    yield from _settings(_durations(config.retention))
 
 
 def _http(http: "HttpConfig") -> dict[str, Any]:
@@ -77,14 +82,34 @@ def _http(http: "HttpConfig") -> dict[str, Any]:
 def _fields(part: Any, config: "Config") -> dict[str, Any]:
     """A section's settings; an inbox's limits only where they differ from those of all."""
     values = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    values |= _retention(values.pop("retention", None), config)
     limits = values.pop("limits", None)
     if limits is not None:
         common = dataclasses.asdict(config.limits)
         own = {name: value for name, value in dataclasses.asdict(limits).items() if value != common[name]}
         values |= {f"limits.{name}": value for name, value in own.items()}
+    access = values.pop("access", None)
+    if access is not None:
+        mode = "" if access.mode is None else f"{access.mode:04o}"
+        who = {"output_owner": access.owner, "output_group": access.group}
+        values |= {"output_mode": mode} | {name: "" if one is None else one for name, one in who.items()}
     if values.get("take") == "leave":
         del values["done"]
     return values
+
+
+def _retention(kept: "Retention | None", config: "Config") -> dict[str, Any]:
+    """An inbox's retention where it differs from that of all."""
+    if kept is None:
+        return {}
+    common, own = _durations(config.retention), _durations(kept)
+    return {f"retention.{name}": length for name, length in own.items() if length != common[name]}
+
+
+def _durations(retention: "Retention") -> dict[str, str]:
+    from classifyd.config import durations
+
+    return {name: durations.written(length) for name, length in dataclasses.asdict(retention).items()}
 
 
 def _settings(values: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from classifyd import plugins
 from classifyd.bundles import Store
+from classifyd.cli.aged import aged_in
 from classifyd.cli.finding import Finding
 from classifyd.cli.folders import folders, paused, state
 from classifyd.config import Config, InboxConfig
@@ -33,6 +34,7 @@ def examine(config: Config) -> Iterator[Finding]:
         yield from folders(inbox)
     yield from paused(config.daemon.state)
     yield from state(config.daemon.state)
+    yield from aged(config)
     yield from events(config)
     yield from processor()
     registry = plugins.load(config.plugins)
@@ -52,6 +54,12 @@ def configuration(config: Config) -> Iterator[Finding]:
             yield Finding("bad", "configuration", fault, f"edit {shlex.quote(str(config.file))}")
     if not faults:
         yield Finding("good", "configuration", f"{config.file}: {len(config.inboxes)} inboxes")
+
+
+def aged(config: Config) -> Iterator[Finding]:
+    """What has grown older than is kept: the daemon's next sweep removes it."""
+    for inbox, what in aged_in(config):
+        yield Finding("good", "retention", f"inbox {inbox}: the next sweep removes {what}")
 
 
 # ---------------------------------------------------------------------- the machine

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from classifyd.cli.finding import Finding
 from classifyd.config import DELETE, InboxConfig
+from classifyd.config.access import access_faults
 from classifyd.config.folders import fixed_part
 from classifyd.inbox.notes import pauses
 
@@ -25,6 +26,7 @@ def folders(inbox: InboxConfig) -> Iterator[Finding]:
     needed = os.R_OK | os.X_OK | (os.W_OK if inbox.take == "move" else 0)
     faults = [_permission(about, inbox.path, needed)]
     faults += [_permission(about, _existing(folder), os.W_OK | os.X_OK) for folder in _written(inbox)]
+    faults += [Finding("bad", about, fault, "run doctor as the daemon's user") for fault in access_faults([inbox])]
     found = [fault for fault in faults if fault]
     yield from dict.fromkeys(found)
     kind = file_system(inbox.path)

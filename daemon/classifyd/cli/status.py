@@ -173,6 +173,7 @@ def _troubles(found: "Status") -> Iterator[str]:
     for task, refused in found.daemon.refused.items():
         what = "What is promoted" if refused.version is None else f"{task}@{refused.version}"
         yield f"{what} cannot serve, and {_served(found, task)} goes on: {refused.reason}"
+    yield from _untold(found)
     for inbox in found.inboxes:
         if inbox.fault:
             yield f"inbox {inbox.name} cannot be counted: {line(inbox.fault)}"
@@ -180,6 +181,14 @@ def _troubles(found: "Status") -> Iterator[str]:
         yield f"The status page is at {found.daemon.page}, unlocked by the link of: classifyd status --page"
     if any(inbox.quarantined for inbox in found.inboxes):
         yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
+
+
+def _untold(found: "Status") -> Iterator[str]:
+    from classifyd.cli.screen import line
+
+    for name, receiver in found.daemon.receivers.items():
+        if receiver.error:
+            yield f"receiver {name} takes nothing, {receiver.count:,} notices wait for it: {line(receiver.error)}"
 
 
 def _served(found: "Status", task: str) -> str:

@@ -4,31 +4,48 @@ import os
 import re
 import string
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from classifyd.config.access import AccessReading, access_faults
 from classifyd.config.environment import override
 from classifyd.config.folders import folder_faults
 from classifyd.config.memory import memory_share
 from classifyd.config.offers import CheckRecipe, format_faults, recipe_faults, task_faults
+from classifyd.config.receivers import receiver_faults, section_faults
 from classifyd.config.schema import (
     SECTIONS,
     TABLES,
+    AccessSection,
     DaemonSection,
     HttpSection,
     InboxSection,
     LimitsSection,
     ModelsSection,
     PluginsSection,
+    ReceiverSection,
+    RetentionSection,
     TaskSection,
     TrainSection,
     split_address,
 )
 from classifyd.config.sentences import nearest, quoted, sentences
-from classifyd.config.settings import DELETE, Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, TrainConfig
+from classifyd.config.settings import (
+    DELETE,
+    Access,
+    Config,
+    DaemonConfig,
+    HttpConfig,
+    InboxConfig,
+    ReceiverConfig,
+    Retention,
+    TaskConfig,
+    TrainConfig,
+)
 from classifyd.errors import ConfigError
 from classifyd.offers import Admission, Offers
 from classifyd.values import Limits
@@ -72,6 +89,8 @@ def load(
     faults = [f"{path}: {fault}" for fault in reading.faults]
     if check_folders:
         faults += [f"{path}: {fault}" for fault in folder_faults(config.inboxes, config.daemon.state)]
+        faults += [f"{path}: {fault}" for fault in access_faults(config.inboxes)]
+        faults += [f"{path}: {fault}" for fault in receiver_faults(config.receivers)]
     if offers is not None:
         faults += [f"{path}: {fault}" for fault in task_faults(config, offers)]
         faults += [f"{path}: {fault}" for fault in format_faults(config, offers)]
@@ -97,6 +116,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What inboxes share unless they say otherwise."""
+
+    limits: Limits
+    access: Access
+    retention: Retention
+
+
 class _Reading:
     """One reading of a file. `faults` are the file's, `outside` the environment's."""
 
@@ -114,14 +142,17 @@ class _Reading:
         self.outside = override(tables, environ)
         found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
         daemon, http, models = found["daemon"], found["http"], found["models"]
-        limits, plugins = found["limits"], found["plugins"]
+        limits, plugins, retention = found["limits"], found["plugins"], found["retention"]
         assert isinstance(daemon, DaemonSection)
         assert isinstance(http, HttpSection)
         assert isinstance(models, ModelsSection)
         assert isinstance(limits, LimitsSection)
         assert isinstance(plugins, PluginsSection)
+        assert isinstance(retention, RetentionSection)
         limited = limits.over(Limits())
-        inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
+        kept = retention.over(Retention())
+        common = _Common(limited, self._access(daemon, "[daemon]", Access()), kept)
+        inboxes = tuple(self._inboxes(tables.get("inbox"), common))
         state = self._absolute(daemon.state)
         tasks = dict(self._tasks(tables.get("tasks", {})))
         return Config(
@@ -133,6 +164,8 @@ class _Reading:
             limited,
             self._http(http, state),
             _admission(plugins),
+            kept,
+            tuple(self._receivers(tables.get("receiver", []), [inbox.name for inbox in inboxes])),
         )
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
@@ -156,7 +189,7 @@ class _Reading:
 
     # ------------------------------------------------------------------ inboxes
 
-    def _inboxes(self, raw: object, limits: Limits) -> Iterator[InboxConfig]:
+    def _inboxes(self, raw: object, common: "_Common") -> Iterator[InboxConfig]:
         if not isinstance(raw, list) or not raw:
             self.faults.append("there is no [[inbox]]; add one with name, path and tasks")
             return
@@ -170,9 +203,9 @@ class _Reading:
             names.add(str(name))
             if section is not None:
                 self.faults += [f"{where}: {fault}" for fault in _inbox_faults(section)]
-                yield self._inbox(section, limits)
+                yield self._inbox(section, common, self._access(section, f"{where}:", common.access))
 
-    def _inbox(self, section: InboxSection, limits: Limits) -> InboxConfig:
+    def _inbox(self, section: InboxSection, common: "_Common", access: Access) -> InboxConfig:
         path = self._absolute(section.path)
         return InboxConfig(
             section.name,
@@ -188,13 +221,21 @@ class _Reading:
             section.csv_formulas,
             section.hard_links,
             section.text_field,
-            section.limits.over(limits),
+            section.limits.over(common.limits),
             int(section.max_claimed_bytes),
             section.max_claimed_files,
             self._absolute(section.review) if section.review else None,
             self._absolute(section.corrections) if section.corrections else None,
             section.priority,
+            access,
+            section.retention.over(common.retention),
         )
+
+    def _access(self, section: AccessSection, where: str, above: Access) -> Access:
+        reading = AccessReading(section)
+        access = reading.over(above)
+        self.faults += [f"{where} {fault}" for fault in reading.faults]
+        return access
 
     def _beside(self, given: str | None, inbox: Path, word: str) -> Path:
         return self._absolute(given) if given else inbox.with_name(f"{inbox.name}-{word}")
@@ -208,6 +249,40 @@ class _Reading:
             )
             path = Path(text)
         return Path(os.path.normpath(self.base / path))
+
+    # ------------------------------------------------------------------ receivers
+
+    def _receivers(self, raw: object, inboxes: Sequence[str]) -> Iterator[ReceiverConfig]:
+        if not isinstance(raw, list):
+            self.faults.append("receivers are tables in double brackets; write [[receiver]]")
+            return
+        names: set[str] = set()
+        for number, table in enumerate(raw, 1):
+            name = table.get("name") if isinstance(table, dict) else None
+            where = f"receiver {quoted(name)}" if isinstance(name, str) and name else f"receiver {number}"
+            section = self._table(table, where, ReceiverSection)
+            if isinstance(name, str) and name in names:
+                self.faults.append(f"{where}: an earlier receiver has the same name; rename one")
+            names.add(str(name))
+            if section is not None:
+                self.faults += [f"{where}: {fault}" for fault in section_faults(section, inboxes)]
+                yield self._receiver(section)
+
+    def _receiver(self, section: ReceiverSection) -> ReceiverConfig:
+        program, *arguments = section.command or [""]
+        # As a shell has it: a name is looked for on the PATH, a path is one.
+        program = str(self._absolute(program)) if "/" in program else program
+        return ReceiverConfig(
+            section.name,
+            (program, *arguments) if section.command else (),
+            section.webhook or "",
+            None if section.inboxes is None else tuple(section.inboxes),
+            tuple(dict.fromkeys(section.endings)),
+            self._absolute(section.secret_file) if section.secret_file else None,
+            section.secret_env,
+            section.timeout_seconds,
+            section.max_waiting,
+        )
 
     # ------------------------------------------------------------------ tasks
 
@@ -259,7 +334,7 @@ def _validated(model: type[_M], raw: Mapping[str, Any]) -> _M | None:
 
 
 def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
-    values = section.model_dump(exclude={"state", "workers"})
+    values = section.model_dump(exclude={"state", "workers", *AccessSection.model_fields})
     values |= {name: int(value) for name, value in values.items() if name.endswith("_bytes")}
     workers = section.workers or cores()
     values["worker_memory_bytes"] = values["worker_memory_bytes"] or memory_share(workers)

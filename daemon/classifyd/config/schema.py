@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
-from classifyd.config.settings import DaemonConfig, InboxConfig
+from classifyd.config import durations
+from classifyd.config.settings import DaemonConfig, Ends, InboxConfig, ReceiverConfig, Retention
 from classifyd.values import Limits
 
 
@@ -36,7 +37,23 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class DaemonSection(Section):
+def _written_out(value: object) -> object:
+    # 1000 and "1000" are one user; true is none.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, BeforeValidator(_written_out), Field(pattern=r"^[^\x00:/]*$", max_length=255)]
+
+
+class AccessSection(Section):
+    """Who is let to outputs, in [daemon] and [[inbox]]: "" as they are made, None where the one above decides."""
+
+    output_mode: Annotated[str, Field(pattern=r"^(0?[0-7]{3})?$")] | None = None
+    output_owner: Name | None = None
+    output_group: Name | None = None
+
+
+class DaemonSection(AccessSection):
     """The table [daemon]. 0 asks for one worker per core, and for a share of the memory that there is for each."""
 
     state: PathText = "state"
@@ -119,7 +136,24 @@ class LimitsSection(Section):
         return dataclasses.replace(limits, **given)
 
 
-class InboxSection(Section):
+Duration = Annotated[str, BeforeValidator(durations.checked)]
+
+
+class RetentionSection(Section):
+    """The tables [retention] and [inbox.retention]; None where the one above decides."""
+
+    done: Duration | None = None
+    outputs: Duration | None = None
+    quarantine: Duration | None = None
+    ledger: Duration | None = None
+
+    def over(self, retention: Retention) -> Retention:
+        """The retention, changed where this table says otherwise."""
+        given = {name: durations.seconds(text) for name, text in self.model_dump(exclude_none=True).items()}
+        return dataclasses.replace(retention, **given)
+
+
+class InboxSection(AccessSection):
     """One table [[inbox]]."""
 
     name: InboxName
@@ -141,6 +175,23 @@ class InboxSection(Section):
     max_claimed_bytes: Size = _default(InboxConfig, "max_claimed_bytes")
     max_claimed_files: Count = _default(InboxConfig, "max_claimed_files")
     limits: LimitsSection = LimitsSection()
+    retention: RetentionSection = RetentionSection()
+
+
+class ReceiverSection(Section):
+    """One table [[receiver]]."""
+
+    name: InboxName
+    command: Annotated[list[Annotated[str, Field(pattern=r"^[^\x00]*$")]], Field(min_length=1)] | None = None
+    webhook: Annotated[str, Field(min_length=1)] | None = None
+    inboxes: Annotated[list[InboxName], Field(min_length=1)] | None = None
+    endings: Annotated[list[Ends], Field(min_length=1)] = list(_default(ReceiverConfig, "endings"))
+    secret_file: PathText | None = None
+    secret_env: Annotated[str, Field(min_length=1)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = _default(
+        ReceiverConfig, "timeout_seconds"
+    )
+    max_waiting: Count = _default(ReceiverConfig, "max_waiting")
 
 
 class TrainSection(BaseModel):
@@ -167,7 +218,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "models": ModelsSection,
     "plugins": PluginsSection,
     "limits": LimitsSection,
+    "retention": RetentionSection,
 }
 """The tables that stand in the file at most once and have settings of their own."""
 
-TABLES = (*SECTIONS, "tasks", "inbox")
+TABLES = (*SECTIONS, "tasks", "inbox", "receiver")

@@ -28,6 +28,9 @@ KINDS = {
 PATTERNS = {
     "name": "must begin with a letter or digit and hold only those and . _ -, 64 at most",
     "tasks": "must hold names of tasks, written in small letters, digits and _",
+    "output_mode": 'must be permission bits in octal digits, such as "0640"',
+    "output_owner": "must be the name or the number of a user",
+    "output_group": "must be the name or the number of a group",
     "hosts": "must hold names of hosts, without a port",
     "format": "must be the name of a format, written in small letters, digits and _",
 }
@@ -97,6 +100,10 @@ def _refused(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
     return f"{place} must be {example}, not {quoted(detail['input'])}"
 
 
+def _duration(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
+    return f'{place} must be a duration such as "30d", "12h" or "45m", or "none", not {quoted(detail["input"])}'
+
+
 def _short(place: str, _: ErrorDetails, __: type[BaseModel]) -> str:
     return f"{place} is empty; fill it in" if place != "tasks" else "tasks is empty; name at least one task"
 
@@ -116,6 +123,7 @@ _SENTENCES: Mapping[str, Callable[[str, ErrorDetails, type[BaseModel]], str]] = 
         "string_pattern_mismatch": _pattern,
         "string_too_short": _short,
         "too_short": _short,
+        "duration": _duration,
         "value_error": _refused,
         "greater_than": _bound("more than", "gt"),
         "greater_than_equal": _bound("at least", "ge"),

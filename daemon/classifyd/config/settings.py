@@ -16,6 +16,28 @@ SAME = "same"
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let to an inbox's outputs: permission bits, user and group; None for what the process gives."""
+
+    mode: int | None = None
+    owner: int | None = None
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many seconds what an inbox leaves behind is kept after its end; None for ever.
+
+    `done` is for inputs, `outputs` for answers, `quarantine` for what lies there, `ledger` for what is known of them.
+    """
+
+    done: float | None = None
+    outputs: float | None = None
+    quarantine: float | None = None
+    ledger: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InboxConfig:
     """One watched folder.
 
@@ -44,6 +66,8 @@ class InboxConfig:
     review: Path | None = None
     corrections: Path | None = None
     priority: Literal["high", "normal", "low"] = "normal"
+    access: Access = field(default_factory=Access)
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,29 @@ class HttpConfig:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+Ends = Literal["published", "quarantined"]
+"""How an input may end, as far as receivers are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverConfig:
+    """Who is told of finished inputs: a command, or whoever answers at the address `webhook`; one of them is empty.
+
+    `inboxes` are those whose inputs count, by name, None for all. `secret_file` or `secret_env` says where the secret
+    is that webhooks are signed with. Once `max_waiting` notices wait, the oldest are given up.
+    """
+
+    name: str
+    command: tuple[str, ...] = ()
+    webhook: str = ""
+    inboxes: tuple[str, ...] | None = None
+    endings: tuple[Ends, ...] = ("published", "quarantined")
+    secret_file: Path | None = None
+    secret_env: str | None = None
+    timeout_seconds: float = 30.0
+    max_waiting: int = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """How a task is trained where the command line does not say: the encoder to start from, the seed, the recipe.
@@ -125,6 +172,8 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     http: HttpConfig | None = None
     plugins: Admission = field(default_factory=Admission)
+    retention: Retention = field(default_factory=Retention)
+    receivers: tuple[ReceiverConfig, ...] = ()
 
     def task(self, name: str) -> TaskConfig:
         """The task's section, or an empty one."""

@@ -4,13 +4,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from classifyd.api import BundleError, ChecksRecipe, ClassifydError, Label, Setup, Span, Task
+from classifyd.api import (
+    BundleError,
+    ChecksRecipe,
+    ClassifydError,
+    ExplainingPredictor,
+    Explanation,
+    Label,
+    Setup,
+    Span,
+    Task,
+)
 from classifyd.bundles import Store
 from classifyd.conformance import samples
 from classifyd.conformance.findings import Failed, Noted, Request, Skipped
 from classifyd.jobs import TaskSpec
 from classifyd.pipeline.answers import checked
 from classifyd.pipeline.border import Border, lowest_free
+from classifyd.pipeline.explaining import explain
 from classifyd.pipeline.loading import Loaded, Predictors
 from classifyd.plugins import Registry
 from classifyd.values import Annotation, Fault, Record
@@ -47,6 +58,7 @@ class TaskChecks:
         yield "a huge text", self.huge
         yield "goes on after errors", self.errors
         yield "plain values", self.plain
+        yield "explains its answers", self.explains
         yield "unpickles nothing", self.unpickles
         yield "time for a record", self.speed
         yield "memory for a record", self.memory
@@ -120,6 +132,21 @@ class TaskChecks:
         if strange:
             raise Noted(f"{', '.join(strange)} among the values; they are turned into plain ones, which takes time")
         return "texts and numbers only"
+
+    def explains(self) -> str:
+        """What `classifyd explain` is told is how the very answer came about that the daemon would publish."""
+        loaded = self._loaded()
+        if not isinstance(loaded.predictor, ExplainingPredictor):
+            return "no, it has no explain(); that is optional"
+        for record in (*samples.ordinary(4), *samples.odd()):
+            try:
+                explained = explain(loaded, record, self._border)
+            except ClassifydError as error:
+                raise Failed(str(error)) from error
+            except Exception as error:
+                raise Failed(f"explain() raises {type(error).__name__}: {error}") from error
+            _check_explanation(explained.explanation, record)
+        return "the same that it gives, with windows that lie in the text"
 
     def unpickles(self) -> str:
         self._loaded()
@@ -230,6 +257,21 @@ def watch_unpickling(seen: list[str]) -> None:
             seen.append(".".join(map(str, arguments)))
 
     sys.addaudithook(hook)
+
+
+def _check_explanation(explanation: Explanation, record: Record) -> None:
+    """Failed where an explanation makes no sense."""
+    answer, plain = explanation.answer, explanation.plain
+    if len(answer.labels) != len(plain.labels) or len(answer.spans or ()) != len(plain.spans or ()):
+        raise Failed("an explanation has other labels or spans before calibration than after it")
+    for window in explanation.windows:
+        if not 0 <= window.start <= window.end <= len(record.text):
+            raise Failed(
+                f"a window from {window.start} to {window.end} is not in a text of {len(record.text)} characters"
+            )
+    weights = sum(window.weight for window in explanation.windows)
+    if explanation.windows and abs(weights - 1) > 1e-6:
+        raise Failed(f"the windows of an explanation weigh {weights:g} together, not 1")
 
 
 def _compare(one: Sequence[Annotation], other: Sequence[Annotation], records: Sequence[Record], when: str) -> None:

@@ -43,12 +43,12 @@ def rename_entry(source: Entry, target: Entry) -> None:
     os.unlink(source.name, dir_fd=source.folder)
 
 
-def make_folders(folder: Path) -> None:
-    """Make a folder and its parents, each new entry on the disk."""
+def make_folders(folder: Path, make: Callable[[Path], object] = Path.mkdir) -> None:
+    """Make a folder and its parents, one by one as `make` does, each new entry on the disk."""
     missing = list(_missing(folder))
     for path in reversed(missing):
         with contextlib.suppress(FileExistsError):
-            path.mkdir()
+            make(path)
         fsync_folder(path.parent)
 
 

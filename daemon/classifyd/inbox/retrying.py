@@ -34,6 +34,8 @@ class Quarantined:
     kind: str = ""
     why: str = ""
     when: str = ""
+    said_inbox: str = ""
+    """The inbox that the reason names; `inbox` is a guess where it names none."""
 
     @property
     def below(self) -> str:
@@ -89,8 +91,8 @@ def _read(reason: Path, folder: Path, inboxes: list[InboxConfig]) -> Quarantined
     below = str(place.relative_to(folder))
     name = _original(said) or below
     names = frozenset({shown(below), shown(place.name), shown(name), below, place.name, name})
-    kind, why, when = (str(said.get(key, "")) for key in ("type", "reason", "when"))
-    return Quarantined(inbox, place, reason, name, names, kind, why, when)
+    told = (str(said.get(key, "")) for key in ("type", "reason", "when", "inbox"))
+    return Quarantined(inbox, place, reason, name, names, *told)
 
 
 def _document(reason: Path) -> dict[str, Any]:

@@ -5,9 +5,24 @@ what is about to get which name; a condemnation, what is about to be quarantined
 file system is touched, so that a restart knows how to finish what it finds half done.
 """
 
+from classifyd.ledger.aging import START, Aged, Kind
 from classifyd.ledger.corrections import OF_THE_PAGE, Correction
+from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import OPEN, Entry, Plan
 from classifyd.ledger.view import Counts, LedgerView
 from classifyd.ledger.writing import Ledger
 
-__all__ = ["OF_THE_PAGE", "OPEN", "Correction", "Counts", "Entry", "Ledger", "LedgerView", "Plan"]
+__all__ = [
+    "OF_THE_PAGE",
+    "OPEN",
+    "START",
+    "Aged",
+    "Correction",
+    "Counts",
+    "Entry",
+    "Kind",
+    "Ledger",
+    "LedgerView",
+    "Notice",
+    "Plan",
+]

@@ -10,7 +10,7 @@ from typing import Any
 
 from classifyd.errors import UnavailableError
 from classifyd.jobs import Claim, PartReport
-from classifyd.ledger import corrections
+from classifyd.ledger import aging, corrections, notices
 from classifyd.values import Cut, Fault
 
 _FIRST = """
@@ -31,7 +31,7 @@ CREATE TABLE suspects (claim TEXT NOT NULL, number INTEGER NOT NULL, suspect TEX
 CREATE INDEX suspects_by_claim ON suspects (claim, number);
 """
 
-_STEPS = (_FIRST, corrections.TABLE)
+_STEPS = (_FIRST, corrections.TABLE, aging.TABLE, notices.TABLE)
 """What makes each schema from the one before it, the first from nothing. Never changed once released, only added to."""
 
 SCHEMA_VERSION = len(_STEPS)
@@ -68,6 +68,8 @@ class Entry:
     labels: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     finished_at: float | None = None
+    place: str | None = None
+    """Where the input lies in done, if it went there, and this is known."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -133,4 +135,5 @@ def entry_of(row: sqlite3.Row) -> Entry:
         json.loads(row["labels"]),
         Fault(*json.loads(row["fault"])) if row["fault"] else None,
         row["finished_at"],
+        os.fsdecode(row["place"]) if "place" in row.keys() and row["place"] else None,  # noqa: SIM118  # rows are no dicts
     )

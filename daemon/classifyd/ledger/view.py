@@ -1,11 +1,15 @@
 """Another process's view of the ledger, for `status`."""
 
+import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
-from classifyd.ledger import corrections
+from classifyd.ledger import aging, corrections, notices
+from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
+from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted
 
 
@@ -35,13 +39,18 @@ class LedgerView:
         self._db.close()
 
     def counts(self, since: float = 0.0) -> list[Counts]:
-        """By inbox and state; of finished inputs only those finished at `since` (epoch seconds) or later."""
-        rows = self._db.execute(
-            "SELECT inbox, state, count(*), total(records), total(errors), total(reviews) FROM inputs"
-            " WHERE coalesce(finished_at, 9e99) >= ? GROUP BY inbox, state ORDER BY inbox, state",
-            (since,),
-        )
-        return [Counts(row[0], row[1], row[2], int(row[3]), int(row[4]), int(row[5])) for row in rows]
+        """By inbox and state; of finished inputs only those finished at `since` (epoch seconds) or later.
+
+        Since the beginning, those whose rows were removed are among them.
+        """
+        one_by_one = "SELECT inbox, state, 1 AS inputs, records, errors, reviews FROM inputs"
+        found = f"{one_by_one} WHERE coalesce(finished_at, 9e99) >= ?"
+        if since <= 0 and self._ages:
+            found += " UNION ALL SELECT inbox, state, inputs, records, errors, reviews FROM past"
+        sums = "total(inputs), total(records), total(errors), total(reviews)"
+        query = f"SELECT inbox, state, {sums} FROM ({found}) GROUP BY inbox, state ORDER BY inbox, state"  # noqa: S608  # constants
+        rows = self._db.execute(query, (since,))
+        return [Counts(row[0], row[1], int(row[2]), int(row[3]), int(row[4]), int(row[5])) for row in rows]
 
     def finished_since(self, since: float) -> list[tuple[str, float, int]]:
         """Inbox, time and records of every input retired at `since` (epoch seconds) or later, oldest first."""
@@ -67,6 +76,25 @@ class LedgerView:
         query = f"SELECT * FROM inputs WHERE state IN ({quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants
         return [entry_of(row) for row in self._db.execute(query)]
 
+    def by_output(self, inbox: str, output: str) -> Entry | None:
+        """The last input of an inbox that was answered by an output of that name below its folder."""
+        query = "SELECT * FROM inputs WHERE inbox = ? AND output = ? AND state = 'retired' ORDER BY finished_at DESC"
+        row = self._db.execute(query, (inbox, os.fsencode(output))).fetchone()
+        return None if row is None else entry_of(row)
+
+    def by_place(self, place: str) -> Entry | None:
+        """The last input that went to a place in done."""
+        if not self._ages:
+            return None
+        query = "SELECT * FROM inputs WHERE place = ? ORDER BY finished_at DESC"
+        row = self._db.execute(query, (os.fsencode(place),)).fetchone()
+        return None if row is None else entry_of(row)
+
+    def outputs(self, inbox: str) -> Iterator[str]:
+        """The names of an inbox's outputs that are known."""
+        rows = self._db.execute("SELECT output FROM inputs WHERE inbox = ? AND state = 'retired'", (inbox,))
+        return (os.fsdecode(row[0]) for row in rows)
+
     def corrections(self, task: str | None = None) -> list[Correction]:
         """What people said of texts, of one task or of all, oldest first."""
         return list(corrections.select(self._db, task))
@@ -78,6 +106,27 @@ class LedgerView:
     def corrected_by_file(self, since: float) -> dict[tuple[str, str, str], float]:
         """Task, inbox and source of what was moved to the corrections at `since` or later, and when (epoch seconds)."""
         return corrections.by_file(self._db, since)
+
+    def notices(self, receiver: str, after: int, limit: int) -> list[Notice]:
+        """The next ones for a receiver behind a number, oldest first."""
+        return notices.select(self._db, receiver, after, limit)
+
+    def notice(self, identity: int) -> Notice | None:
+        """One by its number; None if it was given up."""
+        return notices.find(self._db, identity)
+
+    def size_of_aged(self, kind: Kind, inbox: str, before: float) -> tuple[int, int]:
+        """How many files of inputs that ended before a time (epoch seconds) are still known, and their bytes."""
+        return aging.size_of_aged(self._db, kind, inbox, before) if self._ages else (0, 0)
+
+    def count_old(self, inbox: str, before: float, waits_for: Collection[Kind]) -> int:
+        """How many rows a sweep would remove, once the files of `waits_for` are gone."""
+        return aging.count_old(self._db, inbox, before, waits_for) if self._ages else 0
+
+    @property
+    def _ages(self) -> bool:
+        """Whether it is of a release that removes what is old."""
+        return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'past'").fetchone() is not None
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""

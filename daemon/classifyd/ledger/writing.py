@@ -4,14 +4,15 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePath
 
 from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
-from classifyd.ledger import corrections
+from classifyd.ledger import aging, corrections, notices
+from classifyd.ledger.aging import Aged, Kind, Mark
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.rows import OPEN, Entry, Plan, connect, dump_plan, dump_report, entry_of, migrate
 from classifyd.values import Fault
@@ -114,11 +115,11 @@ class Ledger:
         rows = [(report.claim, report.number, dump_report(report)) for report in reports]
         self._db.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", rows)
 
-    def intend(self, claim: str, part: str, total: PartReport) -> None:
-        """The file `part` is about to get the output's name; `total` counts the whole input."""
+    def intend(self, claim: str, part: str, total: PartReport, mtime_ns: int | None = None) -> None:
+        """The file `part`, last changed at `mtime_ns`, is about to get the output's name; `total` counts the input."""
         self._db.execute(
-            "UPDATE inputs SET state = 'intent', part = ?, digest = ?, records = ?, errors = ?, reviews = ?, labels = ?"
-            " WHERE claim = ?",
+            "UPDATE inputs SET state = 'intent', part = ?, digest = ?, records = ?, errors = ?, reviews = ?,"
+            " labels = ?, answer_size = ?, answer_mtime_ns = ? WHERE claim = ?",
             (
                 os.fsencode(part),
                 total.digest,
@@ -126,6 +127,8 @@ class Ledger:
                 total.errors,
                 total.reviews,
                 json.dumps(dict(total.labels)),
+                total.size,
+                mtime_ns,
                 claim,
             ),
         )
@@ -138,9 +141,11 @@ class Ledger:
         """The output has its name, and its folder is on the disk."""
         self._state(claim, "published")
 
-    def retired(self, claim: str, at: float) -> None:
-        """The input has been moved or deleted; nothing is left to do."""
+    def retired(self, claim: str, at: float, place: str | None = None) -> None:
+        """The input has been moved to its `place` in done, or is none of ours any more; nothing is left to do."""
         self._finish(claim, "retired", at)
+        if place is not None:
+            self._db.execute("UPDATE inputs SET place = ? WHERE claim = ?", (os.fsencode(place), claim))
 
     def condemned(self, claim: str, fault: Fault) -> None:
         """The input is about to be quarantined."""
@@ -161,7 +166,7 @@ class Ledger:
         self._forget_work(claim.id)
         self._db.execute(
             "UPDATE inputs SET state = 'claimed', size = ?, mtime_ns = ?, output = ?, versions = ?, plan = NULL,"
-            " part = NULL WHERE claim = ?",
+            " part = NULL, answer_size = NULL, answer_mtime_ns = NULL WHERE claim = ?",
             (claim.size, claim.mtime_ns, os.fsencode(output), json.dumps(dict(versions)), claim.id),
         )
 
@@ -183,6 +188,44 @@ class Ledger:
         query = "SELECT * FROM inputs WHERE size = ? AND mtime_ns = ? AND inbox = ? AND state = 'retired'"
         found = [entry_of(row) for row in self._rows(f"{query} ORDER BY finished_at DESC", size, mtime_ns, inbox)]
         return max(found, key=lambda entry: PurePath(entry.claim.name).name == name, default=None)
+
+    # ------------------------------------------------------------------ notices
+
+    def noted(self, receiver: str, at: float, document: str) -> None:
+        """A receiver is to be told."""
+        notices.insert(self._db, receiver, at, document)
+
+    def told(self, ids: Collection[int]) -> int:
+        """These notices have reached their receivers; how many of them were still to be told."""
+        return notices.delete(self._db, ids)
+
+    def given_up(self, receiver: str, count: int) -> int:
+        """The oldest notices of a receiver make room; how many there were."""
+        return notices.delete_oldest(self._db, receiver, count)
+
+    def given_up_but_of(self, receivers: Collection[str]) -> int:
+        """Nobody else is to be told any more; how many notices that were."""
+        return notices.delete_of_others(self._db, receivers)
+
+    def untold(self, receiver: str) -> int:
+        """How many notices wait for a receiver."""
+        with self._told_of_faults():
+            return notices.count(self._db, receiver)
+
+    # ------------------------------------------------------------------ growing old
+
+    def aged(self, kind: Kind, inbox: str, before: float, *, after: Mark, limit: int) -> list[Aged]:
+        """The next files behind a mark, oldest first, of inputs that ended before a time (epoch seconds)."""
+        with self._told_of_faults():
+            return aging.aged(self._db, kind, inbox, before, after=after, limit=limit)
+
+    def forgotten(self, kind: Kind, claims: Collection[str]) -> None:
+        """These files are not there any more, or not ours."""
+        aging.forget(self._db, kind, claims)
+
+    def rows_removed(self, inbox: str, before: float, waits_for: Collection[Kind], limit: int) -> int:
+        """Rows of inputs that ended before a time are removed, their sums kept; see `aging.delete_old`."""
+        return aging.delete_old(self._db, inbox, before, waits_for, limit)
 
     def _state(self, claim: str, state: str) -> None:
         self._db.execute("UPDATE inputs SET state = ? WHERE claim = ?", (state, claim))
@@ -234,8 +277,13 @@ class Ledger:
         return found
 
     def _rows(self, query: str, *values: str | int) -> list[sqlite3.Row]:
-        try:
+        with self._told_of_faults():
             return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _told_of_faults(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
             self._abandon()
             raise DiskFault(f"the ledger cannot be read: {error}; mend the disk or the folder") from error

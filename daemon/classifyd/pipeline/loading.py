@@ -40,9 +40,10 @@ class Loaded:
         score is for the others.
         """
         spans = (span.score < self.thresholds.get(span.label, 0.0) for span in annotation.spans or ())
-        return any(spans) or any(label.score < self._asked(label.label) for label in annotation.labels[:1])
+        return any(spans) or any(label.score < self.asked(label.label) for label in annotation.labels[:1])
 
-    def _asked(self, label: str) -> float:
+    def asked(self, label: str) -> float:
+        """The score under which an answer of that label is for review, of a task that labels whole texts."""
         promised = self.thresholds.get(label)
         if promised is None:
             return self.review_below

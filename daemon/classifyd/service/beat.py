@@ -12,6 +12,7 @@ from classifyd.notify import Notifier
 from classifyd.progress import Progress
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.receivers import Waiting
 from classifyd.service.succession import Succession
 from classifyd.status.heartbeat import FILE
 
@@ -34,6 +35,7 @@ class Beat:
         page: Callable[[], str] = str,
         progress: Callable[[float], Sequence[Progress]] = lambda _: (),
         unmet: Callable[[], Mapping[str, str]] = dict,
+        receivers: Callable[[], Mapping[str, Waiting]] = dict,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -45,6 +47,7 @@ class Beat:
         self._page = page
         self._progress = progress
         self._unmet = unmet
+        self._receivers = receivers
         self._started_at = time.time()
         self._next = 0.0
 
@@ -97,6 +100,7 @@ class Beat:
             "progress": [asdict(one) for one in self._progress(time.monotonic())],
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
+            "receivers": {name: asdict(waiting) for name, waiting in self._receivers().items()},
             "refused": {
                 task: {"version": refusal.version, "reason": refusal.reason}
                 for task, refusal in self._succession.refused.items()

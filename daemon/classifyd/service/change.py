@@ -49,6 +49,8 @@ def _of_workers(old: Config, new: Config) -> Iterator[str]:
         yield "[models] path"
     if old.plugins != new.plugins:
         yield "[plugins]"
+    if old.receivers != new.receivers:  # whose threads are begun with the rest
+        yield "[[receiver]]"
     served = {task for inbox in old.inboxes for task in inbox.tasks}
     for task in sorted({task for inbox in new.inboxes for task in inbox.tasks} & served):
         if dict(old.task(task).options) != dict(new.task(task).options):

@@ -19,7 +19,9 @@ from classifyd.service.outside import Outside
 from classifyd.service.pace import Paces
 from classifyd.service.passage import Passage
 from classifyd.service.picture import Picture
+from classifyd.service.receivers import Receivers
 from classifyd.service.reload import Reload
+from classifyd.service.retention import Retention
 from classifyd.service.tasks import Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders
@@ -59,6 +61,7 @@ class Daemon:
         self._notifier = notify.from_environment()
         self._ledger = Ledger(daemon.state / "ledger.sqlite")
         self.corrections = Corrections(self._ledger, config.models)
+        self._receivers = Receivers(config.receivers, self._ledger, outside.metrics.told)
         self._crew = crew = Crew(
             config,
             folders.breadcrumbs,
@@ -76,6 +79,7 @@ class Daemon:
             self._ledger,
             crew,
             corrections=self.corrections,
+            receivers=self._receivers,
             outside=outside,
             watch=self._watch,
             wake=partial(self._messages.put, None),
@@ -93,6 +97,7 @@ class Daemon:
             page=lambda: outside.page,
             progress=paces.look,
             unmet=lambda: outside.unmet,
+            receivers=self._receivers.waiting,
         )
         self._picture = Picture(
             intakes,
@@ -102,6 +107,10 @@ class Daemon:
             succession=crew.succession,
             paces=paces,
             pauses=passage.pauses,
+            receivers=self._receivers.waiting,
+        )
+        self._retention = Retention(
+            config.inboxes, self._ledger, told=partial(self._messages.put, None), removed=outside.metrics.swept
         )
 
     @property
@@ -153,6 +162,7 @@ class Daemon:
 
     def _begin(self) -> None:
         self._outside.open(self.config)
+        self._receivers.begin(self.config.daemon.state / "ledger.sqlite")
         self._passage.hold()
         offers = self._crew.begin(
             [pin for entry in self._ledger.open_entries() for pin in entry.versions.items()],
@@ -177,6 +187,8 @@ class Daemon:
         self._outside.grant_by(None)
         self._watch.stop()
         self._passage.stop_copies()
+        self._retention.stop()
+        self._receivers.stop()
         self._crew.shifts.stop()
         self._passage.inboxes.release()
         self._beat.end()
@@ -206,13 +218,19 @@ class Daemon:
         if self._stop_by is None:
             self._crew.succession.look()
             self._passage.go_on()
+            self._retention.go_on()
+        self._receivers.settle()
         self._crew.shifts.check()
         if self._beat.beat():
             self._outside.show(self._picture.taken(self._passage.troubles(), stopping=self._stop_by is not None))
         if self._stop_by is not None:
             self._tell_of_the_end()
             return self._passage.dispatcher.busy == 0 or time.monotonic() > self._stop_by
-        return self._once and self._passage.drained
+        return self._once and self._through()
+
+    def _through(self) -> bool:
+        """Whether nothing is left to do that could be done now."""
+        return self._passage.drained and self._retention.swept_once and self._receivers.through
 
     def _tell_of_the_end(self) -> None:
         """Once, and not where another daemon goes on in this process: systemd ends a service that says it stops."""
@@ -233,6 +251,7 @@ class Daemon:
     def _heed(self, config: Config) -> None:
         """From now on go by this configuration. ClassifydError leaves everything as it was."""
         self._passage.heed(config)
+        self._retention.heed(config.inboxes)
         self.config = config
 
     # ------------------------------------------------------------------ what the crew asks and tells

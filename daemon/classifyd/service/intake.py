@@ -13,6 +13,7 @@ from filelock import Timeout
 
 from classifyd.config import InboxConfig
 from classifyd.errors import DiskFault, UnavailableError
+from classifyd.inbox.access import make_granted_folders
 from classifyd.inbox.claims import ClaimFolder, in_place
 from classifyd.inbox.moves import make_folders, shown
 from classifyd.inbox.quarantine import quarantine
@@ -84,8 +85,13 @@ class Intake:
 
     def prepare(self) -> None:
         """Make the folders that outputs go to. OSError if one cannot be made or written to."""
-        for folder in (self.inbox.output, self._folders.results(self.inbox), self.inbox.quarantine):
-            make_folders(folder)
+        make_granted_folders(self.inbox.output, self.inbox.access)
+        results = self._folders.results(self.inbox)
+        make_folders(results)
+        with contextlib.suppress(PermissionError):
+            results.chmod(0o700)  # what waits there for its name has not got its own mode yet
+        make_folders(self.inbox.quarantine)
+        for folder in (self.inbox.output, results, self.inbox.quarantine):
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(13, "not writable by this user", str(folder))
 

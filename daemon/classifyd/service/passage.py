@@ -16,6 +16,7 @@ from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.inboxes import Inboxes
 from classifyd.service.outside import Outside
 from classifyd.service.publish import Publisher
+from classifyd.service.receivers import Receivers
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
 from classifyd.service.rounds import Rounds
@@ -36,6 +37,7 @@ class Passage:
         crew: Crew,
         *,
         corrections: Corrections,
+        receivers: Receivers,
         outside: Outside,
         watch: Watch,
         wake: Callable[[], None],
@@ -72,6 +74,7 @@ class Passage:
             self.inboxes.claims,
             Removals(ledger, self._copies),
             corrections,
+            receivers=receivers,
             again=self.fates.again,
             finished=self.fates.finished,
         )

@@ -1,12 +1,13 @@
 """The daemon at one moment, as it is shown outside."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from classifyd.metrics import InboxLevel, Levels
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
 from classifyd.service.pace import Paces
+from classifyd.service.receivers import Waiting
 from classifyd.service.remains import Remains
 from classifyd.service.shifts import Shifts
 from classifyd.service.steering import Pauses
@@ -27,6 +28,7 @@ class Picture:
         succession: Succession,
         paces: Paces,
         pauses: Pauses,
+        receivers: Callable[[], Mapping[str, Waiting]],
     ) -> None:
         self._intakes = intakes
         self._remains = remains
@@ -35,6 +37,7 @@ class Picture:
         self._succession = succession
         self._paces = paces
         self._pauses = pauses
+        self._receivers = receivers
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -66,6 +69,7 @@ class Picture:
             serving=dict(self._succession.serving),
             refused=tuple(self._succession.refused),
             held=held,
+            notices={name: waiting.count for name, waiting in self._receivers().items()},
         )
 
     def _inbox(self, intake: Intake) -> InboxLevel:

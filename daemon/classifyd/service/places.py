@@ -3,8 +3,9 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from classifyd.inbox.moves import fitted
-from classifyd.jobs import PartReport
+from classifyd.inbox.moves import fitted, free_names, reachable
+from classifyd.inbox.scan import look
+from classifyd.jobs import Claim, PartReport
 
 UNLABELLED = "unlabelled"
 
@@ -16,6 +17,17 @@ def done_folder(template: str, total: PartReport) -> Path:
         label = total.labels.get(task)
         path = path.replace(f"{{{task}}}", encoded(label) if label else UNLABELLED)
     return Path(path)
+
+
+def lying(claim: Claim, folder: Path, name: str) -> Path | None:
+    """Where an input lies that was moved below a folder; None if it was taken away since."""
+    for place in free_names(folder / reachable(folder, name)):
+        found = look(str(place), name)
+        if found is None:
+            return None
+        if (found.size, found.mtime_ns) == (claim.size, claim.mtime_ns):
+            return place
+    raise AssertionError("names never run out")
 
 
 def encoded(label: str) -> str:

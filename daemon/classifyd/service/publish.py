@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,14 +19,17 @@ import structlog
 from classifyd.config import CorrectionsInbox
 from classifyd.disk import fsync_folders
 from classifyd.errors import UnreadableFile
+from classifyd.inbox.access import grant, make_granted_folders
 from classifyd.inbox.claims import ClaimFolder
-from classifyd.inbox.moves import make_folders, rename_exclusive
+from classifyd.inbox.moves import rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, FileReport, PartReport
 from classifyd.ledger import Entry, Ledger
+from classifyd.service import notices
 from classifyd.service.copies import hidden_name
 from classifyd.service.corrections import Corrections
 from classifyd.service.ending import Ending
+from classifyd.service.receivers import Receivers
 from classifyd.service.removals import Removals
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
@@ -47,6 +51,7 @@ class Publisher:
         removals: Removals,
         corrections: Corrections,
         *,
+        receivers: Receivers,
         again: Callable[[Work, Claim], None],
         finished: Callable[[Work, FileReport], None],
     ) -> None:
@@ -55,6 +60,7 @@ class Publisher:
         self._claims = claims
         self._removals = removals
         self._corrections = corrections
+        self._receivers = receivers
         self._again = again
         self._finished = finished
 
@@ -74,9 +80,13 @@ class Publisher:
         if isinstance(works[0].inbox, CorrectionsInbox):
             self._correct(endings)
             return
+        grant([ending.part for ending in endings], works[0].inbox.access)
+        answers = [look(str(ending.part), "") for ending in endings]
         with self._ledger.commit():
-            for ending in endings:
-                self._ledger.intend(ending.claim.id, str(ending.part), ending.total)
+            for ending, answer in zip(endings, answers, strict=True):
+                self._ledger.intend(
+                    ending.claim.id, str(ending.part), ending.total, answer.mtime_ns if answer else None
+                )
         self.finish(endings)
 
     def finish(self, endings: Iterable[Ending]) -> None:
@@ -127,7 +137,7 @@ class Publisher:
     def _name(self, ending: Ending) -> bool:
         """Give one output its name; False if the name was taken meanwhile, and the input is begun anew."""
         work = ending.work
-        make_folders(work.target.parent)
+        make_granted_folders(work.target.parent, work.inbox.access)
         try:
             rename_exclusive(str(ending.part), str(work.target))
         except FileNotFoundError:
@@ -174,9 +184,15 @@ class Publisher:
             if not ending.work.in_place:
                 # Not before: were the folder's end on the disk and the move out of it not, the input would be nowhere.
                 self._claims_of(ending).forget(ending.claim)
+        at = time.time()
         with self._ledger.commit():
             for ending in retiring:
-                self._ledger.retired(ending.claim.id, time.time())
+                place = ending.work.place
+                self._ledger.retired(ending.claim.id, at, None if place is None else str(place))
+                if not isinstance(ending.work.inbox, CorrectionsInbox):
+                    document = partial(notices.published, ending, at)
+                    self._receivers.note(ending.work.inbox.name, "published", at, document)
+        self._receivers.wake()
         for ending in retiring:
             self._clean(ending.work)
             corrected = isinstance(ending.work.inbox, CorrectionsInbox)
@@ -221,14 +237,19 @@ class Publisher:
         place = None
         if not work.in_place:
             if look(work.claim.path, work.claim.name) is None:  # a crash came between the move and its commit
-                self._removals.was_quarantined(work)
+                place = self._removals.was_quarantined(work)
             else:
                 place = self._removals.to_quarantine(work, fault)
                 if place is None:
                     return
             self._claims[work.inbox.name].forget(work.claim)
+        at = time.time()
         with self._ledger.commit():
-            self._ledger.quarantined(work.claim.id, time.time())
+            self._ledger.quarantined(work.claim.id, at)
+            if not isinstance(work.inbox, CorrectionsInbox):
+                document = partial(notices.quarantined, Ending.without_answer(work), at, fault, place)
+                self._receivers.note(work.inbox.name, "quarantined", at, document)
+        self._receivers.wake()
         self._clean(work)
         log.error(
             "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")

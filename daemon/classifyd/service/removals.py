@@ -13,7 +13,7 @@ from classifyd.inbox.scan import look
 from classifyd.jobs import PartReport
 from classifyd.ledger import Ledger
 from classifyd.service.copies import Copies
-from classifyd.service.places import done_folder
+from classifyd.service.places import done_folder, lying
 from classifyd.service.work import Work
 from classifyd.values import Fault
 
@@ -43,6 +43,7 @@ class Removals:
         if place is None:
             return False
         self._moved_into.add(place.parent)
+        self._note(work, folder, place)
         return True
 
     def came_before(self, folder: Path, name: str) -> None:
@@ -53,11 +54,19 @@ class Removals:
         """The same for one to done."""
         if end := self._end(work, total):
             self.came_before(*end)
+            self._note(work, end[0], lying(work.claim, *end))
 
-    def was_quarantined(self, work: Work) -> None:
-        """The same for one into quarantine, at once."""
+    @staticmethod
+    def _note(work: Work, folder: Path, place: Path | None) -> None:
+        """Remember where it lies in done; what is for review waits there for people, however long."""
+        if folder != work.inbox.review:
+            work.place = place
+
+    def was_quarantined(self, work: Work) -> Path | None:
+        """The same for one into quarantine, at once; where it lies, None if it was taken away since."""
         self.came_before(work.inbox.quarantine, work.claim.name)
         self.settle()
+        return lying(work.claim, work.inbox.quarantine, work.claim.name)
 
     @staticmethod
     def _end(work: Work, total: PartReport) -> tuple[Path, str] | None:

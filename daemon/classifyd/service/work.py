@@ -40,6 +40,8 @@ class Work:
     """Whether somebody wants nothing more done of it; it is quarantined once no worker has a job of it in hand."""
     copy: Path | None = None
     """The whole copy of the input, where it retires to another file system."""
+    place: Path | None = None
+    """Where it lies in done, once it does."""
 
     @property
     def shown(self) -> str:

@@ -23,6 +23,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """How many notices wait for a receiver, and why it did not take the last one; empty if it did."""
+
+    count: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStatus:
     """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
 
@@ -45,6 +53,7 @@ class DaemonStatus:
     page: str = ""
     progress: tuple[Progress, ...] = ()
     unmet: Mapping[str, str] = field(default_factory=dict)
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
 
 
 def read(state: Path, now: float) -> DaemonStatus:
@@ -70,6 +79,7 @@ def read(state: Path, now: float) -> DaemonStatus:
         beat.get("page", ""),
         tuple(_progress(beat.get("progress", ()))),
         {str(what): str(why) for what, why in beat.get("unmet", {}).items()},
+        {name: Receiver(one["count"], one["error"]) for name, one in beat.get("receivers", {}).items()},
     )
 
 

@@ -4,8 +4,10 @@ HEARD=file has every process tell there what it unpickles, starts and connects t
 SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/spam/2 has the one of that folder kill.
 LINGER="removals.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
+PAUSE_SECONDS=0.1 has receivers that take nothing asked again that soon.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
+UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
 HANGING=1 has the main loop stand still for as long as a file `hang` is there, and leave a file `hangs`.
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
@@ -29,6 +31,15 @@ WHERE = {
     "notes.remove": ("classifyd.inbox.notes", "Notes", "remove"),
     "removals.move": ("classifyd.service.removals", None, "move"),
     "removals.quarantine": ("classifyd.service.removals", None, "quarantine"),
+    "publish.grant": ("classifyd.service.publish", None, "grant"),
+    "retention.remove_known": ("classifyd.service.retention", None, "remove_known"),
+    "retention.fsync_folders": ("classifyd.service.retention", None, "fsync_folders"),
+    "removing.unlink": ("classifyd.inbox.removing", None, "reason_file"),
+    "ledger.forgotten": ("classifyd.ledger", "Ledger", "forgotten"),
+    "ledger.rows_removed": ("classifyd.ledger", "Ledger", "rows_removed"),
+    "ledger.noted": ("classifyd.ledger", "Ledger", "noted"),
+    "ledger.told": ("classifyd.ledger", "Ledger", "told"),
+    "telling.communicate": ("classifyd.service.telling", "Command", "tell"),
     "ledger.copied": ("classifyd.ledger", "Ledger", "copied"),
     "copies.copy_into": ("classifyd.service.copies", None, "copy_into"),
     "entrance.recover": ("classifyd.service.entrance", "Entrance", "recover"),
@@ -89,6 +100,17 @@ def deny(name):
         return real(self, found)
 
     claims.ClaimFolder.claim = denied
+
+
+def keep_all():
+    real = os.fchown
+
+    def refused(*arguments):
+        if Path("ungiven").exists():
+            raise PermissionError(1, "Operation not permitted")
+        real(*arguments)
+
+    os.fchown = refused
 
 
 def hang():
@@ -163,12 +185,19 @@ if "HANGING" in os.environ and DAEMON:
     hang()
 if "SLOW_COPYING" in os.environ and DAEMON:
     dawdle(float(os.environ["SLOW_COPYING"]))
+if "UNGIVEN" in os.environ and DAEMON:
+    keep_all()
 if "DENIED" in os.environ and DAEMON:
     deny(os.environ["DENIED"])
 if "HOLD_SECONDS" in os.environ and DAEMON:
     from classifyd.service import holds
 
     holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
+
+if "PAUSE_SECONDS" in os.environ and DAEMON:
+    from classifyd.service import receivers
+
+    receivers.FIRST_PAUSE_SECONDS = receivers.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
 
 # Only its workers are hindered.
 if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):

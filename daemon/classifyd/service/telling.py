@@ -1,0 +1,143 @@
+"""How a receiver is told: a command gets a document on its standard input, or it is posted to an address."""
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import os
+import signal
+import ssl
+import subprocess
+import threading
+import time
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from classifyd import __version__
+from classifyd.config import ReceiverConfig
+
+SIGNATURE = "Classifyd-Signature"
+LOOK_SECONDS = 0.2
+"""A running command is looked at this often, for the daemon may be about to end."""
+
+HIDDEN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+"""What of the daemon's environment is between systemd and it."""
+
+
+class NotToldError(Exception):
+    """The receiver did not take a document; says why."""
+
+
+class Telling(Protocol):
+    """Delivers documents, one at a time, from one thread."""
+
+    def tell(self, document: bytes) -> None:
+        """Deliver it. NotToldError if the receiver did not take it, or could not be reached in time."""
+
+
+def telling(receiver: ReceiverConfig, secret: bytes, ending: threading.Event) -> Telling:
+    """What tells a receiver; `ending` is set when the daemon has no more time."""
+    return Command(receiver, ending) if receiver.command else Webhook(receiver, secret)
+
+
+class Command:
+    """Runs a program for each document: nothing of a sender's is on its command line, what it prints goes nowhere."""
+
+    def __init__(self, receiver: ReceiverConfig, ending: threading.Event) -> None:
+        self._command = receiver.command
+        self._seconds = receiver.timeout_seconds
+        self._ending = ending
+
+    def tell(self, document: bytes) -> None:
+        """Exit code 0 means that it was taken."""
+        try:
+            process = subprocess.Popen(  # noqa: S603  # the operator's own, and no shell
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name not in HIDDEN},
+            )
+        except OSError as error:
+            raise NotToldError(f"{self._command[0]}: {error.strerror}") from error
+        with process:
+            code = self._waited_for(process, document)
+        if code:
+            raise NotToldError(f"{self._command[0]} ended with {code}")
+
+    def _waited_for(self, process: subprocess.Popen[bytes], document: bytes) -> int:
+        end = time.monotonic() + self._seconds
+        given: bytes | None = document
+        while True:
+            try:
+                process.communicate(given, timeout=LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                given = None  # it is on its way
+                if time.monotonic() < end and not self._ending.is_set():
+                    continue
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
+                late = f"took more than {self._seconds:g} s" if not self._ending.is_set() else "was interrupted"
+                raise NotToldError(f"{self._command[0]} {late}") from None
+            return process.returncode
+
+
+class Webhook:
+    """Posts each document; redirections are not followed, proxies of the environment not used."""
+
+    def __init__(self, receiver: ReceiverConfig, secret: bytes) -> None:
+        self._address = urlsplit(receiver.webhook)
+        self._seconds = receiver.timeout_seconds
+        self._secret = secret
+        self._trust = ssl.create_default_context() if self._address.scheme == "https" else None
+
+    def tell(self, document: bytes) -> None:
+        """Any status from 200 to 299 means that it was taken."""
+        connection = self._connection()
+        path = self._address.path or "/"
+        target = f"{path}?{self._address.query}" if self._address.query else path
+        try:
+            connection.request("POST", target, document, self._headers(document))
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            raise NotToldError(f"{self._host}: {str(error) or type(error).__name__}") from error
+        finally:
+            connection.close()
+        if not 200 <= status < 300:
+            raise NotToldError(f"{self._host} answered {status}")
+
+    @property
+    def _host(self) -> str:
+        """What may be shown: path and query may hold what is secret."""
+        return self._address.netloc
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._address.hostname or "", self._address.port
+        if self._trust is None:
+            return http.client.HTTPConnection(host, port, timeout=self._seconds)
+        return http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._trust)
+
+    def _headers(self, document: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "User-Agent": f"classifyd/{__version__}"}
+        if self._secret:
+            headers[SIGNATURE] = "sha256=" + hmac.new(self._secret, document, hashlib.sha256).hexdigest()
+        return headers
+
+
+def secret_of(receiver: ReceiverConfig) -> bytes:
+    """The secret that a receiver's documents are signed with, empty for none. ValueError says why it cannot be had."""
+    if receiver.secret_env is not None:
+        found = os.environ.get(receiver.secret_env, "").encode("utf-8", "surrogateescape")
+        where = f"the environment has no {receiver.secret_env}"
+    elif receiver.secret_file is not None:
+        try:
+            found = receiver.secret_file.read_bytes().strip()
+        except OSError as error:
+            raise ValueError(f"{receiver.secret_file}: {error.strerror}") from error
+        where = f"{receiver.secret_file} is empty"
+    else:
+        return b""
+    if not found:
+        raise ValueError(f"{where}; put the secret there")
+    return found
