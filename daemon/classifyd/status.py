@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from classifyd.config import Config, InboxConfig
+from classifyd.drift import Drift, Parting
 from classifyd.errors import DiskFault
 from classifyd.inbox.claims import FOLDER
 from classifyd.inbox.quarantine import REASON_SUFFIX
@@ -35,8 +37,9 @@ class DaemonStatus:
     """How the daemon itself fares. `state` is running, silent (alive, but no heartbeat of late) or stopped.
 
     `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
-    new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
-    address of the status page, empty if there is none.
+    new inputs get, `loading` those that are about to take over, `refused` those that could not, by task, and `drift`
+    how far the answers of those that serve have parted from their baselines. `page` is the address of the status page,
+    empty if there is none.
     """
 
     state: str
@@ -50,6 +53,7 @@ class DaemonStatus:
     loading: Mapping[str, int | None] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
     page: str = ""
+    drift: Mapping[str, Drift] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,13 @@ def _daemon(path: Path, now: float) -> DaemonStatus:
         beat.get("loading", {}),
         {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
         beat.get("page", ""),
+        {task: _drift(one) for task, one in beat.get("drift", {}).items()},
     )
+
+
+def _drift(told: Mapping[str, Any]) -> Drift:
+    partings = tuple(Parting(**one) for one in told["partings"])
+    return Drift(told["version"], told["records"], tuple(told["known"]), partings, told["warned"])
 
 
 def _alive(pid: object) -> bool:

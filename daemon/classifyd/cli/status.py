@@ -129,6 +129,7 @@ def _troubles(found: "Status") -> Iterator[str]:
     for task, refused in found.daemon.refused.items():
         what = "What is promoted" if refused.version is None else f"{task}@{refused.version}"
         yield f"{what} cannot serve, and {_served(found, task)} goes on: {refused.reason}"
+    yield from _drifts(found)
     for inbox in found.inboxes:
         if inbox.fault:
             yield f"inbox {inbox.name} cannot be counted: {line(inbox.fault)}"
@@ -136,6 +137,15 @@ def _troubles(found: "Status") -> Iterator[str]:
         yield f"The status page is at {found.daemon.page}, unlocked by the link of: classifyd status --page"
     if any(inbox.quarantined for inbox in found.inboxes):
         yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
+
+
+def _drifts(found: "Status") -> Iterator[str]:
+    from classifyd.cli.screen import line
+
+    for task, drift in found.daemon.drift.items():
+        for one in drift.warnings:
+            over = f"over the last {drift.records} records"
+            yield f"{task}@{drift.version} drifts, {over}: {line(str(one))}; {one.bound:g} or more is much"
 
 
 def _served(found: "Status", task: str) -> str:

@@ -5,8 +5,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
+from classifyd.drift import Drift
 from classifyd.notify import Notifier
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
@@ -30,6 +32,7 @@ class Beat:
         notifier: Notifier,
         stuck: Callable[[], bool],
         page: Callable[[], str] = str,
+        drift: Callable[[], Mapping[str, Drift]] = dict,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -39,6 +42,7 @@ class Beat:
         self._notifier = notifier
         self._stuck = stuck
         self._page = page
+        self._drift = drift
         self._started_at = time.time()
         self._next = 0.0
 
@@ -88,6 +92,7 @@ class Beat:
             "page": self._page(),
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
+            "drift": {task: asdict(found) for task, found in self._drift().items()},
             "refused": {
                 task: {"version": refusal.version, "reason": refusal.reason}
                 for task, refusal in self._succession.refused.items()

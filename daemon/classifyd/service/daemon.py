@@ -106,8 +106,11 @@ class Daemon:
             notifier=self._notifier,
             stuck=lambda: self._shifts.stuck,
             page=lambda: outside.page,
+            drift=lambda: outside.drift(self._succession.serving),
         )
-        self._picture = Picture(self._intakes, self._remains, self._dispatcher, self._shifts, self._succession)
+        self._picture = Picture(
+            self._intakes, self._remains, self._dispatcher, self._shifts, self._succession, outside=outside
+        )
         self._watch = Watch(self._messages.put)
 
     @property

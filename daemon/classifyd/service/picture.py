@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from classifyd.metrics import InboxLevel, Levels
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.outside import Outside
 from classifyd.service.remains import Remains
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
@@ -22,12 +23,15 @@ class Picture:
         dispatcher: Dispatcher,
         shifts: Shifts,
         succession: Succession,
+        *,
+        outside: Outside,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
         self._dispatcher = dispatcher
         self._shifts = shifts
         self._succession = succession
+        self._outside = outside
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -57,6 +61,7 @@ class Picture:
             serving=dict(self._succession.serving),
             refused=tuple(self._succession.refused),
             held=held,
+            drift=self._outside.drift(self._succession.serving),
         )
 
     def _inbox(self, intake: Intake) -> InboxLevel:

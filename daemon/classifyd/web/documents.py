@@ -11,6 +11,7 @@ import structlog
 
 from classifyd.bundles import Store
 from classifyd.config import watched
+from classifyd.drift import LEAST, NAMES, Drift
 from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
@@ -89,6 +90,9 @@ class Documents:
         path = f"/models/{task}/{version}/report"
         if entitled:
             model["report"] = f"{path}?key={self._token.signature(path)}"
+        drift = scene.levels.drift.get(task)
+        if drift is not None:
+            model["drift"] = _drift(drift)
         return model | self._figures_of(task, version)
 
     def _figures_of(self, task: str, version: int) -> dict[str, Any]:
@@ -157,6 +161,17 @@ class Documents:
 
 def _lying(item: Quarantined) -> dict[str, Any]:
     return {"inbox": item.inbox.name, "name": item.below, "type": item.kind, "reason": item.why, "when": item.when}
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {
+        "records": drift.records,
+        "least": LEAST,
+        "known": [NAMES[measure] for measure in drift.known],
+        "unknown": [name for measure, name in NAMES.items() if measure not in drift.known],
+        "partings": [{"name": NAMES[one.measure], "value": one.value, "bound": one.bound} for one in drift.partings],
+        "warnings": [str(one) for one in drift.warnings],
+    }
 
 
 def _worth(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -184,8 +184,11 @@ function renderTroubles(status) {
   const held = Object.entries(status.held).map(([what, why]) => make("p", {}, make("strong", {}, `${what} waits`), why && `: ${why}`));
   const refused = status.models.filter((one) => one.refused).map((one) =>
     make("p", {}, make("strong", {}, `${one.task}@${one.version} goes on`), `: ${one.refused}`));
-  $("troubles").hidden = !held.length && !refused.length;
-  show("troubles", [status.held, status.models.map((one) => one.refused)], () => [...held, ...refused]);
+  const drifts = status.models.flatMap((one) => (one.drift?.warnings ?? []).map((warning) =>
+    make("p", {}, make("strong", {}, `${one.task}@${one.version} drifts`), `: ${warning}`)));
+  const all = [...held, ...refused, ...drifts];
+  $("troubles").hidden = !all.length;
+  show("troubles", all.map((one) => one.textContent), () => all);
 }
 
 function renderThroughput(status) {
@@ -268,7 +271,16 @@ function model(one) {
   return make("article", { class: "model" },
     make("h3", {}, called, report),
     figures.length ? make("dl", {}, figures) : make("p", { class: "dim" }, one.version === null ? "A task without a model." : "No figures."),
+    one.drift ? make("p", { class: "dim" }, drift(one.drift)) : null,
     one.loading ? make("p", {}, `${one.task}@${one.loading} is being loaded and takes over when it is ready.`) : null);
+}
+
+function drift(one) {
+  if (!one.known.length) return "Drift: the bundle has no baseline to measure it against.";
+  const without = one.unknown.length && one.partings.length ? `; not compared: ${one.unknown.join(", ")}` : "";
+  const told = one.partings.map((part) => `${part.name} ${part.value.toFixed(2)} of ${part.bound}`).join(", ");
+  return told ? `Drift over ${number.format(one.records)} records: ${told}${without}.`
+    : `Drift: measured from ${number.format(one.least)} records on; there are ${number.format(one.records)}.`;
 }
 
 // ------------------------------------------------------------------ results
