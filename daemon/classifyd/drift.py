@@ -168,7 +168,7 @@ def _mix(now: Mapping[str, float], before: Mapping[str, float]) -> Parting:
     terms = [(new - old) * math.log(new / old) for new, old in shares]
     place = max(range(len(terms)), key=terms.__getitem__)
     new, old = shares[place]
-    return Parting.of("labels", sum(terms), f"{labels[place]} {old:.1%}", f"{labels[place]} {new:.1%}")
+    return Parting.of("labels", sum(terms), f"{old:.1%}", f"{labels[place]} {new:.1%}")
 
 
 def _smoothed(count: float, total: float, kinds: int) -> float:

@@ -35,7 +35,7 @@ HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
 )
-PAGE = {"/": "index.html", "/page.css": "page.css", "/page.js": "page.js", "/icon.svg": "icon.svg"}
+PAGE = {"/": "index.html", **{f"/{name}": name for name in ("page.css", "page.js", "spans.js", "icon.svg")}}
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 TEXT = "text/plain; charset=utf-8"
 
@@ -86,6 +86,7 @@ class App:
         self._deeds: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
             "/api/retry": self._retry,
             "/api/correct": self._correct,
+            "/api/mark": self._mark,
             "/api/withdraw": self._withdraw,
         }
 
@@ -203,6 +204,15 @@ class App:
             raise Refused(HTTPStatus.CONFLICT, str(error)) from error
         return _json({"key": key})
 
+    def _mark(self, environ: Mapping[str, Any]) -> Answer:
+        sent = _sent(environ)
+        key, task, who = _words(sent, "key", "task", who="")
+        try:
+            self._documents.review.mark(key, task, sent.get("spans"), who)
+        except Unreviewable as error:
+            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
+        return _json({"key": key})
+
     def _withdraw(self, environ: Mapping[str, Any]) -> Answer:
         (key,) = _asked(environ, "key")
         try:
@@ -214,11 +224,25 @@ class App:
 
 def _asked(environ: Mapping[str, Any], *names: str, **defaults: str) -> tuple[str, ...]:
     """The words under these names in what was sent, then those with a default. Refused unless all are there."""
+    return _words(_sent(environ), *names, **defaults)
+
+
+def _sent(environ: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was sent. Refused if it is no JSON object."""
     try:
         sent = json.loads(environ["wsgi.input"].read())
-        found = [sent[name] for name in names] + [sent.get(name, default) for name, default in defaults.items()]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, f"send a JSON object with {', '.join(names)}") from error
+    except (ValueError, RecursionError):
+        sent = None
+    if not isinstance(sent, dict):
+        raise Refused(HTTPStatus.BAD_REQUEST, "send a JSON object")
+    return sent
+
+
+def _words(sent: Mapping[str, Any], *names: str, **defaults: str) -> tuple[str, ...]:
+    missing = [name for name in names if name not in sent]
+    if missing:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"send a JSON object with {', '.join(names)}")
+    found = [sent[name] for name in names] + [sent.get(name, default) for name, default in defaults.items()]
     if not all(isinstance(word, str) for word in found):
         raise Refused(HTTPStatus.BAD_REQUEST, f"{', '.join((*names, *defaults))}: these are strings")
     return tuple(found)

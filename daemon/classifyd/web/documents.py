@@ -16,7 +16,7 @@ from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
 from classifyd.web.results import Results
-from classifyd.web.review import Review
+from classifyd.web.review import Choices, Review
 from classifyd.web.scene import Outlook, Scene
 from classifyd.web.secret import Token
 
@@ -105,11 +105,16 @@ class Documents:
             self._figures[task, version] = _worth(manifest)
         return self._figures[task, version]
 
-    def _choices(self, task: str) -> list[str]:
-        """The labels that a whole text may get by the model in service; none of a model that marks stretches of it."""
+    def _choices(self, task: str) -> Choices:
+        """What the model in service may answer; nothing is known of a task without one."""
         version = self._outlook.scene.levels.serving.get(task)
         known = {} if version is None else self._figures_of(task, version)
-        return [] if known.get("kind") == "token" else list(known.get("labels", ()))
+        labels: list[str] = known.get("labels", [])
+        if known.get("kind") != "token":
+            return Choices(tuple(labels))
+        # What a model of tags calls B-PER and I-PER is one label of spans.
+        kinds = dict.fromkeys(label.partition("-")[2] for label in labels if label.startswith(("B-", "I-")))
+        return Choices(tuple(kinds), marks_spans=True)
 
     # ------------------------------------------------------------------ names and texts
 
