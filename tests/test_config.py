@@ -105,7 +105,7 @@ def test_every_setting_arrives(file: Path) -> None:
         'text_field = "sms"\nmax_claimed_bytes = "1 MiB"\nmax_claimed_files = 3\nlimits.record_bytes = 5\n'
         '[daemon]\nstate = "s"\nworkers = 3\nmin_free_bytes = 0\nevents = false\nlog_format = "json"\n'
         '[limits]\nfile_bytes = "2 KiB"\nrecord_bytes = 7\n[models]\npath = "m"\n'
-        "[tasks.spam]\nreview_below = 1\nx = [1]\n",
+        "[tasks.spam]\nreview_below = 1\ndrift_warning = false\nx = [1]\n",
     )
     [inbox] = found.inboxes
     base = file.parent
@@ -116,7 +116,7 @@ def test_every_setting_arrives(file: Path) -> None:
     assert inbox.limits == Limits(file_bytes=2048, record_bytes=5)
     assert (found.daemon.state, found.daemon.workers, found.daemon.min_free_bytes) == (base / "s", 3, 0)
     assert (found.daemon.events, found.daemon.log_format, found.models) == (False, "json", base / "m")
-    assert found.tasks == {"spam": config.TaskConfig(1.0, {"x": [1]})}
+    assert found.tasks == {"spam": config.TaskConfig(1.0, False, {"x": [1]})}
 
 
 def test_what_is_kept_how_long_is_said_for_all_inboxes_or_for_one(file: Path) -> None:

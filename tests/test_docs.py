@@ -144,6 +144,18 @@ def test_the_page_of_commands_is_what_the_commands_say_themselves() -> None:
     assert reference.PAGE.read_text() == reference.page(), "run: make docs"
 
 
+def test_the_page_on_the_configuration_has_the_kind_of_every_setting_as_the_code_has_it() -> None:
+    page = reference.SETTINGS.read_text()
+    assert page == reference.with_kinds(page), "run: make docs"
+    assert "| `settle_seconds` | 1 | number from 0 up to 86,400 |" in page
+
+
+def test_the_page_on_outputs_has_every_key_of_the_schemas() -> None:
+    page = reference.OUTPUT.read_text()
+    assert page == reference.with_keys(page), "run: make docs"
+    assert "| `start` | integer | The first code point of the text |" in page
+
+
 def test_the_page_on_plugins_has_every_hook_and_protocol_as_the_code_has_it() -> None:
     page = reference.PLUGINS.read_text()
     assert page == reference.with_signatures(page), "run: make docs"

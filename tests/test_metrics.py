@@ -5,6 +5,7 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from classifyd.drift import Drift, Parting
 from classifyd.jobs import Effort, FileReport
 from classifyd.metrics import MOST_LABELS, OTHER, InboxLevel, Levels, Metrics
 
@@ -85,7 +86,10 @@ def test_an_effort_is_told_as_sizes_tokens_and_padding() -> None:
 def test_levels_are_those_of_now() -> None:
     metrics = Metrics()
     inboxes = {"mail": InboxLevel(3, 2, time.time() - 60), "empty": InboxLevel()}
-    metrics.levels = Levels(True, inboxes, 2, 1, (), 5, {"spam": 3, "shouting": None}, ("spam",), ("inbox mail",))
+    drift = {"spam": Drift(3, 600, ("labels",), (Parting.of("labels", 0.3, "", ""),)), "topic": Drift(1, 20)}
+    metrics.levels = Levels(
+        True, inboxes, 2, 1, (), 5, {"spam": 3, "shouting": None}, ("spam",), ("inbox mail",), drift
+    )
     found = values(metrics)
     assert found["classifyd_waiting_files,inbox=mail"] == 3
     assert found["classifyd_claimed_files,inbox=mail"] == 2
@@ -95,6 +99,9 @@ def test_levels_are_those_of_now() -> None:
     assert found["classifyd_model_info,task=shouting,version="] == 1
     assert (found["classifyd_model_refused,task=spam"], found["classifyd_model_refused,task=shouting"]) == (1, 0)
     assert found["classifyd_held,what=inbox mail"] == 1
+    assert found["classifyd_drift,measure=labels,task=spam"] == 0.3
+    assert (found["classifyd_drift_records,task=spam"], found["classifyd_drift_records,task=topic"]) == (600, 20)
+    assert [name for name in found if name.startswith("classifyd_drift,") and "topic" in name] == []
     assert found["classifyd_process_resident_memory_bytes"] > 2**20
 
 

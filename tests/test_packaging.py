@@ -49,7 +49,7 @@ def test_the_wheel_carries_the_daemon_the_kit_and_the_three_tasks(wheel: zipfile
 def test_the_wheel_carries_the_status_page(wheel: zipfile.ZipFile) -> None:
     page = {path.name for path in (ROOT / "daemon" / "classifyd" / "web" / "page").iterdir()}
     assert {f"classifyd/web/page/{name}" for name in page} <= set(wheel.namelist())
-    assert len(page) == 4
+    assert len(page) == 5
 
 
 def test_the_wheel_carries_the_licence_and_the_notice(wheel: zipfile.ZipFile) -> None:

@@ -112,7 +112,7 @@ class Predictor(Protocol):
 
     It may also have `version: str` (shown as the model), `runtime: str` (what runs it) and `close() -> None`. And
     `effort() -> Effort`: what its model was run on since the last call (the sizes of its micro-batches, tokens,
-    padding), for the metrics.
+    padding, unknown tokens), for the metrics.
     """
 
     def predict(self, records: Sequence[Record]) -> Sequence[Answer]:

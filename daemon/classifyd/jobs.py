@@ -186,7 +186,8 @@ class Effort:
     """What a task's answers to some records took, the time in seconds.
 
     The rest is what the predictor says of its model, if it says anything: `batches` maps a size to how many
-    micro-batches had it; of all the `tokens` that the model was run on, `padding` were there to fill up.
+    micro-batches had it; of all the `tokens` that the model was run on, `padding` were there to fill up, and `unknown`
+    stood for something that its vocabulary does not have.
     """
 
     records: int = 0
@@ -194,6 +195,25 @@ class Effort:
     batches: Mapping[int, int] = field(default_factory=dict)
     tokens: int = 0
     padding: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the answers of one version of a task look like taken together, those that hold an error left out.
+
+    `labels` counts the top labels of texts, or spans by label; `scores` is the sum of their scores. `reviews` are for
+    review. `tokens` are those of texts that the model was run on, without padding, and `unknown` as in Effort.
+    """
+
+    task: str
+    version: int | None
+    records: int = 0
+    labels: Mapping[str, int] = field(default_factory=dict)
+    scores: float = 0.0
+    reviews: int = 0
+    tokens: int = 0
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +224,7 @@ class JobReport:
     every record they were given: the parts say so record by record; `answered` those that did answer some. `fault` is
     one of the disk or the worker itself. `worn` is why the worker should be replaced after this job, empty if it may
     go on. `chosen` is what a task chose, with the name of what it chose by; None if it leaves nothing open. `efforts`
-    has what each task took.
+    has what each task took, `profiles` what the answers of those with models look like.
     """
 
     parts: tuple[PartReport, ...] = ()
@@ -223,6 +243,7 @@ class JobReport:
     worn: str = ""
     chosen: tuple[str, Choice] | None = None
     efforts: Mapping[str, Effort] = EMPTY
+    profiles: tuple[Profile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
 from classifyd import __version__
+from classifyd.drift import Drift
 from classifyd.jobs import Effort, FileReport
 from classifyd.values import EMPTY
 
@@ -57,7 +58,8 @@ class Levels:
     """How the daemon fares at one moment. `pids` are the workers' processes; `held` names inboxes, tasks and the like.
 
     `serving` has the version that serves each task (None for one without models), `refused` tasks with a version that
-    could not take over. `notices` are those that wait, by receiver.
+    could not take over. `notices` are those that wait, by receiver; `drift` is how far tasks have parted from what
+    their models said when they were made.
     """
 
     ready: bool = False
@@ -70,6 +72,7 @@ class Levels:
     refused: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     notices: Mapping[str, int] = EMPTY
+    drift: Mapping[str, Drift] = EMPTY
 
 
 class Metrics:
@@ -101,6 +104,7 @@ class Metrics:
         self._task_records = counter("task_records", "Records that a task was given.", "task")
         self._tokens = counter("tokens", "Tokens that a task's model was run on, padding included.", "task")
         self._padding = counter("padding_tokens", "Tokens that only filled a micro-batch up.", "task")
+        self._unknown = counter("unknown_tokens", "Tokens that a task's vocabulary does not have.", "task")
         self._deaths = counter("worker_deaths", "Workers that died over a job, by what they did.", "deed")
         self._restarts = counter("worker_restarts", "Workers that were replaced, by why.", "reason")
         self._reloads = counter("reloads", "Configurations read again after a HUP, by what came of it.", "result")
@@ -177,6 +181,7 @@ class Metrics:
             self._task_records.labels(task).inc(effort.records)
             self._tokens.labels(task).inc(effort.tokens)
             self._padding.labels(task).inc(effort.padding)
+            self._unknown.labels(task).inc(effort.unknown)
             if effort.records:
                 self._record.labels(task).observe(effort.seconds / effort.records)
             for size, times in effort.batches.items():
@@ -261,6 +266,13 @@ def _of_models(levels: Levels) -> Iterator[Metric]:
     )
     refused = [((task,), task in levels.refused) for task in levels.serving]
     yield _gauge("model_refused", "1 while a promoted version of a task cannot serve.", ["task"], refused)
+    drift = levels.drift.items()
+    partings = [((task, one.measure), one.value) for task, found in drift for one in found.partings]
+    window = [((task,), found.records) for task, found in drift]
+    yield _gauge(
+        "drift", "How far a task's newest answers have parted from its baseline.", ["task", "measure"], partings
+    )
+    yield _gauge("drift_records", "Records that drift is measured on.", ["task"], window)
 
 
 def _gauge(name: str, what: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:

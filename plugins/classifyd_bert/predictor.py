@@ -44,7 +44,7 @@ class Network:
         self._token_budget = options.token_budget(setup)
         self._session = _session(bundle, setup)
         self._batches: Counter[int] = Counter()
-        self._tokens = self._padding = 0
+        self._tokens = self._padding = self._unknown = 0
 
     @property
     def runtime(self) -> str:
@@ -60,9 +60,9 @@ class Network:
 
     def effort(self) -> Effort:
         """What the model was run on since the last call; sizes of batches rounded up to powers of two."""
-        told = Effort(batches=dict(self._batches), tokens=self._tokens, padding=self._padding)
+        told = Effort(batches=dict(self._batches), tokens=self._tokens, padding=self._padding, unknown=self._unknown)
         self._batches.clear()
-        self._tokens = self._padding = 0
+        self._tokens = self._padding = self._unknown = 0
         return told
 
     def _run(self, windows: Sequence[Window]) -> list[NDArray[np.float32]]:
@@ -73,6 +73,7 @@ class Network:
             self._batches[_rounded(len(batch))] += 1
             self._tokens += inputs["input_ids"].size
             self._padding += inputs["input_ids"].size - sum(len(windows[place].ids) for place in batch)
+            self._unknown += self._tokenizer.unknown(inputs["input_ids"])
         return [logits[place] for place in range(len(windows))]
 
 

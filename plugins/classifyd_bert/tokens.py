@@ -88,7 +88,8 @@ class Tokenizer:
         self._capitals = capitals
         self._piece_chars = piece_chars
         self.max_length = max_length
-        self.pad_id = self._find_pad_id()
+        self.pad_id = self._find_id("[PAD]", "<pad>") or 0
+        self._unknown_id = self._find_id("[UNK]", "<unk>")
 
     def windows(self, texts: Sequence[str]) -> list[Window]:
         """The windows of the texts, in order, at least one for each, however empty."""
@@ -98,6 +99,10 @@ class Tokenizer:
         """How many tokens each text has, the special ones of a single window included."""
         special = len(self._prefix) + len(self._suffix)
         return [len(tokens.ids) + special for tokens in self._tokens(texts)]
+
+    def unknown(self, ids: NDArray[np.int64]) -> int:
+        """How many of these ids stand for something that the vocabulary does not have."""
+        return 0 if self._unknown_id is None else int(np.count_nonzero(ids == self._unknown_id))
 
     # ------------------------------------------------------------------ text to tokens
 
@@ -163,9 +168,10 @@ class Tokenizer:
             raise BundleError('tokenizer.json: makes no token of the text "a"; restore the file or roll back')
         return ids[: real[0]], ids[real[-1] + 1 :]
 
-    def _find_pad_id(self) -> int:
-        ids = (self._tokenizer.token_to_id(name) for name in ("[PAD]", "<pad>"))
-        return next((int(found) for found in ids if found is not None), 0)
+    def _find_id(self, *names: str) -> int | None:
+        """The id of the special token that has one of these names; None if there is none."""
+        ids = (self._tokenizer.token_to_id(name) for name in names)
+        return next((int(found) for found in ids if found is not None), None)
 
 
 def pad(windows: Sequence[Window], pad_id: int) -> dict[str, NDArray[np.int64]]:

@@ -11,6 +11,7 @@ import transformers
 from classifyd.api import Annotation, TrainedModel, TrainingError, TrainingSets, TrainSetup
 from classifyd_bert import (
     base,
+    baseline,
     chronicle,
     draft,
     figures,
@@ -102,7 +103,8 @@ class _Training:
             recipe.review_below,
             promises.keep(self._promises, self._sets.evaluation, judged, recipe.promise_confidence),
         )
-        tested = self._tested(final, calibration) if self._sets.test else judged
+        readings = self._readings(final) if self._sets.test else exported.readings
+        tested = self._answers(readings, calibration) if self._sets.test else judged
         found = findings.of(self._sets.test or self._sets.evaluation, tested, self._sets.labels)
         clock.lap("measuring")
         told = story.Story(
@@ -121,6 +123,7 @@ class _Training:
             "thresholds": {"review": thresholds.review, "labels": dict(thresholds.labels)},
             "promises": list(recipe.promises),
             "metrics": metrics.of_training(told, found),
+            "baseline": baseline.of(told.set_name, readings, tested, thresholds, self._tokenizer),
             "base_model": self._base.name,
             "base_sha256": self._base.sha256,
             "options": recipe.as_options(),
@@ -136,9 +139,9 @@ class _Training:
     def _answers(self, readings: Sequence[Reading], calibration: Calibration) -> list[Annotation]:
         return [self._kind.answer(reading, self._outputs, calibration).annotation for reading in readings]
 
-    def _tested(self, final: Draft, calibration: Calibration) -> list[Annotation]:
+    def _readings(self, final: Draft) -> list[Reading]:
         readings, _ = final.read([example.text for example in self._sets.test])
-        return self._answers(readings, calibration)
+        return readings
 
     def _kept(
         self,

@@ -120,7 +120,10 @@ def test_a_predictor_tells_what_its_model_was_run_on_since_it_was_last_asked(
     assert all(size & (size - 1) == 0 for size in told.batches)
     assert 400 < told.tokens
     assert 0 < told.padding < told.tokens / 2
+    assert told.unknown == 0
     assert loaded.effort() == Effort()
+    loaded.predict(records(["win ☃ now ☃☃", "win"]))
+    assert loaded.effort().unknown == 2  # words of what the vocabulary does not have
 
 
 def test_no_records_have_no_answers(sequence: Bundle) -> None:

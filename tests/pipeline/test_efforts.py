@@ -35,7 +35,7 @@ def test_a_predictor_that_tells_nothing_has_its_records_and_time():
 
 
 def test_a_predictor_tells_its_batches_and_tokens_and_not_its_records_or_time():
-    assert found(Tells(Effort(99, 99.0, {8: 2}, 100, 7))) == Effort(10, 0.5, {8: 2}, 100, 7)
+    assert found(Tells(Effort(99, 99.0, {8: 2}, 100, 7, 3))) == Effort(10, 0.5, {8: 2}, 100, 7, 3)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,7 @@ def test_a_predictor_tells_its_batches_and_tokens_and_not_its_records_or_time():
         SystemExit(1),
         Effort(tokens=-1),
         Effort(tokens=1.5),
+        Effort(unknown=-1),
         Effort(padding=2**60),
         Effort(batches=[8, 8]),
         Effort(batches={"8": 1}),

@@ -94,6 +94,18 @@ def test_a_span_under_the_threshold_of_its_label_asks_for_review():
     assert [False] == [said.review for said in predict(others, records("text"))]
 
 
+def test_a_span_under_what_the_configuration_asks_for_is_for_review_with_or_without_a_threshold_of_its_own():
+    def reviews(score, configured, promised):
+        task = Loaded(
+            TaskSpec("ner", review_below=configured), Says([Span(0, 4, "PER", score)]), "n", 0.0, None, promised
+        )
+        return [said.review for said in predict(task, records("text"))]
+
+    assert [True] == reviews(0.7, 0.8, {})
+    assert [False] == reviews(0.9, 0.8, {})
+    assert [True] == reviews(0.7, 0.5, {"PER": 0.8}), "it cannot break a promise"
+
+
 def test_bare_labels_are_wrapped_and_sorted_and_bare_spans_are_too():
     (labelled,) = predict(loaded(Says([Label("a", 0.2), Label("b", 0.8)])), records("text"))
     (marked,) = predict(loaded(Says([Span(0, 4, "PER", 0.9)])), records("text"))

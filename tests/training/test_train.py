@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel
 from classifyd import plugins
 from classifyd.api import Record, Setup, TrainingError, TrainingSets, TrainSetup
 from classifyd.bundles import Store
+from classifyd.drift import Baseline
 from classifyd.training import Columns, TrainOptions, evaluate, train
 from classifyd.values import Bundle
 from classifyd_bert.widening import widen
@@ -82,6 +83,9 @@ def test_the_manifest_and_the_report_say_how_it_was_made(trained_spam: tuple[Bun
     assert parity["fp32_agreement"] == 1.0
     assert 0 < parity["bytes"] < parity["fp32_bytes"]
     assert manifest["examples"]
+    implied = Baseline.of({"metrics": manifest["metrics"]}).labels
+    assert manifest["baseline"]["labels"] == pytest.approx({label: n for label, n in implied.items() if n}, abs=0.1)
+    assert Baseline.of(manifest).measures == ("labels", "score", "review", "unknown")
     report = bundle.read("report.md").decode()
     for said in ("classifyd train spam --data spam.jsonl", manifest["data_sha256"], "precision", "Seed", "passed"):
         assert said in report

@@ -64,7 +64,7 @@ def _document(config: "Config") -> Iterator[str]:
     yield from _settings(_fields(config.plugins, config))
     for name, task in config.tasks.items():
         yield f"\n[tasks.{name}]"
-        yield from _settings({"review_below": task.review_below, **task.options})
+        yield from _settings({"review_below": task.review_below, "drift_warning": task.drift_warning, **task.options})
         train = {"base_model": task.train.base_model, "seed": task.train.seed, **task.train.recipe}
         if any(value is not None for value in train.values()):
             yield f"\n[tasks.{name}.train]"

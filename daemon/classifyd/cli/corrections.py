@@ -91,13 +91,15 @@ def _row(one: "Correction") -> tuple[str, ...]:
 
 
 def _right(one: "Correction") -> str:
-    return ", ".join(f"{span.label} {span.start}-{span.end}" for span in one.spans or ()) or one.label or ""
+    if one.spans is None:
+        return one.label or ""
+    return ", ".join(f"{span.label} {span.start}-{span.end}" for span in one.spans) or "nothing"
 
 
 def _sum(found: "list[Correction]") -> str:
     if not found:
         return "no corrections; see: classifyd train --help"
-    confirmed = sum(one.said == one.label for one in found if one.said)
+    confirmed = sum(one.said == _right(one) for one in found if one.said)
     tasks = Counter(one.task for one in found)
     named = ", ".join(f"{task} {count}" for task, count in sorted(tasks.items()))
     return f"{len(found)} corrections: {named}; {confirmed} of them say what the model said"

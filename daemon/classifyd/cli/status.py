@@ -174,6 +174,7 @@ def _troubles(found: "Status") -> Iterator[str]:
         what = "What is promoted" if refused.version is None else f"{task}@{refused.version}"
         yield f"{what} cannot serve, and {_served(found, task)} goes on: {refused.reason}"
     yield from _untold(found)
+    yield from _drifts(found)
     for inbox in found.inboxes:
         if inbox.fault:
             yield f"inbox {inbox.name} cannot be counted: {line(inbox.fault)}"
@@ -189,6 +190,15 @@ def _untold(found: "Status") -> Iterator[str]:
     for name, receiver in found.daemon.receivers.items():
         if receiver.error:
             yield f"receiver {name} takes nothing, {receiver.count:,} notices wait for it: {line(receiver.error)}"
+
+
+def _drifts(found: "Status") -> Iterator[str]:
+    from classifyd.cli.screen import line
+
+    for task, drift in found.daemon.drift.items():
+        for one in drift.warnings:
+            over = f"over the last {drift.records} records"
+            yield f"{task}@{drift.version} drifts, {over}: {line(str(one))}; {one.bound:g} or more is much"
 
 
 def _served(found: "Status", task: str) -> str:

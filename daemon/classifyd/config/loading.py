@@ -295,7 +295,8 @@ class _Reading:
             if section is not None:
                 options = section.model_extra or {}
                 self.faults += _misspelt(name, options)
-                yield name, TaskConfig(section.review_below, options, self._train(section.train))
+                train = self._train(section.train)
+                yield name, TaskConfig(section.review_below, section.drift_warning, options, train)
 
     def _train(self, section: TrainSection) -> TrainConfig:
         base = section.base_model

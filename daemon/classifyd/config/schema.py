@@ -209,6 +209,7 @@ class TaskSection(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
     review_below: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    drift_warning: bool = True
     train: TrainSection = TrainSection()
 
 

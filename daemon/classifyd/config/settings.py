@@ -153,9 +153,13 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """One task's section: the score below which answers are for review (None: the bundle's), and the task's options."""
+    """One task's section: the score below which answers are for review (None: the bundle's), and the task's options.
+
+    With `drift_warning` False its drift is measured and not warned of.
+    """
 
     review_below: float | None = None
+    drift_warning: bool = True
     options: Mapping[str, Any] = EMPTY
     train: TrainConfig = field(default_factory=TrainConfig)
 

@@ -26,7 +26,7 @@ class Correction:
 
     `key` names it: recorded again under the same key it changes nothing. `at` is in seconds since the epoch. `label` is
     for tasks that label whole texts, `spans` for those that mark stretches. `model` is what had answered and `said` the
-    label that it gave; empty where that is not known, or there was none.
+    label that it gave, or its spans in a line; empty where that is not known, or there was none.
     """
 
     key: str

@@ -19,7 +19,7 @@ from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range, Trail
 from classifyd.pipeline.choosing import Chooser
 from classifyd.pipeline.cutting import cut_up, open_all
-from classifyd.pipeline.efforts import effort
+from classifyd.pipeline.efforts import effort, profile
 from classifyd.pipeline.loading import Predictors
 from classifyd.pipeline.parts import write_whole
 from classifyd.values import Fault
@@ -127,7 +127,13 @@ class Pipeline:
             if tally.fault is not None and tally.failed == tally.given
         }
         answered = tuple(task for task, tally in annotating.tallies.items() if tally.answered)
-        return JobReport(tuple(parts), sick=sick, answered=answered, efforts=self._efforts(annotating))
+        efforts = self._efforts(annotating)
+        profiles = (
+            profile(one, annotating.tallies[task], efforts[task])
+            for one in loaded
+            if (task := one.spec.name) in efforts and one.spec.version is not None
+        )
+        return JobReport(tuple(parts), sick=sick, answered=answered, efforts=efforts, profiles=tuple(profiles))
 
     def _efforts(self, annotating: Annotating) -> dict[str, Effort]:
         """What each task took for the job."""

@@ -41,13 +41,17 @@ class _Item:
 class Tally:
     """What a task made of a job's records: how many it was given, how many it failed on, and how it failed last.
 
-    `seconds` is what it took for all of them.
+    `seconds` is what it took for all of them. Of the answers `labels` counts top labels, or spans by label; `scores` is
+    the sum of their scores, and `reviews` how many answers are for review.
     """
 
     given: int = 0
     failed: int = 0
     fault: Fault | None = None
     seconds: float = 0.0
+    labels: Counter[str] = field(default_factory=Counter)
+    scores: float = 0.0
+    reviews: int = 0
 
     @property
     def answered(self) -> int:
@@ -59,6 +63,11 @@ class Tally:
             if annotation.error:
                 self.failed += 1
                 self.fault = annotation.error
+                continue
+            said = annotation.labels[:1] or annotation.spans or ()
+            self.labels.update(one.label for one in said)
+            self.scores += sum(one.score for one in said)
+            self.reviews += annotation.review
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from classifyd.jobs import Effort
+from classifyd.jobs import Effort, Profile
+from classifyd.pipeline.annotate import Tally
 from classifyd.pipeline.border import Border, said
 from classifyd.pipeline.loading import Loaded
 
@@ -28,12 +29,26 @@ def effort(loaded: Loaded, records: int, seconds: float, border: Border) -> Effo
         return Effort(records, seconds)
 
 
+def profile(loaded: Loaded, tally: Tally, took: Effort) -> Profile:
+    """What the task's answers to a job look like; `took` has its tokens."""
+    return Profile(
+        loaded.spec.name,
+        loaded.spec.version,
+        tally.answered,
+        dict(tally.labels),
+        tally.scores,
+        tally.reviews,
+        max(0, took.tokens - took.padding),
+        took.unknown,
+    )
+
+
 def _checked(told: object, records: int, seconds: float) -> Effort:
     """The same in plain values. ValueError if it makes no sense."""
     if not isinstance(told, Effort) or not isinstance(told.batches, Mapping) or len(told.batches) > MAX_SIZES:
         raise ValueError(f"effort() must give an Effort of at most {MAX_SIZES} sizes of batches")
     batches = {_count(size): _count(times) for size, times in told.batches.items()}
-    return Effort(records, seconds, batches, _count(told.tokens), _count(told.padding))
+    return Effort(records, seconds, batches, _count(told.tokens), _count(told.padding), _count(told.unknown))
 
 
 def _count(number: object) -> int:

@@ -37,9 +37,10 @@ class Loaded:
         """Whether an answer is for review: its label, or one of its spans, scores under what is asked of it.
 
         A label with a threshold of its own goes by that, and by what the configuration asks for; the bundle's general
-        score is for the others.
+        score is for the others. Of spans that is none: only a threshold of their own and the configuration's count.
         """
-        spans = (span.score < self.thresholds.get(span.label, 0.0) for span in annotation.spans or ())
+        least = self.spec.review_below or 0.0
+        spans = (span.score < max(self.thresholds.get(span.label, 0.0), least) for span in annotation.spans or ())
         return any(spans) or any(label.score < self.asked(label.label) for label in annotation.labels[:1])
 
     def asked(self, label: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from classifyd.drift import Drift
 from classifyd.notify import Notifier
 from classifyd.progress import Progress
 from classifyd.service.dispatch import Dispatcher
@@ -36,6 +37,7 @@ class Beat:
         progress: Callable[[float], Sequence[Progress]] = lambda _: (),
         unmet: Callable[[], Mapping[str, str]] = dict,
         receivers: Callable[[], Mapping[str, Waiting]] = dict,
+        drift: Callable[[], Mapping[str, Drift]] = dict,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -48,6 +50,7 @@ class Beat:
         self._progress = progress
         self._unmet = unmet
         self._receivers = receivers
+        self._drift = drift
         self._started_at = time.time()
         self._next = 0.0
 
@@ -101,6 +104,7 @@ class Beat:
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
             "receivers": {name: asdict(waiting) for name, waiting in self._receivers().items()},
+            "drift": {task: asdict(found) for task, found in self._drift().items()},
             "refused": {
                 task: {"version": refusal.version, "reason": refusal.reason}
                 for task, refusal in self._succession.refused.items()

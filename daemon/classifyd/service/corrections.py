@@ -190,6 +190,7 @@ def _log(correction: Correction) -> None:
         inbox=correction.inbox,
         task=correction.task,
         label=correction.label,
+        spans=None if correction.spans is None else len(correction.spans),
         said=correction.said,
         model=correction.model,
         who=correction.who,

@@ -98,6 +98,7 @@ class Daemon:
             progress=paces.look,
             unmet=lambda: outside.unmet,
             receivers=self._receivers.waiting,
+            drift=lambda: outside.drift(crew.succession.serving),
         )
         self._picture = Picture(
             intakes,
@@ -108,6 +109,7 @@ class Daemon:
             paces=paces,
             pauses=passage.pauses,
             receivers=self._receivers.waiting,
+            outside=outside,
         )
         self._retention = Retention(
             config.inboxes, self._ledger, told=partial(self._messages.put, None), removed=outside.metrics.swept

@@ -16,10 +16,13 @@ from pathlib import Path
 import structlog
 
 from classifyd.config import Config, HttpConfig
+from classifyd.drift import Drift
 from classifyd.errors import ClassifydError, ConfigError, UnavailableError
 from classifyd.jobs import FileReport, JobReport
 from classifyd.ledger import LedgerView
 from classifyd.metrics import Metrics
+from classifyd.service.drifting import Drifting
+from classifyd.service.tasks import Versions
 from classifyd.web import App, Listener, Recent, Scene, Wish, taken_over
 from classifyd.web.listening import bound, shown
 from classifyd.web.recent import Totals
@@ -43,6 +46,7 @@ class Outside:
         self.metrics = Metrics()
         self.recent = Recent()
         self.unmet: Mapping[str, str] = {}
+        self._drifting = Drifting()
         self._inherited = taken_over(os.environ) if served else None
         self._served = served
         self._listener: Listener | None = None
@@ -140,6 +144,11 @@ class Outside:
         """A worker is through with a job of an inbox."""
         self.metrics.worked(inbox, report.records, report.efforts)
         self.recent.worked(inbox, report.parts, time.time())
+        self._drifting.seen(report.profiles)
+
+    def drift(self, serving: Versions) -> dict[str, Drift]:
+        """How far the answers of what serves have parted from the baselines."""
+        return self._drifting.found(serving, self.config)
 
 
 def _place(http: HttpConfig | None) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from classifyd.metrics import InboxLevel, Levels
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
+from classifyd.service.outside import Outside
 from classifyd.service.pace import Paces
 from classifyd.service.receivers import Waiting
 from classifyd.service.remains import Remains
@@ -29,6 +30,7 @@ class Picture:
         paces: Paces,
         pauses: Pauses,
         receivers: Callable[[], Mapping[str, Waiting]],
+        outside: Outside,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
@@ -38,6 +40,7 @@ class Picture:
         self._paces = paces
         self._pauses = pauses
         self._receivers = receivers
+        self._outside = outside
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -70,6 +73,7 @@ class Picture:
             refused=tuple(self._succession.refused),
             held=held,
             notices={name: waiting.count for name, waiting in self._receivers().items()},
+            drift=self._outside.drift(self._succession.serving),
         )
 
     def _inbox(self, intake: Intake) -> InboxLevel:

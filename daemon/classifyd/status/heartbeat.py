@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from classifyd.drift import Drift, Parting
 from classifyd.progress import Progress
 
 FILE = "status.json"
@@ -37,7 +38,8 @@ class DaemonStatus:
     `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
     new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
     address of the status page, empty if there is none. `progress` has the large inputs in work, the first of them.
-    `unmet` is what the configuration asks for that is not done, and why.
+    `unmet` is what the configuration asks for that is not done, and why. `drift` is how far the answers of those that
+    serve have parted from their baselines.
     """
 
     state: str
@@ -54,6 +56,7 @@ class DaemonStatus:
     progress: tuple[Progress, ...] = ()
     unmet: Mapping[str, str] = field(default_factory=dict)
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
+    drift: Mapping[str, Drift] = field(default_factory=dict)
 
 
 def read(state: Path, now: float) -> DaemonStatus:
@@ -80,6 +83,7 @@ def read(state: Path, now: float) -> DaemonStatus:
         tuple(_progress(beat.get("progress", ()))),
         {str(what): str(why) for what, why in beat.get("unmet", {}).items()},
         {name: Receiver(one["count"], one["error"]) for name, one in beat.get("receivers", {}).items()},
+        {task: _drift(one) for task, one in beat.get("drift", {}).items()},
     )
 
 
@@ -87,6 +91,11 @@ def _progress(found: Iterable[Mapping[str, Any]]) -> Iterator[Progress]:
     for one in found:
         if {"inbox", "file", "claim", "stage", "size"} <= one.keys():
             yield Progress(**{name: value for name, value in one.items() if name in Progress.__slots__})
+
+
+def _drift(told: Mapping[str, Any]) -> Drift:
+    partings = tuple(Parting(**one) for one in told["partings"])
+    return Drift(told["version"], told["records"], tuple(told["known"]), partings, told["warned"])
 
 
 def _alive(pid: object) -> bool:

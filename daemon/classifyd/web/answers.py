@@ -41,11 +41,25 @@ def json_answer(document: object) -> Answer:
 
 def asked(environ: Mapping[str, Any], *names: str, **defaults: str) -> tuple[str, ...]:
     """The words under these names in what was sent, then those with a default. Refused unless all are there."""
+    return words(sent(environ), *names, **defaults)
+
+
+def sent(environ: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was sent. Refused if it is no JSON object."""
     try:
-        sent = json.loads(environ["wsgi.input"].read())
-        found = [sent[name] for name in names] + [sent.get(name, default) for name, default in defaults.items()]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, f"send a JSON object with {', '.join(names)}") from error
+        found = json.loads(environ["wsgi.input"].read())
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Refused(HTTPStatus.BAD_REQUEST, "send a JSON object")
+    return found
+
+
+def words(parts: Mapping[str, Any], *names: str, **defaults: str) -> tuple[str, ...]:
+    """The words under these names in an object, then those with a default. Refused unless all are there."""
+    if any(name not in parts for name in names):
+        raise Refused(HTTPStatus.BAD_REQUEST, f"send a JSON object with {', '.join(names)}")
+    found = [parts[name] for name in names] + [parts.get(name, default) for name, default in defaults.items()]
     if not all(isinstance(word, str) for word in found):
         raise Refused(HTTPStatus.BAD_REQUEST, f"{', '.join((*names, *defaults))}: these are strings")
     return tuple(found)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from classifyd.errors import ClassifydError
-from classifyd.web.answers import Answer, Refused, asked, json_answer
+from classifyd.web.answers import Answer, Refused, asked, json_answer, sent, words
 from classifyd.web.documents import Documents
 from classifyd.web.review import Unreviewable
 
@@ -15,7 +15,7 @@ class Deeds:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        deeds = (self.retry, self.pause, self.resume, self.cancel, self.correct, self.withdraw)
+        deeds = (self.retry, self.pause, self.resume, self.cancel, self.correct, self.mark, self.withdraw)
         self.by_path: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
             f"/api/{deed.__name__}": deed for deed in deeds
         }
@@ -53,6 +53,16 @@ class Deeds:
         key, task, label, who = asked(environ, "key", "task", "label", who="")
         try:
             self._documents.review.correct(key, task, label, who)
+        except Unreviewable as error:
+            raise Refused(HTTPStatus.CONFLICT, str(error)) from error
+        return json_answer({"key": key})
+
+    def mark(self, environ: Mapping[str, Any]) -> Answer:
+        """Keep the spans that somebody says are right."""
+        parts = sent(environ)
+        key, task, who = words(parts, "key", "task", who="")
+        try:
+            self._documents.review.mark(key, task, parts.get("spans"), who)
         except Unreviewable as error:
             raise Refused(HTTPStatus.CONFLICT, str(error)) from error
         return json_answer({"key": key})

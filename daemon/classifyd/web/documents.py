@@ -12,13 +12,14 @@ import structlog
 
 from classifyd.bundles import Store
 from classifyd.config import watched
+from classifyd.drift import LEAST, NAMES, Drift
 from classifyd.errors import BundleError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.notes import cancels, pauses
 from classifyd.inbox.retrying import Quarantined, put_back, quarantined
 from classifyd.progress import Progress
 from classifyd.web.results import Results
-from classifyd.web.review import Review
+from classifyd.web.review import Choices, Review
 from classifyd.web.scene import Outlook, Scene
 from classifyd.web.secret import Token
 
@@ -99,6 +100,9 @@ class Documents:
         path = f"/models/{task}/{version}/report"
         if entitled:
             model["report"] = f"{path}?key={self._token.signature(path)}"
+        drift = scene.levels.drift.get(task)
+        if drift is not None:
+            model["drift"] = _drift(drift)
         return model | self._figures_of(task, version)
 
     def _figures_of(self, task: str, version: int) -> dict[str, Any]:
@@ -111,11 +115,16 @@ class Documents:
             self._figures[task, version] = _worth(manifest)
         return self._figures[task, version]
 
-    def _choices(self, task: str) -> list[str]:
-        """The labels that a whole text may get by the model in service; none of a model that marks stretches of it."""
+    def _choices(self, task: str) -> Choices:
+        """What the model in service may answer; nothing is known of a task without one."""
         version = self._outlook.scene.levels.serving.get(task)
         known = {} if version is None else self._figures_of(task, version)
-        return [] if known.get("kind") == "token" else list(known.get("labels", ()))
+        labels: list[str] = known.get("labels", [])
+        if known.get("kind") != "token":
+            return Choices(tuple(labels))
+        # What a model of tags calls B-PER and I-PER is one label of spans.
+        kinds = dict.fromkeys(label.partition("-")[2] for label in labels if label.startswith(("B-", "I-")))
+        return Choices(tuple(kinds), marks_spans=True)
 
     # ------------------------------------------------------------------ names and texts
 
@@ -192,6 +201,17 @@ def _lying(item: Quarantined) -> dict[str, Any]:
 
 def _progress(one: Progress, *, entitled: bool) -> dict[str, Any]:
     return asdict(one) | ({} if entitled else {"file": None, "claim": None})
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {
+        "records": drift.records,
+        "least": LEAST,
+        "known": [NAMES[measure] for measure in drift.known],
+        "unknown": [name for measure, name in NAMES.items() if measure not in drift.known],
+        "partings": [{"name": NAMES[one.measure], "value": one.value, "bound": one.bound} for one in drift.partings],
+        "warnings": [str(one) for one in drift.warnings],
+    }
 
 
 def _worth(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,21 +1,19 @@
 """The review queue: doubtful answers of the newest outputs, and what a person says of them."""
 
-import hashlib
-import re
 import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from classifyd.errors import ClassifydError, UnavailableError
-from classifyd.ledger import OF_THE_PAGE, Correction, LedgerView
-from classifyd.web.heads import records
+from classifyd.ledger import Correction, LedgerView
+from classifyd.web.doubts import KEY, Doubt, doubts, marked, whole_text
 from classifyd.web.recent import Output
 from classifyd.web.scene import Outlook
 from classifyd.web.wishes import WAIT_SECONDS, Wish, Withdrawal
@@ -23,11 +21,9 @@ from classifyd.web.wishes import WAIT_SECONDS, Wish, Withdrawal
 SHOWN = 50
 BY_OUTPUT = 10
 """So many doubtful answers of one output are asked about: a table of ten thousand is no work for the page."""
-TEXT_CHARS = 2000
 KEPT = 80
 KNOWN = 5000
 WHO_CHARS = 60
-_KEY = re.compile(re.escape(OF_THE_PAGE) + "[0-9a-f]{32}")
 
 
 class Unreviewable(ClassifydError):
@@ -35,32 +31,22 @@ class Unreviewable(ClassifydError):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """One doubtful answer to one text, of which this has the beginning."""
+class Choices:
+    """What a task's answers may be: one of `labels` for a text, or spans that have them."""
 
-    key: str
-    task: str
-    text: str
-    cut: bool
-    subject: str | None
-    said: str
-    score: float
-    model: str
-    place: Path
-    inbox: str
-    source: str
-    at: float
+    labels: tuple[str, ...] = ()
+    marks_spans: bool = False
 
 
 class Review:
-    """The queue, read from the outputs and the ledger; `labels` has those of a task's model that serves, if it has any.
+    """The queue, read from the outputs and the ledger; `choices` has those of the model that serves a task.
 
     May be called by several threads. UnavailableError where the ledger cannot be read or does not answer.
     """
 
-    def __init__(self, outlook: Outlook, labels: Callable[[str], Sequence[str]]) -> None:
+    def __init__(self, outlook: Outlook, choices: Callable[[str], Choices]) -> None:
         self._outlook = outlook
-        self._labels = labels
+        self._choices = choices
         self._lock = threading.Lock()
         self._heads: OrderedDict[Path, list[Doubt]] = OrderedDict()
         # Where they came from outlives the newest outputs: people take longer over a text than the daemon.
@@ -69,13 +55,13 @@ class Review:
     def queue(self) -> dict[str, Any]:
         """The least sure first, without those that somebody has corrected, and how many there are."""
         with self._lock:
-            doubts = [doubt for output in self._outlook.recent.doubtful() for doubt in self._head(output)]
+            found = [doubt for output in self._outlook.recent.doubtful() for doubt in self._head(output)]
         with self._ledger() as ledger:
-            left = list(_uncorrected(ledger, [doubt for doubt in doubts if self._labels(doubt.task)]))
+            left = list(_uncorrected(ledger, [doubt for doubt in found if self._askable(doubt)]))
         left.sort(key=lambda doubt: (doubt.score, -doubt.at))
         with self._lock:
             for doubt in left[:SHOWN]:
-                self._known[doubt.key] = replace(doubt, text="", subject=None)
+                self._known[doubt.key] = replace(doubt, text="", subject=None, spans=None)
                 self._known.move_to_end(doubt.key)
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
@@ -83,27 +69,50 @@ class Review:
 
     def correct(self, key: str, task: str, label: str, who: str) -> None:
         """Keep that `label` is right, and return when it is kept. Unreviewable if it cannot be."""
+        doubt, choices = self._asked_about(key, task)
+        if choices.marks_spans or label not in choices.labels:
+            raise Unreviewable(f"{label!r} is no label of the model in service")
+        self._keep(self._correction(doubt, who, label=label))
+
+    def mark(self, key: str, task: str, told: object, who: str) -> None:
+        """Keep that these spans are right and there are no others, likewise; `told` is a list as JSON has it."""
+        doubt, choices = self._asked_about(key, task)
+        made = self._correction(doubt, who)
+        spans = () if told == [] else marked(told, made.text)
+        if spans is None or not choices.marks_spans:
+            raise Unreviewable("these are no spans of this text: they lie outside it, overlap, or are too many")
+        strange = {span.label for span in spans} - set(choices.labels)
+        if strange:
+            raise Unreviewable(f"{', '.join(map(repr, sorted(strange)))}: no label of the model in service")
+        self._keep(replace(made, spans=tuple(replace(span, score=1.0) for span in spans)))
+
+    def withdraw(self, key: str) -> None:
+        """Take back what was said of an answer, if anything was; return when that is done."""
+        if KEY.fullmatch(key) is None:
+            raise Unreviewable("only what was said on this page is taken back here")
+        self._wish(Wish(Withdrawal(key)))
+
+    def _asked_about(self, key: str, task: str) -> tuple[Doubt, Choices]:
         with self._lock:
             doubt = self._known.get(key)
         if doubt is None or doubt.task != task:
             raise Unreviewable("this is not among what was asked about; look again")
-        if label not in self._labels(task):
-            raise Unreviewable(f"{label!r} is no label of the model in service")
-        text = _text(doubt)
+        return doubt, self._choices(task)
+
+    def _correction(self, doubt: Doubt, who: str, label: str | None = None) -> Correction:
+        text = whole_text(doubt)
         if text is None:
             raise Unreviewable("its output was taken away meanwhile, and its text with it")
-        made = Correction(key, time.time(), _name(who), task, text, label)
-        self._wish(Wish(replace(made, inbox=doubt.inbox, source=doubt.source, model=doubt.model, said=doubt.said)))
-        with self._ledger() as ledger:
-            kept = ledger.correction(key)
-        if kept is not None and kept.label != label:
-            raise Unreviewable(f"{kept.who} has called it {kept.label!r} already")
+        made = Correction(doubt.key, time.time(), _name(who), doubt.task, text, label)
+        return replace(made, inbox=doubt.inbox, source=doubt.source, model=doubt.model, said=doubt.said)
 
-    def withdraw(self, key: str) -> None:
-        """Take back what was said of an answer, if anything was; return when that is done."""
-        if _KEY.fullmatch(key) is None:
-            raise Unreviewable("only what was said on this page is taken back here")
-        self._wish(Wish(Withdrawal(key)))
+    def _keep(self, made: Correction) -> None:
+        self._wish(Wish(made))
+        with self._ledger() as ledger:
+            kept = ledger.correction(made.key)
+        if kept is not None and (kept.label, kept.spans) != (made.label, made.spans):
+            called = "marked it otherwise" if kept.label is None else f"called it {kept.label!r}"
+            raise Unreviewable(f"{kept.who} has {called} already")
 
     # ------------------------------------------------------------------ outputs and ledger
 
@@ -112,14 +121,22 @@ class Review:
         if output.place is None:
             return []
         if output.place not in self._heads:
-            self._heads[output.place] = list(islice(_doubts(output, output.place), BY_OUTPUT))
+            self._heads[output.place] = list(islice(doubts(output, output.place), BY_OUTPUT))
             while len(self._heads) > KEPT:
                 self._heads.popitem(last=False)
         return self._heads[output.place]
 
     def _shown(self, doubt: Doubt) -> dict[str, Any]:
         names = ("key", "task", "inbox", "source", "at", "subject", "text", "cut", "said", "score", "model")
-        return {name: getattr(doubt, name) for name in names} | {"labels": list(self._labels(doubt.task))}
+        spans = None if doubt.spans is None else [asdict(span) for span in doubt.spans]
+        labels = list(self._choices(doubt.task).labels)
+        return {name: getattr(doubt, name) for name in names} | {"spans": spans, "labels": labels}
+
+    def _askable(self, doubt: Doubt) -> bool:
+        """Whether there is something to choose from, and the text is there to choose by."""
+        choices = self._choices(doubt.task)
+        marks = doubt.spans is not None
+        return bool(choices.labels) and marks == choices.marks_spans and not (marks and doubt.cut)
 
     @contextmanager
     def _ledger(self) -> Iterator[LedgerView]:
@@ -135,56 +152,10 @@ class Review:
         wish.wait(WAIT_SECONDS)
 
 
-def _doubts(output: Output, place: Path) -> Iterator[Doubt]:
-    """Of labels: what marks stretches of text cannot be put right by one label."""
-    report = output.report
-    for record in records(place):
-        text = record.get("text")
-        if not isinstance(text, str) or not text.strip():
-            continue
-        meta = record.get("meta")
-        subject = meta.get("subject") if isinstance(meta, Mapping) else None
-        for task, answer in record["annotations"].items():
-            if isinstance(answer, Mapping) and answer.get("review") is True and _is_label(answer):
-                yield Doubt(
-                    _key(record, task),
-                    task,
-                    text[:TEXT_CHARS],
-                    len(text) > TEXT_CHARS,
-                    subject[:TEXT_CHARS] if isinstance(subject, str) else None,
-                    _unicode(answer["label"]),
-                    float(answer["score"]),
-                    _unicode(str(answer.get("model", ""))),
-                    place,
-                    report.inbox,
-                    report.source,
-                    output.at,
-                )
-
-
-def _is_label(answer: Mapping[str, Any]) -> bool:
-    score = answer.get("score")
-    return isinstance(answer.get("label"), str) and isinstance(score, int | float) and 0 <= score <= 1
-
-
-def _key(record: Mapping[str, Any], task: str) -> str:
-    """Names an answer to one text: a later output may have the same name, and its records the same ids."""
-    named = "\0".join((str(record.get("id")), task, record["text"]))
-    return OF_THE_PAGE + hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()[:32]
-
-
-def _text(doubt: Doubt) -> str | None:
-    """The whole text; None if its output does not hold it any more."""
-    for record in records(doubt.place):
-        if isinstance(record.get("text"), str) and _key(record, doubt.task) == doubt.key:
-            return _unicode(record["text"])
-    return None
-
-
-def _uncorrected(ledger: LedgerView, doubts: Sequence[Doubt]) -> Iterator[Doubt]:
+def _uncorrected(ledger: LedgerView, asked: Sequence[Doubt]) -> Iterator[Doubt]:
     """What nobody has put right, neither here nor by moving its input into the folder of a label."""
-    moved = ledger.corrected_by_file(min(doubt.at for doubt in doubts)) if doubts else {}
-    for doubt in doubts:
+    moved = ledger.corrected_by_file(min(doubt.at for doubt in asked)) if asked else {}
+    for doubt in asked:
         by_file = moved.get((doubt.task, doubt.inbox, doubt.source), 0.0) >= doubt.at
         if not by_file and ledger.correction(doubt.key) is None:
             yield doubt
@@ -193,8 +164,3 @@ def _uncorrected(ledger: LedgerView, doubts: Sequence[Doubt]) -> Iterator[Doubt]
 def _name(who: str) -> str:
     """A reviewer's name as the ledger keeps it: one short line."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in who).split())[:WHO_CHARS] or "page"
-
-
-def _unicode(words: str) -> str:
-    """Without lone surrogates, which JSON can hold and the ledger cannot."""
-    return words.encode("utf-8", "replace").decode()

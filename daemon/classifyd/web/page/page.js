@@ -188,8 +188,11 @@ function renderTroubles(status) {
   const refused = status.models.filter((one) => one.refused).map((one) =>
     make("p", {}, make("strong", {}, `${one.task}@${one.version} goes on`), `: ${one.refused}`));
   const unmet = Object.entries(status.unmet).map(([what, why]) => make("p", {}, make("strong", {}, `${what} is not in force`), why && `: ${why}`));
-  $("troubles").hidden = !held.length && !refused.length && !unmet.length;
-  show("troubles", [status.held, status.unmet, status.models.map((one) => one.refused)], () => [...held, ...refused, ...unmet]);
+  const drifts = status.models.flatMap((one) => (one.drift?.warnings ?? []).map((warning) =>
+    make("p", {}, make("strong", {}, `${one.task}@${one.version} drifts`), `: ${warning}`)));
+  const all = [...held, ...refused, ...unmet, ...drifts];
+  $("troubles").hidden = !all.length;
+  show("troubles", all.map((one) => one.textContent), () => all);
 }
 
 function renderThroughput(status) {
@@ -339,7 +342,16 @@ function model(one) {
   return make("article", { class: "model" },
     make("h3", {}, called, report),
     figures.length ? make("dl", {}, figures) : make("p", { class: "dim" }, one.version === null ? "A task without a model." : "No figures."),
+    one.drift ? make("p", { class: "dim" }, drift(one.drift)) : null,
     one.loading ? make("p", {}, `${one.task}@${one.loading} is being loaded and takes over when it is ready.`) : null);
+}
+
+function drift(one) {
+  if (!one.known.length) return "Drift: the bundle has no baseline to measure it against.";
+  const without = one.unknown.length && one.partings.length ? `; not compared: ${one.unknown.join(", ")}` : "";
+  const told = one.partings.map((part) => `${part.name} ${part.value.toFixed(2)} (warns from ${part.bound})`).join(", ");
+  return told ? `Drift over ${number.format(one.records)} records: ${told}${without}.`
+    : `Drift: measured from ${number.format(one.least)} labels or spans on; ${number.format(one.records)} records so far.`;
 }
 
 // ------------------------------------------------------------------ results
@@ -427,19 +439,28 @@ const review = {
     $("review").hidden = !one && !this.done.length;
     if (held && $("review").hidden) $("main").focus();
     show("review-left", this.total, () => `${number.format(this.total)} left`);
-    show("review-record", one, () => (one ? doubt(one) : make("p", { class: "empty" }, token ? "Nothing is left for review." : "")));
-    show("review-labels", one, () => (one ? one.labels.map((label, place) => this.choice(one, label, place + 1)) : []));
+    show("review-record", one?.key ?? null, () => (one ? doubt(one) : make("p", { class: "empty" }, token ? "Nothing is left for review." : "")));
+    show("review-labels", [one?.key, one?.labels, one?.said], () => (one ? this.choices(one) : []));
+    editor.open(one);
     $("review-skip").disabled = !this.waiting.length;
-    $("review-undo").disabled = !this.done.length;
+    $("review-skip").setAttribute("aria-keyshortcuts", one?.spans ? "S" : "S ArrowRight");
+    $("review-undo").disabled = !this.done.length && !this.edited;
     const lost = !$("review").contains(document.activeElement) || document.activeElement.disabled;
     if (held && lost && !$("review").hidden) $("review").focus();
   },
 
-  choice(one, label, digit) {
-    const key = digit <= 9 ? [" ", make("kbd", {}, String(digit))] : null;
-    const button = make("button", { type: "button", class: label === one.said ? null : "quiet", "aria-keyshortcuts": key && String(digit) }, label, key);
-    button.addEventListener("click", () => this.correct(label));
-    return button;
+  get edited() { return Boolean(this.current?.spans) && editor.changed; },
+
+  choices(one) {
+    const digit = (place) => (place < 9 ? String(place + 1) : null);
+    if (!one.spans) {
+      return one.labels.map((label, place) => choice(label, digit(place), () => this.correct(label), { plain: label !== one.said }));
+    }
+    return [
+      ...one.labels.map((label, place) => choice(label, digit(place), () => editor.label(label), { tint: kind(one.task, label) })),
+      choice("Remove", "Delete", () => editor.remove(), {}),
+      choice("Right as marked", "Enter", () => this.mark(), { plain: false }),
+    ];
   },
 
   // What was asked for by a key that is held down, or while an answer is awaited, was not meant for the next record.
@@ -468,7 +489,20 @@ const review = {
     });
   },
 
+  mark() {
+    const one = this.current;
+    const spans = editor.spans.map(({ start, end, label }) => ({ start, end, label }));
+    return one && this.deed(async () => {
+      await send("/api/mark", { key: one.key, task: one.task, spans, who: $("review-who").value });
+      this.done.push(one);
+      this.current = null;
+      const many = spans.length === 1 ? "1 span" : `${number.format(spans.length)} spans`;
+      say(`${one.source}: ${one.task} has ${many}. ${number.format(Math.max(0, this.total - 1))} left.`);
+    });
+  },
+
   undo() {
+    if (this.edited) return this.busy ? undefined : editor.undo();
     const last = this.done.at(-1);
     return last && this.deed(async () => {
       await send("/api/withdraw", { key: last.key });
@@ -487,9 +521,11 @@ const review = {
   },
 
   press(event) {
-    if (event.target === $("review-who") || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (event.target === $("review-who") || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (this.current?.spans && !this.busy && editor.press(event)) return event.preventDefault();
+    if (event.repeat || (this.current?.spans && event.key.startsWith("Arrow"))) return;
     const key = event.key.toLowerCase();
-    const label = /^[1-9]$/.test(key) ? this.current?.labels[Number(key) - 1] : undefined;
+    const label = /^[1-9]$/.test(key) && !this.current?.spans ? this.current?.labels[Number(key) - 1] : undefined;
     if (label !== undefined) this.correct(label);
     else if (key === "u") this.undo();
     else if (key === "s" || key === "arrowright") this.skip();
@@ -503,8 +539,17 @@ const review = {
     $("review-skip").addEventListener("click", () => this.skip());
     $("review-undo").addEventListener("click", () => this.undo());
     $("review").addEventListener("keydown", (event) => this.press(event));
+    editor.begin();
   },
 };
+
+function choice(words, key, act, { plain = true, tint = null }) {
+  const swatch = tint && make("span", { class: `swatch ${tint}`, "aria-hidden": "true" });
+  const button = make("button", { type: "button", class: plain ? "quiet" : null, "aria-keyshortcuts": key },
+    swatch, words, key && [" ", make("kbd", {}, key)]);
+  button.addEventListener("click", act);
+  return button;
+}
 
 function doubt(one) {
   const at = new Date(one.at * 1000);
@@ -512,8 +557,8 @@ function doubt(one) {
     make("p", { class: "from" }, make("b", {}, one.source), one.inbox,
       make("time", { datetime: at.toISOString(), title: moment.format(at) }, clock.format(at))),
     one.subject ? make("p", { class: "subject" }, one.subject) : null,
-    make("p", { class: "text", tabindex: "0", "aria-label": "Text" }, one.text, one.cut ? " …" : null),
-    make("ul", { class: "chips" }, make("li", { class: "review" }, make("span", { class: "task" }, one.task), make("b", {}, one.said),
+    one.spans ? null : make("p", { class: "text", tabindex: "0", "aria-label": "Text" }, one.text, one.cut ? " …" : null),
+    make("ul", { class: "chips" }, make("li", { class: "review" }, make("span", { class: "task" }, one.task), make("b", {}, one.spans ? "least sure" : one.said),
       make("span", {}, score(one.score)), make("span", {}, one.model))),
   ].filter((part) => part);
 }
