@@ -10,6 +10,7 @@ class Workers:
         self.busy = 0
         self.given = []
         self.stopped = 0
+        self.free = 2
 
     def submit(self, number, make, deadline_seconds):
         self.given.append(number)

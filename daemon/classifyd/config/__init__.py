@@ -12,6 +12,7 @@ from classifyd.config.settings import (
     InboxConfig,
     TaskConfig,
     TrainConfig,
+    WorkersConfig,
 )
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "InboxConfig",
     "TaskConfig",
     "TrainConfig",
+    "WorkersConfig",
     "admission",
     "check_formats",
     "check_tasks",

@@ -25,10 +25,20 @@ from classifyd.config.schema import (
     PluginsSection,
     TaskSection,
     TrainSection,
+    WorkersSection,
     split_address,
 )
 from classifyd.config.sentences import nearest, quoted, sentences
-from classifyd.config.settings import DELETE, Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, TrainConfig
+from classifyd.config.settings import (
+    DELETE,
+    Config,
+    DaemonConfig,
+    HttpConfig,
+    InboxConfig,
+    TaskConfig,
+    TrainConfig,
+    WorkersConfig,
+)
 from classifyd.errors import ConfigError
 from classifyd.offers import Admission, Offers
 from classifyd.values import Limits
@@ -114,12 +124,13 @@ class _Reading:
         self.outside = override(tables, environ)
         found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
         daemon, http, models = found["daemon"], found["http"], found["models"]
-        limits, plugins = found["limits"], found["plugins"]
+        limits, plugins, workers = found["limits"], found["plugins"], found["workers"]
         assert isinstance(daemon, DaemonSection)
         assert isinstance(http, HttpSection)
         assert isinstance(models, ModelsSection)
         assert isinstance(limits, LimitsSection)
         assert isinstance(plugins, PluginsSection)
+        assert isinstance(workers, WorkersSection)
         limited = limits.over(Limits())
         inboxes = tuple(self._inboxes(tables.get("inbox"), limited))
         state = self._absolute(daemon.state)
@@ -127,12 +138,13 @@ class _Reading:
         return Config(
             self.path,
             self._absolute(models.path),
-            _daemon(daemon, state),
+            _daemon(daemon, state, workers.engine),
             inboxes,
             tasks,
             limited,
             self._http(http, state),
             _admission(plugins),
+            WorkersConfig(**{**workers.model_dump(), "object_store_bytes": int(workers.object_store_bytes)}),
         )
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
@@ -257,9 +269,11 @@ def _validated(model: type[_M], raw: Mapping[str, Any]) -> _M | None:
         return None
 
 
-def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
+def _daemon(section: DaemonSection, state: Path, engine: str) -> DaemonConfig:
     values = section.model_dump(exclude={"state", "workers"})
     values |= {name: int(value) for name, value in values.items() if name.endswith("_bytes")}
+    if engine == "ray":  # what there is, only the cluster knows
+        return DaemonConfig(state=state, workers=section.workers, **values)
     workers = section.workers or cores()
     values["worker_memory_bytes"] = values["worker_memory_bytes"] or memory_share(workers)
     return DaemonConfig(state=state, workers=workers, **values)

@@ -19,6 +19,7 @@ from classifyd.service.copies import Copies
 from classifyd.service.corrections import Corrections
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.endings import Endings
+from classifyd.service.engine import Engine
 from classifyd.service.entrance import Entrance
 from classifyd.service.holds import LEDGER, Breakers, Holds
 from classifyd.service.intake import Intake
@@ -35,7 +36,7 @@ from classifyd.service.tasks import Tasks, Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders, Work
 from classifyd.web import Wish
-from classifyd.workers import LocalWorkers, Outcome
+from classifyd.workers import Outcome, Workers
 
 log = structlog.get_logger()
 
@@ -56,8 +57,10 @@ class Daemon:
         reread: Callable[[], Config] | None = None,
         inherited: Versions | None = None,
         outside: Outside | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        config = with_corrections(config)
+        self._engine = engine = engine or Engine()
+        config = engine.fit(with_corrections(config))
         daemon = config.daemon
         self.successor: Config | None = None
         self._config = config
@@ -78,7 +81,7 @@ class Daemon:
         self._intakes = {i.name: Intake(i, folders, self._ledger, daemon.settle_seconds) for i in config.inboxes}
         self._rounds = Rounds(self._intakes, self._holds, daemon.scan_seconds)
         self._tasks = Tasks(config, inherited)
-        make = start.workers(daemon, config.plugins, folders.breadcrumbs, self._messages.put, outside.metrics.replaced)
+        make = engine.workers(config, folders, self._messages.put, outside.metrics.replaced)
         self._shifts = Shifts(daemon.workers, make)
         self._dispatcher = Dispatcher(daemon, self._ledger, self._shifts, self._holds, self._breakers, outside=outside)
         self._choosing = Choosing(daemon, self._tasks)
@@ -178,13 +181,14 @@ class Daemon:
         self._outside.grant_by(self._messages.put)
         self._notifier.ready()
 
-    def _warming(self, workers: LocalWorkers) -> start.Warming:
+    def _warming(self, workers: Workers) -> start.Warming:
         return start.Warming(
             self._config,
             workers,
             self._messages,
             stopped=lambda: self._stop_by is not None,
             waiting=self._wait_for_models,
+            missing=self._engine.missing,
         )
 
     def _pinned_before(self) -> tuple[Pin, ...]:

@@ -17,7 +17,7 @@ from classifyd.planning import Key
 from classifyd.service.choosing import Choosing
 from classifyd.service.shifts import Shifts
 from classifyd.service.tasks import Stamp, Tasks, Versions
-from classifyd.workers import LocalWorkers, Outcome
+from classifyd.workers import Outcome, Workers
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class _Candidate:
     number: int
     versions: Versions
     changed: tuple[str, ...]
-    workers: LocalWorkers
+    workers: Workers
     seen: Seen
     began: float = field(default_factory=time.monotonic)
     warm: int = 0

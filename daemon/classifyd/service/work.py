@@ -34,6 +34,8 @@ class Work:
     reports: dict[int, PartReport] = field(default_factory=dict)
     suspects: dict[int, tuple[Suspect, ...]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
+    losses: dict[int, int] = field(default_factory=dict)
+    """How often a split, or a chore, that was alone in its job was lost with its node, in this daemon's time."""
     assembled: PartReport | None = None
     copy: Path | None = None
     """The whole copy of the input, where it retires to another file system."""
@@ -72,7 +74,7 @@ class Work:
         """Forget all that was done: the input has changed, or what it is to become."""
         self.claim, self.tasks, self.output = claim, tasks, output
         self.plan, self.assembled = None, None
-        self.reports, self.suspects, self.attempts = {}, {}, {}
+        self.reports, self.suspects, self.attempts, self.losses = {}, {}, {}, {}
         self.__dict__.pop("digest", None)
 
     @property
