@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0
 """A head that runs answers at once; Ray itself would try for minutes, and then end the process."""
+LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""By this Ray takes the loopback address for a machine's own, as it does by itself where it runs on one alone."""
 SHIFTS = 8
 """So many jobs an actor can have at a time: one of each shift, and the wish to end another's."""
 
@@ -130,6 +132,8 @@ class Cluster:
 
 def _connected(config: WorkersConfig) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what labels mail reports to nobody
+    if not config.address:
+        os.environ.setdefault(LOOPBACK, "0")  # else all who reach this machine could talk to its parts
     try:
         import ray  # noqa: PLC0415  # only where the engine is Ray
     except ImportError as error:
@@ -143,7 +147,6 @@ def _connected(config: WorkersConfig) -> Any:
     else:
         options |= {
             "address": "local",
-            "_node_ip_address": "127.0.0.1",  # else all who reach this machine could talk to its parts
             "include_dashboard": False,
             "object_store_memory": config.object_store_bytes,
         }

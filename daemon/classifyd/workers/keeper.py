@@ -101,8 +101,9 @@ class Keeper:
 def _node() -> str:
     import ray  # noqa: PLC0415  # only where the engine is Ray
 
-    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]  # the library forgot
-    return f"{address}/{ray.get_runtime_context().get_node_id()[:8]}"
+    own = ray.get_runtime_context().get_node_id()
+    address = next((node["NodeManagerAddress"] for node in ray.nodes() if node["NodeID"] == own), "?")
+    return f"{address}/{own[:8]}"
 
 
 def _fetched(ref: Any) -> bytes:
