@@ -2,12 +2,11 @@
 
 import json
 import os
-import re
 import signal
-import time
+from pathlib import Path
 
 import pytest
-from clusters import section
+from clusters import begun, section
 from daemons import descendants, wait_until
 
 
@@ -20,16 +19,21 @@ def events(here, name):
     return [event for event in found if event["event"] == name]
 
 
-def on(cluster, here, **options):
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section(cluster.address, **options))
-    return here
+def called(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def actors(node):
+    """The processes of a node that keep workers."""
+    return [pid for own in node.pids for pid in descendants(own) if called(pid).startswith("ray::Keeper")]
 
 
 @pytest.mark.parametrize("files", ["shared", "objects"])
-def test_jobs_run_on_the_nodes_and_the_answers_are_those_of_local_workers(cluster, place, files):
-    nodes = cluster(2)
-    here = on(nodes, place(workers=0), files=files)
+def test_jobs_run_on_the_nodes_and_the_answers_are_those_of_local_workers(two_nodes, place, files):
+    here = two_nodes.give(place(workers=0, split_seconds=0.2), files=files)
     texts = [f"row {number} {'x' * 100}" for number in range(2000)]
     texts[70] = "CRASH"
     here.drop("a.txt", "HELLO")
@@ -42,7 +46,117 @@ def test_jobs_run_on_the_nodes_and_the_answers_are_those_of_local_workers(cluste
     records = here.records("rows.jsonl.jsonl")
     assert texts == [record["text"] for record in records]
     assert [70] == [record["index"] for record in records if record["errors"]]
-    assert "b.csv.gz" in here.files("quarantine")
-    assert {node.name for node in nodes.nodes} == {event["node"] for event in events(here, "actor_begun")}
-    assert {event["node"] for event in events(here, "worker_died")} <= {node.name for node in nodes.nodes}
+    assert {"b.csv.gz", "b.csv.gz.reason.json"} == here.files("quarantine")
+    assert {node.name for node in two_nodes.nodes} == {event["node"] for event in events(here, "actor_begun")}
+    assert {event["node"] for event in events(here, "worker_died")} <= {node.name for node in two_nodes.nodes}
     assert [] == here.claimed()
+
+
+@pytest.mark.parametrize("what", ["actor", "node"])
+def test_what_leaves_in_the_middle_of_its_jobs_costs_no_record(two_nodes, place, what):
+    here = two_nodes.give(place(tasks=("slow",), workers=2, split_seconds=0.3))
+    texts = [f"row {number} {'x' * 400}" for number in range(3000)]
+    here.drop("rows.jsonl", rows(*texts))
+    daemon = here.start(more={"SLOW_SECONDS": "0.003"})
+    wait_until(lambda: list((here.root / "state/parts").rglob("*.part")), place=here)
+    leaving = two_nodes.nodes[0]
+    if what == "node":
+        two_nodes.kill(leaving)
+    else:
+        os.kill(actors(leaving)[0], signal.SIGKILL)
+    wait_until(lambda: "rows.jsonl.jsonl" in here.files("out"), seconds=120, place=here)
+    assert 0 == here.stop(daemon)
+
+    assert texts == [record["text"] for record in here.records("rows.jsonl.jsonl")]
+    assert all(record["errors"] == {} for record in here.records("rows.jsonl.jsonl"))
+    assert [leaving.name] == [event["node"] for event in events(here, "actor_lost")]
+    assert {"rows.jsonl"} == here.files("done")
+
+
+def test_a_record_that_takes_its_actor_along_each_time_costs_only_itself(two_nodes, place):
+    here = two_nodes.give(place(workers=2))
+    here.drop("rows.jsonl", rows("one", "please TAKE ALL", "three"))
+    here.drop("other.txt", "HELLO")
+
+    assert 0 == here.once(timeout=240), here.log()
+
+    records = here.records("rows.jsonl.jsonl")
+    assert [1] == [record["index"] for record in records if record["errors"]]
+    assert "a node, or an actor on it, ended 10 times" in records[1]["errors"]["shouting"]["message"]
+    assert [{}] == [record["errors"] for record in here.records("other.txt.jsonl")]
+
+
+def test_after_the_daemon_was_killed_another_goes_on_with_the_same_nodes(two_nodes, place):
+    here = two_nodes.give(place(tasks=("slow",), workers=2, split_seconds=0.3))
+    texts = [f"row {number} {'x' * 400}" for number in range(2000)]
+    here.drop("rows.jsonl", rows(*texts))
+    daemon = here.start(more={"SLOW_SECONDS": "0.003"})
+    wait_until(lambda: list((here.root / "state/parts").rglob("*.part")), place=here)
+    here.kill_everything(daemon)
+    kept = [pid for node in two_nodes.nodes for pid in actors(node)]
+    # Its actors, and the workers that they kept, end with it: else there would be no room for the next one's.
+    wait_until(lambda: not any(called(pid).startswith("ray::Keeper") for pid in kept))
+
+    assert 0 == here.once(), here.log()
+    assert texts == [record["text"] for record in here.records("rows.jsonl.jsonl")]
+
+
+# ---------------------------------------------------------------------- faults before the first claim
+
+
+def refused(here, **more):
+    """What the daemon says when it ends at the start; nothing was claimed."""
+    here.drop("a.txt", "hello")
+    assert 69 == here.once(more=more), here.log()
+    assert {"a.txt"} == here.files("in")
+    return here.log()
+
+
+def test_a_plugin_that_a_node_lacks_is_named_before_the_first_claim(place, tmp_path):
+    here = place(workers=1)
+    with begun(1, {**os.environ, "PYTHONPATH": ""}, tmp_path / "cluster.log") as nodes:
+        said = refused(nodes.give(here))
+
+    assert f"node {nodes.nodes[0].name} lacks trouble 1.0; install it there" in said
+
+
+def test_more_than_any_node_has_is_said_at_once(two_nodes, place):
+    said = refused(two_nodes.give(place(workers=0), more="num_cpus = 3"))
+
+    assert "no node of the cluster has room for an actor, which asks for CPU 3; all 3 nodes together have CPU 2" in said
+
+
+def test_an_actor_that_never_finds_room_is_not_waited_for_without_end(two_nodes, place):
+    said = refused(two_nodes.give(place(workers=3), start_seconds=8))
+
+    assert "1 of 3 actors have not begun: no node had room for it, or could start it, within 8 seconds" in said
+
+
+def test_an_address_at_which_nobody_answers_is_said(place):
+    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
+    here = place()
+    config = here.root / "config.toml"
+    config.write_text(config.read_text() + section("127.0.0.1:9"))
+
+    assert "[workers] address 127.0.0.1:9: nobody answers there (Connection refused)" in refused(here)
+
+
+def test_without_ray_it_is_said_what_to_install(place, tmp_path):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without/ray.py").write_text("raise ImportError('No module named ray')")
+    here = place()
+    config = here.root / "config.toml"
+    config.write_text(config.read_text() + section(""))
+    path = os.pathsep.join([str(tmp_path / "without"), here.environment()["PYTHONPATH"]])
+
+    assert 'install it with: pip install "classifyd[ray]"' in refused(here, PYTHONPATH=path)
+
+
+def test_a_daemon_with_local_workers_does_not_import_ray(place, tmp_path):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without/ray.py").write_text("raise ImportError('No module named ray')")
+    here = place()
+    here.drop("a.txt", "hello")
+    path = os.pathsep.join([str(tmp_path / "without"), here.environment()["PYTHONPATH"]])
+
+    assert 0 == here.once(more={"PYTHONPATH": path}), here.log()

@@ -4,16 +4,19 @@ Run as a script, it holds the cluster: a line "add" on standard input has one mo
 talk to it through `Nodes`, so that neither Ray nor its threads get into their own process.
 """
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from daemons import descendants
+import pytest
+from daemons import PLUGIN, Place, descendants
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -60,8 +63,8 @@ class Nodes:
     nodes: list[Node] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, count: int, environment: dict[str, str], log: Path) -> Self:
-        """A cluster with so many nodes, of one CPU each."""
+    def begin(cls, count: int, environment: Mapping[str, str], log: Path) -> Self:
+        """A cluster with so many nodes, of one CPU each; they find the same plugins as the daemons of tests."""
         with log.open("ab") as file:
             process = subprocess.Popen(
                 [sys.executable, __file__],
@@ -69,12 +72,18 @@ class Nodes:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
-                env=environment,
+                env={"PYTHONPATH": str(PLUGIN), **environment, **ENVIRONMENT},
                 start_new_session=True,
             )
         here = cls(process, json.loads(process.stdout.readline() or f'"{log.read_text()}"'))
         for _ in range(count):
             here.add()
+        return here
+
+    def give(self, here: Place, **options: Any) -> Place:
+        """Have a place's daemons run their jobs here."""
+        config = here.root / "config.toml"
+        config.write_text(config.read_text() + section(self.address, **options))
         return here
 
     def add(self) -> Node:
@@ -97,6 +106,17 @@ class Nodes:
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def begun(count: int, environment: Mapping[str, str], log: Path) -> Iterator[Nodes]:
+    """A cluster that is gone afterwards; the test is skipped where there is no Ray."""
+    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
+    nodes = Nodes.begin(count, environment, log)
+    try:
+        yield nodes
+    finally:
+        nodes.end()
 
 
 def section(address: str, *, files: str = "shared", start_seconds: float = 60, more: str = "") -> str:

@@ -1,13 +1,13 @@
 """A cluster of Ray: joined, asked what room it has, and left. Nothing imports Ray unless the engine is Ray."""
 
 import contextlib
+import logging
 import os
-import signal
 import socket
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS = 5.0
 """A head that runs answers at once; Ray itself would try for minutes, and then end the process."""
+JOIN_SECONDS = 90.0
+"""So long may it take to join a cluster, or to start one on a busy machine."""
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """By this Ray takes the loopback address for a machine's own, as it does by itself where it runs on one alone."""
 SHIFTS = 8
@@ -48,13 +50,20 @@ class Cluster:
 
     def __init__(self, config: WorkersConfig) -> None:
         self.config = config
-        self._ray = _connected(config)
+        self._left = threading.Event()
+        self._ray = _joined(config, self._left)
         # A worker dies with the thread that made it: this one lasts.
         self._hiring = ThreadPoolExecutor(1, "hires")
         self._slots: list[Slot] = []
 
     def fit(self, daemon: DaemonConfig) -> DaemonConfig:
-        """The daemon's settings with the workers, and their memory, for which the cluster has room; slots are begun.
+        """As `sized`, and slots are begun for so many workers."""
+        found = self.sized(daemon)
+        self._open(found.workers, found.worker_memory_bytes)
+        return found
+
+    def sized(self, daemon: DaemonConfig) -> DaemonConfig:
+        """The daemon's settings with the workers, and their memory, for which the cluster has room.
 
         UnavailableError if it has room for none.
         """
@@ -73,15 +82,28 @@ class Cluster:
             )
         shares = [int(node["memory"]) // room for node, room in rooms if "memory" in node]
         memory = daemon.worker_memory_bytes or min(shares, default=0)
-        self._open(count, memory)
         return replace(daemon, workers=count, worker_memory_bytes=memory)
 
     def hire(self, terms: Terms, demands: Demands, drafts: Path) -> Callable[[int, str], RemoteProcess]:
         """What begins a worker's process in the slot of its place."""
         terms = replace(terms, memory_bytes=terms.memory_bytes or None)
-        packing = Packing(self._ray.put, drafts) if self.config.files == "objects" else None
+        packing = Packing(self.put, drafts) if self.config.files == "objects" else None
         contract = Contract(terms, demands, packing, self._hired_here)
         return lambda place, crumb_path: RemoteProcess(self._slots[place], contract, crumb_path)
+
+    def asked(self, memory: int | None) -> dict[str, Any]:
+        """What an actor asks Ray for. Its memory too, so that Ray counts what it cannot see: the actor's own worker."""
+        config = self.config
+        return {
+            "num_cpus": config.num_cpus,
+            "num_gpus": config.num_gpus,
+            "resources": dict(config.resources),
+            "memory": memory or None,
+        }
+
+    def put(self, data: bytes) -> Any:
+        """Leave bytes in the object store."""
+        return self._ray.put(data)
 
     @property
     def missing(self) -> str:
@@ -101,8 +123,9 @@ class Cluster:
         for slot in self._slots:
             slot.close()
         self._hiring.shutdown(wait=True)
-        with contextlib.suppress(Exception), _handlers_kept():  # the cluster may be gone
+        with contextlib.suppress(Exception):  # the cluster may be gone
             self._ray.shutdown()
+        self._left.set()
 
     def _open(self, count: int, memory: int) -> None:
         """Have so many slots; those that ask for the same as before go on."""
@@ -111,11 +134,8 @@ class Cluster:
         for slot in self._slots:
             slot.close()
         config = self.config
-        options: dict[str, Any] = {
-            "num_cpus": config.num_cpus,
-            "num_gpus": config.num_gpus,
-            "resources": dict(config.resources),
-            "memory": memory or None,  # so that Ray counts what it cannot see: the actor's own worker
+        options = {
+            **self.asked(memory),
             "max_restarts": 0,  # a slot asks anew by itself; jobs that Ray did over would bypass the ledger
             "max_task_retries": 0,
             "max_concurrency": SHIFTS,
@@ -130,7 +150,8 @@ class Cluster:
 # ---------------------------------------------------------------------- helpers, in the order used
 
 
-def _connected(config: WorkersConfig) -> Any:
+def _joined(config: WorkersConfig, left: threading.Event) -> Any:
+    """Ray, with the cluster joined until `left`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what labels mail reports to nobody
     if not config.address:
         os.environ.setdefault(LOOPBACK, "0")  # else all who reach this machine could talk to its parts
@@ -140,6 +161,7 @@ def _connected(config: WorkersConfig) -> Any:
         raise UnavailableError(
             f'[workers] engine = "ray": {error}; install it with: pip install "classifyd[ray]"'
         ) from error
+    logging.getLogger("ray").setLevel(logging.ERROR)  # importing it turned it up; it warns of what is meant
     _try(config.address)
     options: dict[str, Any] = {"namespace": "classifyd", "log_to_driver": False, "configure_logging": False}
     if config.address:
@@ -150,12 +172,16 @@ def _connected(config: WorkersConfig) -> Any:
             "include_dashboard": False,
             "object_store_memory": config.object_store_bytes,
         }
+    # Where the head answers but its parts do not, Ray waits without end; in the main thread it would also take SIGTERM.
+    # What it starts on this machine dies with the thread that started it.
+    joining: Future[Any] = Future()
+    threading.Thread(target=_join, args=(joining, ray, options, left), name="joins-a-cluster", daemon=True).start()
     try:
-        with _handlers_kept():
-            ray.init(**options)
+        joining.result(timeout=JOIN_SECONDS)
     except Exception as error:  # Ray raises whatever its parts do
         where = f"the cluster at {config.address}" if config.address else "a cluster on this machine"
-        raise UnavailableError(f"[workers] {where} cannot be had: {_first(error)}") from error
+        why = "it does not answer" if isinstance(error, TimeoutError) else _first(error)
+        raise UnavailableError(f"[workers] {where} cannot be had: {why}") from error
     log.info("cluster_joined", address=config.address or "this machine", ray=ray.__version__)
     return ray
 
@@ -174,16 +200,13 @@ def _try(address: str) -> None:
         ) from error
 
 
-@contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself, which the daemon has better use for."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+def _join(joining: "Future[Any]", ray: Any, options: Mapping[str, Any], left: threading.Event) -> None:
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            with contextlib.suppress(ValueError):  # not the main thread: then Ray has left them alone too
-                signal.signal(number, handler)
+        joining.set_result(ray.init(**options))
+    except BaseException as error:  # noqa: BLE001  # whoever waits is to hear of it
+        joining.set_exception(error)
+    else:
+        left.wait()
 
 
 def _room(node: Mapping[str, float], asked: Mapping[str, float]) -> int:

@@ -44,11 +44,10 @@ class Keeper:
     """Keeps a worker process for each key it was given a job under; a key's jobs come one at a time."""
 
     def __init__(self) -> None:
-        # A process that is spawned runs its parent's main module again, which here is Ray's own.
-        sys.modules["__main__"].__dict__.pop("__file__", None)
+        without_main()
         self._node = _node()
         self._folder = Path(tempfile.mkdtemp(prefix="classifyd-"))
-        self._shelf = Shelf(_fetched)
+        self._shelf = Shelf(fetched)
         self._processes: dict[int, Process] = {}
         self._lock = threading.Lock()
         # A worker dies with the thread that made it, and Ray gives no word on how long its threads live.
@@ -98,15 +97,22 @@ class Keeper:
         return process
 
 
+def without_main() -> None:
+    """Have processes that are spawned here not run their parent's main module again, which is Ray's own."""
+    sys.modules["__main__"].__dict__.pop("__file__", None)
+
+
 def _node() -> str:
     import ray  # noqa: PLC0415  # only where the engine is Ray
 
     own = ray.get_runtime_context().get_node_id()
-    address = next((node["NodeManagerAddress"] for node in ray.nodes() if node["NodeID"] == own), "?")
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]  # the library forgot
+    address = next((node["NodeManagerAddress"] for node in nodes if node["NodeID"] == own), "?")
     return f"{address}/{own[:8]}"
 
 
-def _fetched(ref: Any) -> bytes:
+def fetched(ref: Any) -> bytes:
+    """Bytes from the object store."""
     import ray  # noqa: PLC0415  # only where the engine is Ray
 
     found: bytes = ray.get(ref)

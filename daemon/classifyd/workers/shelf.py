@@ -41,9 +41,9 @@ class Shelf:
                 parts = {there.part: split.part for there, split in zip(splits, job.splits, strict=True)}
                 job = replace(job, splits=tuple(splits))
             if isinstance(job, Annotate | Inspect):
-                job = replace(job, tasks=tuple(self._with_bundle(parcel, stored, spec) for spec in job.tasks))
+                job = replace(job, tasks=tuple(self.with_bundle(parcel, stored, spec) for spec in job.tasks))
             elif isinstance(job, Choose):
-                job = replace(job, task=self._with_bundle(parcel, stored, job.task))
+                job = replace(job, task=self.with_bundle(parcel, stored, job.task))
             yield job, parts
 
     def _laid_down(self, piece: Piece, stored: Stored, split: Split, path: Path) -> Split:
@@ -57,7 +57,8 @@ class Shelf:
             file.write(piece.data)
         return replace(split, path=str(path), part=part, below="")
 
-    def _with_bundle(self, parcel: Parcel, stored: Stored, spec: TaskSpec) -> TaskSpec:
+    def with_bundle(self, parcel: Parcel, stored: Stored, spec: TaskSpec) -> TaskSpec:
+        """A task with its bundle lying here."""
         if spec.bundle is None:
             return spec
         digest = parcel.bundles[str(spec.bundle)]
