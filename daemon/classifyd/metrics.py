@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import Metric
 from classifyd import __version__
 from classifyd.jobs import Effort, FileReport
 from classifyd.values import EMPTY
+from classifyd.workers import NodeLevel
 
 MOST_LABELS = 100
 OTHER = "(other)"
@@ -52,7 +53,7 @@ class Levels:
     """How the daemon fares at one moment. `pids` are the workers' processes; `held` names inboxes, tasks and the like.
 
     `serving` has the version that serves each task (None for one without models), `refused` tasks with a version that
-    could not take over.
+    could not take over. `nodes` are those of a cluster; none where workers are on this machine.
     """
 
     ready: bool = False
@@ -64,6 +65,7 @@ class Levels:
     serving: Mapping[str, int | None] = EMPTY
     refused: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    nodes: tuple[NodeLevel, ...] = ()
 
 
 class Metrics:
@@ -225,7 +227,11 @@ def _of_workers(levels: Levels) -> Iterator[Metric]:
     yield _gauge("busy_workers", "Jobs that workers have.", [], [((), levels.busy)])
     yield _gauge("waiting_splits", "Splits and chores that wait for a worker.", [], [((), levels.waiting_splits)])
     memory = sum(resident_bytes(pid) for pid in levels.pids)
-    yield _gauge("workers_resident_memory_bytes", "Resident memory of all workers together.", [], [((), memory)])
+    yield _gauge("workers_resident_memory_bytes", "Resident memory of all workers here together.", [], [((), memory)])
+    actors = [((one.node,), one.actors) for one in levels.nodes]
+    jobs = [((one.node,), one.jobs) for one in levels.nodes]
+    yield _gauge("node_actors", "Actors that a node of the cluster has for this daemon.", ["node"], actors)
+    yield _gauge("node_jobs", "Jobs that the actors of a node have.", ["node"], jobs)
 
 
 def _of_models(levels: Levels) -> Iterator[Metric]:

@@ -17,6 +17,7 @@ from classifyd.inbox.claims import FOLDER
 from classifyd.inbox.quarantine import REASON_SUFFIX
 from classifyd.inbox.scan import Found, discover
 from classifyd.ledger import Counts, LedgerView
+from classifyd.workers import NodeLevel
 
 FRESH_SECONDS = 15.0
 """A heartbeat older than this is that of a daemon which died, or hangs."""
@@ -36,7 +37,7 @@ class DaemonStatus:
 
     `held` maps what makes inputs wait (an inbox, a task, the ledger) to the reason. `serving` are the versions that
     new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
-    address of the status page, empty if there is none.
+    address of the status page, empty if there is none. `nodes` are those of the cluster that has jobs of this daemon.
     """
 
     state: str
@@ -50,6 +51,7 @@ class DaemonStatus:
     loading: Mapping[str, int | None] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
     page: str = ""
+    nodes: tuple[NodeLevel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ def _daemon(path: Path, now: float) -> DaemonStatus:
         beat.get("loading", {}),
         {task: Refused(one["version"], one["reason"]) for task, one in beat.get("refused", {}).items()},
         beat.get("page", ""),
+        tuple(NodeLevel(one["node"], one["actors"], one["jobs"]) for one in beat.get("nodes", ())),
     )
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -103,11 +102,11 @@ def test_after_its_driver_was_killed_only_what_is_missing_is_labelled(corpus):
     first.wait()
     receipts = list((here.here.root / "out/.classifyd/done").iterdir())
     before = {json.loads(path.read_text())["output"]: None for path in receipts}
-    times = {name: os.stat(here.here.root / "out" / name).st_mtime_ns for name in before}
+    times = {name: (here.here.root / "out" / name).stat().st_mtime_ns for name in before}
 
     assert 0 == here.label(**slow), here.log()
 
-    assert times == {name: os.stat(here.here.root / "out" / name).st_mtime_ns for name in before}
+    assert times == {name: (here.here.root / "out" / name).stat().st_mtime_ns for name in before}
     assert 12 == len(here.outputs()) == len(here.manifest()["outputs"])
     assert 1200 == here.manifest()["records"]
     assert f"12 of 12 files labelled, {len(before)} of them before: 1200 records" in here.log()

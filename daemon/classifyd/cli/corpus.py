@@ -10,6 +10,7 @@ from classifyd.cli.screen import complain, line
 from classifyd.config import Config
 from classifyd.corpus import Errand, label
 from classifyd.corpus.labeller import Receipt
+from classifyd.corpus.places import whole
 from classifyd.errors import UsageError
 from classifyd.inbox.moves import shown
 from classifyd.pipeline import Pipeline
@@ -35,7 +36,7 @@ def run_on_ray(request: Request, config: Config) -> int:
             elif receipt.errors:
                 complain(f"{shown(receipt.output)}: {receipt.errors} of {receipt.records} records have errors")
 
-        errand = Errand(request.files, request.output, request.format, request.csv_formulas, specs, tell)
+        errand = Errand(request.files, whole(request.output), request.format, request.csv_formulas, specs, tell)
         total = label(errand, config, Pipeline(registry, Border(trace=trace)))
     skipped = f", {total.skipped} of them before" if total.skipped else ""
     complain(f"{total.portions - total.failed} of {total.portions} files labelled{skipped}: {total.records} records")

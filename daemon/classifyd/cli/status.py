@@ -81,12 +81,17 @@ def _watch(settings: "Config") -> None:
             time.sleep(1)
 
 
+def _nodes(found: "Status") -> Iterator[str]:
+    for one in found.daemon.nodes:
+        yield f"node {one.node}: {one.actors} actors, {one.jobs} jobs"
+
+
 def _page(found: "Status", now: float) -> list[Any]:
     from classifyd.cli.screen import table
 
     total = _total(found.inboxes)
     rows = [_row(inbox) for inbox in (*found.inboxes, *([total] if len(found.inboxes) > 1 else ()))]
-    return [_headline(found, now), "", table(COLUMNS, rows, right=COLUMNS[1:]), *_troubles(found)]
+    return [_headline(found, now), "", table(COLUMNS, rows, right=COLUMNS[1:]), *_nodes(found), *_troubles(found)]
 
 
 def _headline(found: "Status", now: float) -> str:

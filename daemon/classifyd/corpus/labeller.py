@@ -119,7 +119,7 @@ class Labeller:
             here = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portion-", dir=self._folder)))
             path = str(urls.fetch(portion.source, here)[0]) if urls.is_url(portion.source) else portion.source
             away = urls.is_url(self._told.target)
-            part = here / "part" if away else Path(urls.as_path(self._told.target)).absolute() / portion.output
+            part = here / "part" if away else Path(self._told.target, portion.output)
             name = shown(portion.name)
             split = Split("corpus", 0, path, name, f"label/{name}", str(part), portion.reader, portion.cut)
             report = self._annotated(split, portion.size)

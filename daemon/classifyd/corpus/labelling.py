@@ -36,7 +36,10 @@ TASKS_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What is asked for. `told` hears of each receipt with the bytes of its input, for progress and complaints."""
+    """What is asked for; `target` is a URL or a path from the root.
+
+    `told` hears of each receipt with the bytes of its input, for progress and complaints.
+    """
 
     sources: tuple[str, ...]
     target: str
@@ -165,7 +168,7 @@ def _demands(errand: Errand, config: Config) -> Demands:
     shared = tuple(path if path.is_dir() else path.parent for path in folders)
     if urls.is_url(errand.target):
         return replace(Demands.here(config.plugins), folders=tuple(map(str, shared)))
-    own = Path(urls.as_path(errand.target)).absolute() / OWN
+    own = Path(errand.target, OWN)
     try:
         own.mkdir(parents=True, exist_ok=True)
         return Demands.sharing(config.plugins, own, shared)

@@ -65,6 +65,11 @@ def _fill(stream: BinaryIO, data: bytes) -> None:
     stream.write(data)
 
 
+def whole(text: str) -> str:
+    """A path as it is found from anywhere, a URL as it is."""
+    return text if urls.is_url(text) else str(Path(urls.as_path(text)).absolute())
+
+
 def place(text: str) -> Place:
-    """The place that a path or a URL stands for."""
-    return urls.Place(text) if urls.is_url(text) else Folder(Path(urls.as_path(text)).absolute())
+    """The place that a whole path or a URL stands for."""
+    return urls.Place(text) if urls.is_url(text) else Folder(Path(text))

@@ -11,6 +11,7 @@ from classifyd.notify import Notifier
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.intake import Intake
 from classifyd.service.succession import Succession
+from classifyd.workers import NodeLevel
 
 BEAT_SECONDS = 1.0
 FILE = "status.json"
@@ -30,6 +31,7 @@ class Beat:
         notifier: Notifier,
         stuck: Callable[[], bool],
         page: Callable[[], str] = str,
+        nodes: Callable[[], tuple[NodeLevel, ...]] = tuple,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -39,6 +41,7 @@ class Beat:
         self._notifier = notifier
         self._stuck = stuck
         self._page = page
+        self._nodes = nodes
         self._started_at = time.time()
         self._next = 0.0
 
@@ -86,6 +89,7 @@ class Beat:
             "waiting_files": {name: intake.waiting for name, intake in self._intakes.items()},
             "held": dict(self._troubles()),
             "page": self._page(),
+            "nodes": [{"node": one.node, "actors": one.actors, "jobs": one.jobs} for one in self._nodes()],
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
             "refused": {

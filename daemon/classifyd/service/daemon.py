@@ -109,8 +109,11 @@ class Daemon:
             notifier=self._notifier,
             stuck=lambda: self._shifts.stuck,
             page=lambda: outside.page,
+            nodes=engine.nodes,
         )
-        self._picture = Picture(self._intakes, self._remains, self._dispatcher, self._shifts, self._succession)
+        self._picture = Picture(
+            self._intakes, self._remains, self._dispatcher, self._shifts, self._succession, nodes=engine.nodes
+        )
         self._watch = Watch(self._messages.put)
 
     @property

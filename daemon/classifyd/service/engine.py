@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from classifyd.config import Config
 from classifyd.errors import UnavailableError
 from classifyd.service.work import Folders
-from classifyd.workers import Outcome, Terms, Workers, local
+from classifyd.workers import NodeLevel, Outcome, Terms, Workers, local
 from classifyd.workers.demands import Demands
 
 if TYPE_CHECKING:
-    from classifyd.workers.cluster import Cluster, NodeLevel
+    from classifyd.workers.cluster import Cluster
 
 
 class Engine:
@@ -52,7 +52,7 @@ class Engine:
         """Why some workers have no place yet; empty if all have."""
         return self._cluster.missing if self._cluster is not None else ""
 
-    def nodes(self) -> "tuple[NodeLevel, ...]":
+    def nodes(self) -> tuple[NodeLevel, ...]:
         """The nodes of the cluster that have workers; none where they are on this machine."""
         return self._cluster.nodes() if self._cluster is not None else ()
 

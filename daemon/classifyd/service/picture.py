@@ -1,7 +1,7 @@
 """The daemon at one moment, as it is shown outside."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from classifyd.metrics import InboxLevel, Levels
 from classifyd.service.dispatch import Dispatcher
@@ -10,6 +10,7 @@ from classifyd.service.remains import Remains
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
 from classifyd.web import Scene
+from classifyd.workers import NodeLevel
 
 
 class Picture:
@@ -22,12 +23,15 @@ class Picture:
         dispatcher: Dispatcher,
         shifts: Shifts,
         succession: Succession,
+        *,
+        nodes: Callable[[], tuple[NodeLevel, ...]] = tuple,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
         self._dispatcher = dispatcher
         self._shifts = shifts
         self._succession = succession
+        self._nodes = nodes
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -57,6 +61,7 @@ class Picture:
             serving=dict(self._succession.serving),
             refused=tuple(self._succession.refused),
             held=held,
+            nodes=self._nodes(),
         )
 
     def _inbox(self, intake: Intake) -> InboxLevel:

@@ -57,6 +57,7 @@ class Documents:
             "now": time.time(),
             "revision": recent.revision,
             "workers": {"count": levels.workers, "busy": levels.busy, "waiting_splits": levels.waiting_splits},
+            "nodes": [{"node": one.node, "actors": one.actors, "jobs": one.jobs} for one in levels.nodes],
             "held": dict(scene.held) if entitled else dict.fromkeys(scene.held, ""),
             "inboxes": [self._inbox(name) for name in levels.inboxes],
             "throughput": recent.throughput(),

@@ -19,7 +19,7 @@ from classifyd.pipeline.breadcrumb import Crumb
 from classifyd.workers.process import Died, Process
 from classifyd.workers.worker import Terms
 
-__all__ = ["Engine", "Hire", "Outcome", "Pins", "Terms", "WorkerProcess", "Workers", "local"]
+__all__ = ["Engine", "Hire", "NodeLevel", "Outcome", "Pins", "Terms", "WorkerProcess", "Workers", "local"]
 
 log = structlog.get_logger()
 
@@ -49,6 +49,15 @@ class Outcome:
     lost: bool = False
     node: str = ""
     with_node: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLevel:
+    """How a node of a cluster fares: its actors, and the jobs that they have."""
+
+    node: str
+    actors: int
+    jobs: int
 
 
 class Engine(Protocol):

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import structlog
 
 from classifyd.config import DaemonConfig, WorkersConfig
 from classifyd.errors import UnavailableError
+from classifyd.workers import NodeLevel
 from classifyd.workers.demands import Demands
 from classifyd.workers.keeper import Keeper
 from classifyd.workers.parcels import Packing
@@ -34,15 +35,6 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """By this Ray takes the loopback address for a machine's own, as it does by itself where it runs on one alone."""
 SHIFTS = 8
 """So many jobs an actor can have at a time: one of each shift, and the wish to end another's."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeLevel:
-    """How a node fares: its actors, and the jobs that they have."""
-
-    node: str
-    actors: int
-    jobs: int
 
 
 class Cluster:
