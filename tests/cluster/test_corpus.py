@@ -42,10 +42,10 @@ class Corpus:
                 stderr=log,
             )
 
-    def label(self, *sources, **options):
+    def label(self, *sources, timeout=200, **options):
         process = self.begin(*sources, **options)
         try:
-            return process.wait(200)
+            return process.wait(timeout)
         finally:
             process.kill()
 
@@ -126,3 +126,18 @@ def test_a_node_that_leaves_costs_no_record_of_a_corpus(corpus, two_nodes):
     for number in range(10):
         answers = [json.loads(line) for line in here.outputs()[f"{number:02}.jsonl.jsonl"].splitlines()]
         assert [f"text {number} {row}" for row in range(100)] == [answer["text"] for answer in answers]
+
+
+@pytest.mark.trial
+@pytest.mark.timeout(600)
+def test_an_input_that_takes_its_actor_along_each_time_is_given_up_and_no_other(corpus):
+    here = corpus("shouting")
+    here.file("guilty.jsonl", rows("one", "please TAKE ALL"))
+    here.file("other.jsonl", rows("HELLO"))
+
+    assert 1 == here.label(timeout=500), here.log()
+
+    assert {"other.jsonl.jsonl"} == set(here.outputs())
+    [failed] = here.manifest()["failed"]
+    assert ("NodeEnded", True) == (failed["type"], "ended 10 times over it" in failed["message"])
+    print("10 actors lost to one input, 1 other labelled")

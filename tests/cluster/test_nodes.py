@@ -3,11 +3,18 @@
 import json
 import os
 import signal
+import time
+import urllib.request
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import tiny
 from clusters import begun, section
 from daemons import descendants, wait_until
+
+from classifyd import bundles, config, status
 
 
 def rows(*texts):
@@ -55,7 +62,7 @@ def test_jobs_run_on_the_nodes_and_the_answers_are_those_of_local_workers(two_no
 @pytest.mark.parametrize("what", ["actor", "node"])
 def test_what_leaves_in_the_middle_of_its_jobs_costs_no_record(two_nodes, place, what):
     here = two_nodes.give(place(tasks=("slow",), workers=2, split_seconds=0.3))
-    texts = [f"row {number} {'x' * 400}" for number in range(3000)]
+    texts = [f"row {number} {'x' * 400}" for number in range(1200)]
     here.drop("rows.jsonl", rows(*texts))
     daemon = here.start(more={"SLOW_SECONDS": "0.003"})
     wait_until(lambda: list((here.root / "state/parts").rglob("*.part")), place=here)
@@ -88,7 +95,7 @@ def test_a_record_that_takes_its_actor_along_each_time_costs_only_itself(two_nod
 
 def test_after_the_daemon_was_killed_another_goes_on_with_the_same_nodes(two_nodes, place):
     here = two_nodes.give(place(tasks=("slow",), workers=2, split_seconds=0.3))
-    texts = [f"row {number} {'x' * 400}" for number in range(2000)]
+    texts = [f"row {number} {'x' * 400}" for number in range(1000)]
     here.drop("rows.jsonl", rows(*texts))
     daemon = here.start(more={"SLOW_SECONDS": "0.003"})
     wait_until(lambda: list((here.root / "state/parts").rglob("*.part")), place=here)
@@ -99,6 +106,37 @@ def test_after_the_daemon_was_killed_another_goes_on_with_the_same_nodes(two_nod
 
     assert 0 == here.once(), here.log()
     assert texts == [record["text"] for record in here.records("rows.jsonl.jsonl")]
+
+
+def test_bundles_and_whole_inputs_travel_by_digest_and_a_promoted_version_takes_over(two_nodes, place, tmp_path):
+    store = bundles.Store(tmp_path / "models")
+    for seed in (1, 2):
+        tiny.make_bundle(store, "spam", ("ham", "spam"), seed=seed)
+    store.promote("spam", 1)
+    here = two_nodes.give(place(tasks=("spam",), workers=2, split_seconds=0.2, listen="127.0.0.1:0"), files="objects")
+    daemon = here.start()
+    wait_until(lambda: here.starts() == 1, seconds=120, place=here)
+    texts = [f"buy {number} now {'x ' * 40}" for number in range(3000)]
+    pq.write_table(pa.table({"text": texts}), here.root / "rows.parquet", row_group_size=500)
+    (here.root / "rows.parquet").rename(here.root / "in/rows.parquet")
+    wait_until(lambda: "rows.parquet.jsonl" in here.files("out"), place=here)
+    store.promote("spam", 2)
+    wait_until(lambda: events(here, "taken_over"), seconds=120, place=here)
+    here.drop("after.txt", "buy now")
+    wait_until(lambda: "after.txt.jsonl" in here.files("out"), place=here)
+    found = status.look(config.load(here.root / "config.toml", {}), time.time()).daemon.nodes
+    page = json.loads((here.root / "state/status.json").read_text())["page"]
+    with urllib.request.urlopen(f"{page}metrics") as answer:
+        told = answer.read().decode()
+    assert 0 == here.stop(daemon)
+
+    records = here.records("rows.parquet.jsonl")
+    assert texts == [record["text"] for record in records]
+    assert {"spam@1"} == {record["annotations"]["spam"]["model"] for record in records}
+    assert ["spam@2"] == [r["annotations"]["spam"]["model"] for r in here.records("after.txt.jsonl")]
+    names = {node.name for node in two_nodes.nodes}
+    assert names == {one.node for one in found}
+    assert all(f'classifyd_node_actors{{node="{name}"}} 1.0' in told for name in names)
 
 
 # ---------------------------------------------------------------------- faults before the first claim
@@ -135,8 +173,8 @@ def test_an_actor_that_never_finds_room_is_not_waited_for_without_end(two_nodes,
 def test_an_address_at_which_nobody_answers_is_said(place):
     pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
     here = place()
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section("127.0.0.1:9"))
+    written = here.root / "config.toml"
+    written.write_text(written.read_text() + section("127.0.0.1:9"))
 
     assert "[workers] address 127.0.0.1:9: nobody answers there (Connection refused)" in refused(here)
 
@@ -145,8 +183,8 @@ def test_without_ray_it_is_said_what_to_install(place, tmp_path):
     (tmp_path / "without").mkdir()
     (tmp_path / "without/ray.py").write_text("raise ImportError('No module named ray')")
     here = place()
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section(""))
+    written = here.root / "config.toml"
+    written.write_text(written.read_text() + section(""))
     path = os.pathsep.join([str(tmp_path / "without"), here.environment()["PYTHONPATH"]])
 
     assert 'install it with: pip install "classifyd[ray]"' in refused(here, PYTHONPATH=path)

@@ -20,7 +20,7 @@ from oracle import Consumer, Producer, Scene, account
 from shapes import drawn
 
 KILLS = int(os.environ.get("KILLS", "300"))
-KILLS_IN_SHORT = 6
+KILLS_IN_SHORT = 4
 SEED = int(os.environ.get("SEED", "20261128"))
 OPTIONS = {"tasks": ("slow",), "workers": 2, "split_seconds": 0.05, "more": 'format = "same"'}
 SLOW = {"SLOW_SECONDS": "0.001"}

@@ -29,7 +29,7 @@ from classifyd.workers.demands import Demands
 from classifyd.workers.keeper import fetched, without_main
 from classifyd.workers.parcels import Parcel, Stored
 from classifyd.workers.process import Died, Process
-from classifyd.workers.shelf import Shelf
+from classifyd.workers.shelf import Shelf, workshop
 
 OWN = ".classifyd"
 """The folder of a destination that is ours."""
@@ -78,7 +78,7 @@ class Labeller:
         self._told = instructions
         self._stored = stored
         self._hiring = ThreadPoolExecutor(1, "hires")  # a worker dies with the thread that made it
-        self._folder = Path(tempfile.mkdtemp(prefix="classifyd-"))
+        self._folder = workshop()
         self._process: Process | None = None
         self._tasks: tuple[TaskSpec, ...] = ()
         self._target: Place | None = None

@@ -47,6 +47,7 @@ class Cluster:
         # A worker dies with the thread that made it: this one lasts.
         self._hiring = ThreadPoolExecutor(1, "hires")
         self._slots: list[Slot] = []
+        self._opened = (0, 0)
 
     def fit(self, daemon: DaemonConfig) -> DaemonConfig:
         """As `sized`, and slots are begun for so many workers."""
@@ -121,8 +122,9 @@ class Cluster:
 
     def _open(self, count: int, memory: int) -> None:
         """Have so many slots; those that ask for the same as before go on."""
-        if len(self._slots) == count:
+        if self._opened == (count, memory):
             return
+        self._opened = (count, memory)
         for slot in self._slots:
             slot.close()
         config = self.config

@@ -7,7 +7,6 @@ node, or by Ray's hand.
 
 import pickle
 import sys
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from classifyd.pipeline import breadcrumb
 from classifyd.workers.demands import Demands
 from classifyd.workers.parcels import Parcel, Stored
 from classifyd.workers.process import Died, Process
-from classifyd.workers.shelf import Shelf
+from classifyd.workers.shelf import Shelf, workshop
 from classifyd.workers.worker import Terms
 
 log = structlog.get_logger()
@@ -46,7 +45,7 @@ class Keeper:
     def __init__(self) -> None:
         without_main()
         self._node = _node()
-        self._folder = Path(tempfile.mkdtemp(prefix="classifyd-"))
+        self._folder = workshop()
         self._shelf = Shelf(fetched)
         self._processes: dict[int, Process] = {}
         self._lock = threading.Lock()
@@ -70,7 +69,7 @@ class Keeper:
             if given.parcel is None:
                 report = process.run(given.number, job, given.seconds)
             else:
-                with self._shelf.unpacked(given.parcel, stored, job) as (job, places):
+                with self._shelf.unpacked(given.parcel, stored, job, self._folder) as (job, places):
                     report = process.run(given.number, job, given.seconds)
                     parts = {place: data for path, place in places.items() if (data := _read(path)) is not None}
         except (Died, OSError) as death:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from classifyd.workers.parcels import Parcel, Piece, Stored
 
 KEPT_BYTES = 16 * 2**30
 """So much of inputs is kept; the longest unused go first."""
+_WORKSHOP = "actor-"
 
 
 class Shelf:
@@ -26,12 +28,14 @@ class Shelf:
 
     def __init__(self, get: Callable[[Any], bytes]) -> None:
         self._get = get
-        self._folder = _own_folder(Path(tempfile.gettempdir(), f"classifyd-{os.getuid()}"))
+        self._folder = _own_folder()
 
     @contextlib.contextmanager
-    def unpacked(self, parcel: Parcel, stored: Stored, job: Job) -> Iterator[tuple[Job, Mapping[str, str]]]:
+    def unpacked(
+        self, parcel: Parcel, stored: Stored, job: Job, folder: Path
+    ) -> Iterator[tuple[Job, Mapping[str, str]]]:
         """The job with what it names lying here, and where each part is to be fetched; both are gone on leaving."""
-        with tempfile.TemporaryDirectory(prefix="job-", dir=self._folder) as here:
+        with tempfile.TemporaryDirectory(prefix="job-", dir=folder) as here:
             parts: dict[str, str] = {}
             if isinstance(job, Annotate):
                 pairs = zip(parcel.pieces, job.splits, strict=True)
@@ -109,8 +113,19 @@ def _brought_in(received: Path, made: Path) -> None:
     bundles.bring_in(received, Store(made))
 
 
-def _own_folder(path: Path) -> Path:
+def workshop() -> Path:
+    """A folder for this process alone. Those of processes that are gone, which could not remove theirs, are removed."""
+    folder = _own_folder()
+    for left in folder.glob(f"{_WORKSHOP}*"):
+        pid = left.name.removeprefix(_WORKSHOP).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_WORKSHOP}{os.getpid()}-", dir=folder))
+
+
+def _own_folder() -> Path:
     """A folder in a place that is open to all: ours, and no link; else one of another name."""
+    path = Path(tempfile.gettempdir(), f"classifyd-{os.getuid()}")
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
     found = path.lstat()
