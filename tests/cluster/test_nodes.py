@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import time
 import urllib.request
@@ -116,7 +117,8 @@ def test_bundles_and_whole_inputs_travel_by_digest_and_a_promoted_version_takes_
     here = two_nodes.give(place(tasks=("spam",), workers=2, split_seconds=0.2, listen="127.0.0.1:0"), files="objects")
     daemon = here.start()
     wait_until(lambda: here.starts() == 1, seconds=120, place=here)
-    texts = [f"buy {number} now {'x ' * 40}" for number in range(3000)]
+    dice = random.Random(1)
+    texts = [f"buy {number} now {dice.randbytes(100).hex()}" for number in range(3000)]  # a table that is cut up
     pq.write_table(pa.table({"text": texts}), here.root / "rows.parquet", row_group_size=500)
     (here.root / "rows.parquet").rename(here.root / "in/rows.parquet")
     wait_until(lambda: "rows.parquet.jsonl" in here.files("out"), place=here)
@@ -130,6 +132,8 @@ def test_bundles_and_whole_inputs_travel_by_digest_and_a_promoted_version_takes_
         told = answer.read().decode()
     assert 0 == here.stop(daemon)
 
+    assert events(here, "cut")[0]["splits"] > 1
+    assert "SIGTERM received" not in here.log()
     records = here.records("rows.parquet.jsonl")
     assert texts == [record["text"] for record in records]
     assert {"spam@1"} == {record["annotations"]["spam"]["model"] for record in records}
@@ -137,6 +141,36 @@ def test_bundles_and_whole_inputs_travel_by_digest_and_a_promoted_version_takes_
     names = {node.name for node in two_nodes.nodes}
     assert names == {one.node for one in found}
     assert all(f'classifyd_node_actors{{node="{name}"}} 1.0' in told for name in names)
+
+
+def test_a_hup_takes_the_daemon_from_local_workers_to_the_cluster(two_nodes, place):
+    here = place(workers=2)
+    daemon = here.start()
+    wait_until(lambda: here.starts() == 1, place=here)
+    two_nodes.give(here)
+    daemon.send_signal(signal.SIGHUP)
+    wait_until(lambda: here.starts() == 2, seconds=120, place=here)
+    here.drop("a.txt", "HELLO")
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), place=here)
+
+    assert 0 == here.stop(daemon)
+    assert {node.name for node in two_nodes.nodes} == {event["node"] for event in events(here, "actor_begun")}
+
+
+def test_when_the_head_is_gone_the_daemon_ends_and_the_next_goes_on_under_another_head(place, tmp_path):
+    here = place(tasks=("slow",), workers=1, split_seconds=0.3)
+    alone = (here.root / "config.toml").read_text()
+    texts = [f"row {number} {'x' * 400}" for number in range(600)]
+    here.drop("rows.jsonl", rows(*texts))
+    with begun(1, os.environ, tmp_path / "cluster.log") as nodes:
+        daemon = nodes.give(here).start(more={"SLOW_SECONDS": "0.01"})
+        wait_until(lambda: list((here.root / "state/parts").rglob("*.part")), seconds=120, place=here)
+    assert 0 != daemon.wait(120)
+    (here.root / "config.toml").write_text(alone)
+
+    with begun(1, os.environ, tmp_path / "cluster.log") as nodes:
+        assert 0 == nodes.give(here).once(), here.log()
+    assert texts == [record["text"] for record in here.records("rows.jsonl.jsonl")]
 
 
 # ---------------------------------------------------------------------- faults before the first claim

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "RAY_health_check_timeout_ms": "500",
     "RAY_health_check_failure_threshold": "3",
     "RAY_enable_metrics_collection": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",  # a minute
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback alone
 }
 CONFIG = """

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 from collections import Counter
@@ -48,6 +49,7 @@ class Cluster:
         self._hiring = ThreadPoolExecutor(1, "hires")
         self._slots: list[Slot] = []
         self._opened = (0, 0)
+        self._packings: list[Packing] = []
 
     def fit(self, daemon: DaemonConfig) -> DaemonConfig:
         """As `sized`, and slots are begun for so many workers."""
@@ -80,7 +82,10 @@ class Cluster:
     def hire(self, terms: Terms, demands: Demands, drafts: Path) -> Callable[[int, str], RemoteProcess]:
         """What begins a worker's process in the slot of its place."""
         terms = replace(terms, memory_bytes=terms.memory_bytes or None)
-        packing = Packing(self.put, drafts) if self.config.files == "objects" else None
+        packing = None
+        if self.config.files == "objects":
+            packing = Packing(self.put, drafts)
+            self._packings.append(packing)
         contract = Contract(terms, demands, packing, self._hired_here)
         return lambda place, crumb_path: RemoteProcess(self._slots[place], contract, crumb_path)
 
@@ -116,6 +121,8 @@ class Cluster:
         for slot in self._slots:
             slot.close()
         self._hiring.shutdown(wait=True)
+        for packing in self._packings:
+            packing.close()  # a reference that outlives the connection aborts the process at its end
         with contextlib.suppress(Exception):  # the cluster may be gone
             self._ray.shutdown()
         self._left.set()
@@ -176,8 +183,16 @@ def _joined(config: WorkersConfig, left: threading.Event) -> Any:
         where = f"the cluster at {config.address}" if config.address else "a cluster on this machine"
         why = "it does not answer" if isinstance(error, TimeoutError) else _first(error)
         raise UnavailableError(f"[workers] {where} cannot be had: {why}") from error
+    _take_back_signals()
     log.info("cluster_joined", address=config.address or "this machine", ray=ray.__version__)
     return ray
+
+
+def _take_back_signals() -> None:
+    """Ray's native part handles SIGTERM as a crash, with a trace; Python's own handler is put in its place again."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError):  # not the main thread, whose affair signals are
+            signal.signal(number, signal.getsignal(number))
 
 
 def _try(address: str) -> None:

@@ -102,6 +102,13 @@ class Packing:
         stored = {digest: self._stored[digest] for digest in wanted}
         return Packed(job, Parcel(pieces, archives), stored, tuple(faulty))
 
+    def close(self) -> None:
+        """Let go of all that is in the store."""
+        with self._lock:
+            self._stored.clear()
+            self._bundles.clear()
+            self._wholes.clear()
+
     def _piece(self, split: Split, reading: ReadOptions) -> Piece:
         cut = split.cut
         with opened_file(split, reading) as file:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from classifyd.errors import DiskFault
-from classifyd.jobs import Assemble, CutUp, Job, JobReport, Observe
+from classifyd.jobs import Annotate, Assemble, CutUp, Job, JobReport, Observe
 from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.breadcrumb import Crumb
 from classifyd.pipeline.parts import Drafts
@@ -134,6 +134,9 @@ class RemoteProcess:
             return unfit.report
         letter = replace(letter, crumb_path=None, job=packed.job, parcel=packed.parcel)
         report, parts = self._understood(self._answer(lent, letter, packed.stored))
+        wanted = {split.part for split in letter.job.splits} if isinstance(letter.job, Annotate) else set()
+        if not parts.keys() <= wanted:
+            raise Died("it sent parts that nobody asked for")
         try:
             with Drafts() as drafts:
                 for path, data in parts.items():
