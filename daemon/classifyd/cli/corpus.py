@@ -2,7 +2,7 @@
 
 import os
 
-from classifyd import plugins
+from classifyd import logs, plugins
 from classifyd.cli.labelling import Request, checked
 from classifyd.cli.progress import counted
 from classifyd.cli.results import STANDARD
@@ -22,6 +22,7 @@ def run_on_ray(request: Request, config: Config) -> int:
     """Label the corpus; 0, or 1 if anything could not be read or labelled. Faults are told as they come."""
     if request.output == STANDARD or STANDARD in request.files:
         raise UsageError("--engine ray: reads files, folders and URLs; name a folder or a URL with --output")
+    logs.configure(config.daemon.log_format, "warning")
     trace = Trace.shown(os.environ)
     registry = plugins.load(config.plugins, trace=trace)
     specs = checked(request, registry, config)
