@@ -94,6 +94,20 @@ def test_a_record_that_takes_its_actor_along_each_time_costs_only_itself(two_nod
     assert [{}] == [record["errors"] for record in here.records("other.txt.jsonl")]
 
 
+@pytest.mark.trial
+def test_where_the_breadcrumb_goes_with_the_actor_the_input_is_quarantined_in_the_end(two_nodes, place):
+    here = two_nodes.give(place(workers=2), files="objects")
+    here.drop("rows.jsonl", rows("one", "please TAKE ALL", "three"))
+    here.drop("other.txt", "HELLO")
+
+    assert 1 == here.once(timeout=290), here.log()
+
+    reason = here.reason("rows.jsonl")
+    assert ("NodeEnded", True) == (reason["type"], "ended 10 times over it" in reason["reason"])
+    assert [{}] == [record["errors"] for record in here.records("other.txt.jsonl")]
+    print("10 actors lost to one input, 1 other labelled")
+
+
 def test_after_the_daemon_was_killed_another_goes_on_with_the_same_nodes(two_nodes, place):
     here = two_nodes.give(place(tasks=("slow",), workers=2, split_seconds=0.3))
     texts = [f"row {number} {'x' * 400}" for number in range(1000)]
