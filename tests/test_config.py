@@ -79,6 +79,24 @@ def test_the_page_is_on_the_loopback_unless_the_file_says_where_else_or_nowhere(
     assert load(file, INBOX, CLASSIFYD_HTTP__LISTEN="").http == config.HttpConfig(token)
 
 
+def test_workers_on_a_cluster_are_counted_only_once_it_is_known(file: Path) -> None:
+    text = '[workers]\nengine = "ray"\naddress = "ray://head:10001"\nnum_gpus = 0.5\nresources = { big = 2 }\n'
+    found = load(file, INBOX + text)
+
+    assert (0, 0) == (found.daemon.workers, found.daemon.worker_memory_bytes)
+    expected = config.WorkersConfig("ray", "ray://head:10001", num_gpus=0.5, resources={"big": 2})
+    assert expected == found.workers
+
+
+@pytest.mark.parametrize("address", ["head", "ray://head", "head:0", "head:99999", ":6379", "http://head:6379/"])
+def test_an_address_that_no_cluster_can_have_is_told_with_those_that_can(file: Path, address: str) -> None:
+    [fault] = faults(file, INBOX + f'[workers]\naddress = "{address}"\n')
+    assert fault == (
+        '[workers] address must be "auto", "HOST:6379", "ray://HOST:10001", or "" for a cluster that is started on '
+        f'this machine, not "{address}"'
+    )
+
+
 @pytest.mark.parametrize("listen", ["9464", "localhost:9464", ":9464", "127.0.0.1", "::1:9464:", "127.0.0.1:70000"])
 def test_an_address_that_cannot_be_listened_to_is_told_with_one_that_can(file: Path, listen: str) -> None:
     [fault] = faults(file, INBOX + f'[http]\nlisten = "{listen}"\n')

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from classifyd.config import DaemonConfig, InboxConfig, TaskConfig
+from classifyd.config import DaemonConfig, InboxConfig, TaskConfig, WorkersConfig
 from classifyd.values import Limits
 
 ROOT = Path(__file__).parents[1]
@@ -113,7 +113,9 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     assert [target for target in local if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("kind", [InboxConfig, DaemonConfig, TaskConfig, Limits], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [InboxConfig, DaemonConfig, WorkersConfig, TaskConfig, Limits], ids=lambda kind: kind.__name__
+)
 def test_every_setting_is_documented(kind: type) -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     settings = {setting.name for setting in dataclasses.fields(kind)} - {"options", "access"}
@@ -124,7 +126,7 @@ def test_every_documented_default_is_the_default() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     wrong_defaults = [
         f"{setting.name}: {setting.default}"
-        for kind in (InboxConfig, DaemonConfig)
+        for kind in (InboxConfig, DaemonConfig, WorkersConfig)
         for setting in dataclasses.fields(kind)
         if isinstance(setting.default, float | bool) and f"| `{setting.name}` | {shown(setting.default)} |" not in page
     ]

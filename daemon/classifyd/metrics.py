@@ -26,6 +26,7 @@ from classifyd import __version__
 from classifyd.drift import Drift
 from classifyd.jobs import Effort, FileReport
 from classifyd.values import EMPTY
+from classifyd.workers import NodeLevel
 
 MOST_LABELS = 100
 OTHER = "(other)"
@@ -59,7 +60,7 @@ class Levels:
 
     `serving` has the version that serves each task (None for one without models), `refused` tasks with a version that
     could not take over. `notices` are those that wait, by receiver; `drift` is how far tasks have parted from what
-    their models said when they were made.
+    their models said when they were made. `nodes` are those of a cluster; none where workers are on this machine.
     """
 
     ready: bool = False
@@ -73,6 +74,7 @@ class Levels:
     held: tuple[str, ...] = ()
     notices: Mapping[str, int] = EMPTY
     drift: Mapping[str, Drift] = EMPTY
+    nodes: tuple[NodeLevel, ...] = ()
 
 
 class Metrics:
@@ -256,7 +258,11 @@ def _of_workers(levels: Levels) -> Iterator[Metric]:
     yield _gauge("busy_workers", "Jobs that workers have.", [], [((), levels.busy)])
     yield _gauge("waiting_splits", "Splits and chores that wait for a worker.", [], [((), levels.waiting_splits)])
     memory = sum(resident_bytes(pid) for pid in levels.pids)
-    yield _gauge("workers_resident_memory_bytes", "Resident memory of all workers together.", [], [((), memory)])
+    yield _gauge("workers_resident_memory_bytes", "Resident memory of all workers here together.", [], [((), memory)])
+    actors = [((one.node,), one.actors) for one in levels.nodes]
+    jobs = [((one.node,), one.jobs) for one in levels.nodes]
+    yield _gauge("node_actors", "Actors that a node of the cluster has for this daemon.", ["node"], actors)
+    yield _gauge("node_jobs", "Jobs that the actors of a node have.", ["node"], jobs)
 
 
 def _of_models(levels: Levels) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ class Workers:
         self.busy = 0
         self.given = []
         self.stopped = 0
+        self.free = 2
 
     def submit(self, number, make, deadline_seconds):
         self.given.append(number)
@@ -101,3 +102,12 @@ def test_the_end_of_a_shift_holds_nothing_up(monkeypatch):
     assert time.monotonic() - began < 0.3
     some.stop()
     assert time.monotonic() - began >= 0.5, "but stopping waits for it"
+
+
+def test_a_worker_whose_slot_has_no_actor_is_not_counted_as_free():
+    some, (old,) = serving(1)
+    old.free = 1
+
+    assert 1 == some.free()
+    old.free = 0
+    assert 0 == some.free()

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from classifyd.jobs import Inspect
-from classifyd.workers import LocalWorkers, Terms
+from classifyd.workers import Terms, Workers, local
 
 
 @pytest.fixture
 def workers(tmp_path):
     outcomes = queue.SimpleQueue()
-    some = LocalWorkers(1, tmp_path / "crumbs/0", outcomes.put, Terms(memory_bytes=2**31))
+    some = Workers(1, tmp_path / "crumbs/0", outcomes.put, local(Terms(memory_bytes=2**31)))
     yield some, outcomes
     some.stop()
 

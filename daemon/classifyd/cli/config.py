@@ -56,6 +56,8 @@ def _document(config: "Config") -> Iterator[str]:
         yield from _settings({name: value for name, value in dataclasses.asdict(receiver).items() if value})
     yield "\n[daemon]"
     yield from _settings(_fields(config.daemon, config))
+    yield "\n[workers]"
+    yield from _settings(_fields(config.workers, config))
     if config.http is not None:
         yield "\n[http]"
         yield from _settings(_http(config.http))

@@ -11,7 +11,7 @@ from classifyd.cli.options import ConfigOption, load_settings, with_shipped_mode
 def label(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Files, folders, or - for standard input.", show_default=False),
+        typer.Argument(metavar="FILE", help="Files, folders, - for standard input; for ray, URLs.", show_default=False),
     ],
     tasks: Annotated[
         list[str] | None,
@@ -26,13 +26,28 @@ def label(
     csv_formulas: Annotated[
         str, typer.Option("--csv-formulas", metavar="HOW", help="keep, or escape: cells that a spreadsheet would run.")
     ] = "keep",
+    engine: Annotated[
+        str,
+        typer.Option("--engine", metavar="ENGINE", help="local, or ray: a corpus on a cluster, as [workers] says."),
+    ] = "local",
     config: ConfigOption = None,
 ) -> None:
     """Label files without a daemon; one JSON line per record on standard output. The files stay as they are.
 
+    With --engine ray, files, folders and URLs are labelled on a cluster, and --output names a folder or a URL: a file
+    for each input, and manifest.json. What was done before is skipped, so that a run that was broken off is repeated.
+
     Example: [bold]classifyd label --task spam mails/ > labels.jsonl[/bold]
     """
     from classifyd.cli.labelling import Request, run
+    from classifyd.errors import UsageError
 
+    if engine not in ("local", "ray"):
+        raise UsageError(f"--engine {engine}: must be local or ray")
     request = Request(tuple(files), tuple(tasks or ()), output, format, csv_formulas)
-    raise typer.Exit(run(request, with_shipped_models(load_settings(config))))
+    settings = with_shipped_models(load_settings(config))
+    if engine == "local":
+        raise typer.Exit(run(request, settings))
+    from classifyd.cli.corpus import run_on_ray
+
+    raise typer.Exit(run_on_ray(request, settings))

@@ -66,12 +66,7 @@ def run(request: Request, config: Config) -> int:
 def _run(request: Request, config: Config, standard: BinaryIO, *, bar: bool) -> int:
     trace = Trace.shown(os.environ)
     registry = plugins.load(config.plugins, trace=trace)
-    specs = _specs(request.tasks, registry, config)
-    if request.format not in (SAME, *registry.writers):
-        known = nearest(request.format, (SAME, *registry.writers))
-        raise UsageError(f"--format {request.format}: no installed plugin writes it.{known}")
-    if request.csv_formulas not in ("keep", "escape"):
-        raise UsageError(f"--csv-formulas {request.csv_formulas}: must be keep or escape")
+    specs = checked(request, registry, config)
     with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
         pipeline = Pipeline(registry, Border(trace=trace))
         labelling = Labelling(pipeline, specs, request, config, Path(temporary), standard)
@@ -80,6 +75,17 @@ def _run(request: Request, config: Config, standard: BinaryIO, *, bar: bool) -> 
         with progress(total, shown=bar) as labelling.done:
             labelling.write(inputs, request.output)
     return int(labelling.failed)
+
+
+def checked(request: Request, registry: plugins.Registry, config: Config) -> tuple[TaskSpec, ...]:
+    """What is to be decided. UsageError if a task, the format or another word of the request is not known."""
+    specs = _specs(request.tasks, registry, config)
+    if request.format not in (SAME, *registry.writers):
+        known = nearest(request.format, (SAME, *registry.writers))
+        raise UsageError(f"--format {request.format}: no installed plugin writes it.{known}")
+    if request.csv_formulas not in ("keep", "escape"):
+        raise UsageError(f"--csv-formulas {request.csv_formulas}: must be keep or escape")
+    return specs
 
 
 class Labelling:

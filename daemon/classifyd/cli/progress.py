@@ -21,3 +21,18 @@ def progress(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda size: bar.advance(task, size)
+
+
+@contextmanager
+def counted() -> Iterator[Callable[[int], None]]:
+    """The same where nobody knows yet how many bytes there are."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415  # only where there is a terminal
+    from rich.progress import DownloadColumn, Progress, TimeElapsedColumn  # noqa: PLC0415  # likewise
+
+    columns = (DownloadColumn(binary_units=True), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda size: bar.advance(task, size)

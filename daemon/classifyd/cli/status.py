@@ -85,6 +85,11 @@ def _watch(settings: "Config") -> None:
             time.sleep(1)
 
 
+def _nodes(found: "Status") -> Iterator[str]:
+    for one in found.daemon.nodes:
+        yield f"node {one.node}: {one.actors} actors, {one.jobs} jobs"
+
+
 def _page(found: "Status", now: float) -> list[Any]:
     from classifyd.cli.screen import table
 
@@ -93,7 +98,7 @@ def _page(found: "Status", now: float) -> list[Any]:
     counts = table(COLUMNS, rows, right=COLUMNS[1:])
     large = [_progress(one) for one in found.daemon.progress]
     inputs = ["", table(LARGE, large, right=LARGE[2:])] if large else []
-    return [_headline(found, now), "", counts, *inputs, *_asked_for(found), *_troubles(found)]
+    return [_headline(found, now), "", counts, *inputs, *_nodes(found), *_asked_for(found), *_troubles(found)]
 
 
 def _headline(found: "Status", now: float) -> str:

@@ -15,6 +15,7 @@ from classifyd.config.settings import (
     Retention,
     TaskConfig,
     TrainConfig,
+    WorkersConfig,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Retention",
     "TaskConfig",
     "TrainConfig",
+    "WorkersConfig",
     "admission",
     "check_formats",
     "check_tasks",

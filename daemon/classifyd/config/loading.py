@@ -31,6 +31,7 @@ from classifyd.config.schema import (
     RetentionSection,
     TaskSection,
     TrainSection,
+    WorkersSection,
     split_address,
 )
 from classifyd.config.sentences import nearest, quoted, sentences
@@ -45,6 +46,7 @@ from classifyd.config.settings import (
     Retention,
     TaskConfig,
     TrainConfig,
+    WorkersConfig,
 )
 from classifyd.errors import ConfigError
 from classifyd.offers import Admission, Offers
@@ -143,12 +145,14 @@ class _Reading:
         found = {name: self._table(tables.get(name, {}), f"[{name}]", model) for name, model in SECTIONS.items()}
         daemon, http, models = found["daemon"], found["http"], found["models"]
         limits, plugins, retention = found["limits"], found["plugins"], found["retention"]
+        workers = found["workers"]
         assert isinstance(daemon, DaemonSection)
         assert isinstance(http, HttpSection)
         assert isinstance(models, ModelsSection)
         assert isinstance(limits, LimitsSection)
         assert isinstance(plugins, PluginsSection)
         assert isinstance(retention, RetentionSection)
+        assert isinstance(workers, WorkersSection)
         limited = limits.over(Limits())
         kept = retention.over(Retention())
         common = _Common(limited, self._access(daemon, "[daemon]", Access()), kept)
@@ -158,7 +162,7 @@ class _Reading:
         return Config(
             self.path,
             self._absolute(models.path),
-            _daemon(daemon, state),
+            _daemon(daemon, state, workers.engine),
             inboxes,
             tasks,
             limited,
@@ -166,6 +170,7 @@ class _Reading:
             _admission(plugins),
             kept,
             tuple(self._receivers(tables.get("receiver", []), [inbox.name for inbox in inboxes])),
+            WorkersConfig(**{**workers.model_dump(), "object_store_bytes": int(workers.object_store_bytes)}),
         )
 
     def _table(self, raw: object, where: str, model: type[_M]) -> _M | None:
@@ -334,9 +339,11 @@ def _validated(model: type[_M], raw: Mapping[str, Any]) -> _M | None:
         return None
 
 
-def _daemon(section: DaemonSection, state: Path) -> DaemonConfig:
+def _daemon(section: DaemonSection, state: Path, engine: str) -> DaemonConfig:
     values = section.model_dump(exclude={"state", "workers", *AccessSection.model_fields})
     values |= {name: int(value) for name, value in values.items() if name.endswith("_bytes")}
+    if engine == "ray":  # what there is, only the cluster knows
+        return DaemonConfig(state=state, workers=section.workers, **values)
     workers = section.workers or cores()
     values["worker_memory_bytes"] = values["worker_memory_bytes"] or memory_share(workers)
     return DaemonConfig(state=state, workers=workers, **values)

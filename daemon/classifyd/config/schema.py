@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
 from classifyd.config import durations
-from classifyd.config.settings import DaemonConfig, Ends, InboxConfig, ReceiverConfig, Retention
+from classifyd.config.settings import DaemonConfig, Ends, InboxConfig, ReceiverConfig, Retention, WorkersConfig
 from classifyd.values import Limits
 
 
@@ -77,6 +77,30 @@ class DaemonSection(AccessSection):
     events: bool = _default(DaemonConfig, "events")
     log_level: Literal["debug", "info", "warning", "error"] = _default(DaemonConfig, "log_level")
     log_format: Literal["auto", "console", "json"] = _default(DaemonConfig, "log_format")
+
+
+def _cluster(address: str) -> str:
+    """The address, if it is one that Ray takes. ValueError for anything else."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address not in {"", "auto"} and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ValueError(address)
+    return address
+
+
+Amount = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
+
+
+class WorkersSection(Section):
+    """The table [workers]."""
+
+    engine: Literal["local", "ray"] = _default(WorkersConfig, "engine")
+    address: Annotated[str, AfterValidator(_cluster)] = _default(WorkersConfig, "address")
+    num_cpus: Amount = _default(WorkersConfig, "num_cpus")
+    num_gpus: Amount = _default(WorkersConfig, "num_gpus")
+    resources: dict[Annotated[str, Field(min_length=1)], Amount] = {}
+    files: Literal["shared", "objects"] = _default(WorkersConfig, "files")
+    start_seconds: Seconds = _default(WorkersConfig, "start_seconds")
+    object_store_bytes: Annotated[Size, Field(ge=80 * 2**20)] = ByteSize(_default(WorkersConfig, "object_store_bytes"))
 
 
 LISTEN = "127.0.0.1:9464"
@@ -215,6 +239,7 @@ class TaskSection(BaseModel):
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "daemon": DaemonSection,
+    "workers": WorkersSection,
     "http": HttpSection,
     "models": ModelsSection,
     "plugins": PluginsSection,

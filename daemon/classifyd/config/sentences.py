@@ -21,6 +21,7 @@ KINDS = {
     "bool_parsing": "true or false",
     "list_type": 'a list (["…", "…"])',
     "model_type": "a table",
+    "dict_type": "a table ({ name = 1 })",
     "byte_size": 'a number of bytes or a size such as "20 MiB"',
     "byte_size_unit": 'a number of bytes or a size such as "20 MiB"',
 }
@@ -34,6 +35,12 @@ PATTERNS = {
     "hosts": "must hold names of hosts, without a port",
     "format": "must be the name of a format, written in small letters, digits and _",
 }
+
+EXAMPLES = {
+    "listen": 'an address and a port, such as "127.0.0.1:9464" or "[::1]:9464", or "" for none',
+    "address": '"auto", "HOST:6379", "ray://HOST:10001", or "" for a cluster that is started on this machine',
+}
+"""Settings with a check of their own."""
 
 
 def quoted(value: object) -> str:
@@ -95,9 +102,7 @@ def _pattern(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
 
 
 def _refused(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:
-    # The one setting with a check of its own.
-    example = 'an address and a port, such as "127.0.0.1:9464" or "[::1]:9464", or "" for none'
-    return f"{place} must be {example}, not {quoted(detail['input'])}"
+    return f"{place} must be {EXAMPLES[place]}, not {quoted(detail['input'])}"
 
 
 def _duration(place: str, detail: ErrorDetails, _: type[BaseModel]) -> str:

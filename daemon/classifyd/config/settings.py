@@ -71,8 +71,30 @@ class InboxConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersConfig:
+    """What runs jobs. All but `engine` concern Ray alone.
+
+    `address` is a cluster's, empty for one that is started on this machine. An actor asks for `num_cpus`, `num_gpus`
+    and `resources` and must have begun within `start_seconds`. `files` says how inputs, parts and bundles travel:
+    through folders that every node sees, or through Ray's object store.
+    """
+
+    engine: Literal["local", "ray"] = "local"
+    address: str = ""
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    resources: Mapping[str, float] = EMPTY
+    files: Literal["shared", "objects"] = "shared"
+    start_seconds: float = 120.0
+    object_store_bytes: int = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonConfig:
-    """How the daemon itself works; `workers` and `worker_memory_bytes` (0 in the file) are resolved to numbers."""
+    """How the daemon itself works; `workers` and `worker_memory_bytes` (0 in the file) are resolved to numbers.
+
+    With Ray they stay 0 until the cluster is known.
+    """
 
     state: Path
     scan_seconds: float = 5.0
@@ -178,6 +200,7 @@ class Config:
     plugins: Admission = field(default_factory=Admission)
     retention: Retention = field(default_factory=Retention)
     receivers: tuple[ReceiverConfig, ...] = ()
+    workers: WorkersConfig = field(default_factory=WorkersConfig)
 
     def task(self, name: str) -> TaskConfig:
         """The task's section, or an empty one."""

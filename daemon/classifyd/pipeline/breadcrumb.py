@@ -52,8 +52,21 @@ class Trail:
 
 def read(path: str) -> Crumb | None:
     """The crumb a dead worker left; None if there is none or it was torn."""
+    return parsed(left(path))
+
+
+def left(path: str) -> bytes:
+    """What a worker left, as it lies there; nothing if there is none."""
     try:
-        found: dict[str, Any] = json.loads(Path(path).read_bytes())
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def parsed(text: bytes) -> Crumb | None:
+    """What `left` gave as a crumb; None if it is none or was torn."""
+    try:
+        found: dict[str, Any] = json.loads(text)
         return Crumb(found["deed"], found["task"], tuple(Range(*r) for r in found["ranges"]), found["answered"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None

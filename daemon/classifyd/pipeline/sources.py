@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from classifyd import readers
 from classifyd.api import Reader, Source, UnreadableFile
@@ -34,9 +35,26 @@ def opened(path: str, name: str, reading: ReadOptions, below: str = "") -> Itera
 
     On the way to it from the folder `below`, or else from its own, no link is followed.
     """
+    with _told_apart(path, name), readers.open_source(path, name, reading, below) as source:
+        yield source
+
+
+@contextmanager
+def opened_file(split: Split, reading: ReadOptions) -> Iterator[BinaryIO]:
+    """The file of a split as it lies there, whatever it is compressed with. Raises what `opened` raises."""
+    if split.reader == spool.NAME:
+        with _told_apart(split.path, split.name), Path(split.path).open("rb") as file:
+            yield file
+        return
+    with _told_apart(split.path, split.name), readers.open_file(split.path, split.name, reading, split.below) as file:
+        yield file
+
+
+@contextmanager
+def _told_apart(path: str, name: str) -> Iterator[None]:
+    """UnreadableFile for what is the input's own fault, DiskFault for what will pass."""
     try:
-        with readers.open_source(path, name, reading, below) as source:
-            yield source
+        yield
     except ClassifydError:
         raise
     except PermissionError as error:

@@ -8,12 +8,12 @@ from classifyd.readers.delimited import DelimitedReader
 from classifyd.readers.jsondocs import JsonReader
 from classifyd.readers.jsonl import JsonLinesReader
 from classifyd.readers.mails import MailReader, MboxReader
-from classifyd.readers.opening import open_source
+from classifyd.readers.opening import open_file, open_source
 from classifyd.readers.parquet import ParquetReader
 from classifyd.readers.spool import SpoolReader
 from classifyd.readers.text import TextReader
 
-__all__ = ["can_cut", "choose", "open_source", "register_readers"]
+__all__ = ["can_cut", "choose", "open_file", "open_source", "register_readers"]
 
 
 @hookimpl

@@ -35,7 +35,7 @@ def open_source(path: str, name: str, reading: ReadOptions, below: str = "") -> 
     UnreadableFile for links, devices, FIFOs, folders, files with several names (unless `reading` allows those) and
     damaged compression; LimitExceeded for a file that is too large. Errors of the disk pass as OSError.
     """
-    with _open(path, name, reading, below) as file:
+    with open_file(path, name, reading, below) as file:
         compression = _compression(file, name)
         if compression is None:
             yield Source(file, name, reading.text_field, reading.limits)
@@ -45,7 +45,8 @@ def open_source(path: str, name: str, reading: ReadOptions, below: str = "") -> 
             yield Source(stream, shown, reading.text_field, reading.limits)
 
 
-def _open(path: str, name: str, reading: ReadOptions, below: str) -> BinaryIO:
+def open_file(path: str, name: str, reading: ReadOptions, below: str = "") -> BinaryIO:
+    """The same as it lies there, whatever it is compressed with."""
     descriptor = _descriptor(path, name, reading, below or os.path.dirname(path) or ".")  # noqa: PTH120  # names may not be UTF-8
     try:
         _check(os.fstat(descriptor), name, reading)

@@ -13,6 +13,7 @@ from classifyd import logs
 from classifyd.config import Config
 from classifyd.errors import ClassifydError, DiskFault, UnavailableError
 from classifyd.service.daemon import Daemon
+from classifyd.service.engine import Engine
 from classifyd.service.outside import Outside
 from classifyd.service.tasks import Versions
 
@@ -30,8 +31,8 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
     UnavailableError are raised before any claim.
     """
     outside = Outside(config, served=not once)
-    begun = partial(_begun, once=once, reread=reread)
-    with _signals() as signals, closing(outside):
+    with _signals() as signals, closing(outside), closing(Engine()) as engine:
+        begun = partial(_begun, engine, once=once, reread=reread)
         daemon = begun(config, signals, outside)
         code = daemon.run()
         while daemon.successor is not None:
@@ -77,6 +78,7 @@ class _Signals:
 
 
 def _begun(
+    engine: Engine,
     config: Config,
     signals: _Signals,
     outside: Outside,
@@ -87,7 +89,7 @@ def _begun(
 ) -> Daemon:
     logs.configure(config.daemon.log_format, config.daemon.log_level)
     try:
-        daemon = Daemon(config, once=once, reread=reread, inherited=inherited, outside=outside)
+        daemon = Daemon(config, once=once, reread=reread, inherited=inherited, outside=outside, engine=engine)
         signals.concern(daemon)
         daemon.begin()
     except OSError as error:

@@ -16,6 +16,7 @@ from classifyd.service.intake import Intake
 from classifyd.service.receivers import Waiting
 from classifyd.service.succession import Succession
 from classifyd.status.heartbeat import FILE
+from classifyd.workers import NodeLevel
 
 BEAT_SECONDS = 1.0
 
@@ -38,6 +39,7 @@ class Beat:
         unmet: Callable[[], Mapping[str, str]] = dict,
         receivers: Callable[[], Mapping[str, Waiting]] = dict,
         drift: Callable[[], Mapping[str, Drift]] = dict,
+        nodes: Callable[[], tuple[NodeLevel, ...]] = tuple,
     ) -> None:
         self._path = state / FILE
         self._dispatcher = dispatcher
@@ -51,6 +53,7 @@ class Beat:
         self._unmet = unmet
         self._receivers = receivers
         self._drift = drift
+        self._nodes = nodes
         self._started_at = time.time()
         self._next = 0.0
 
@@ -101,6 +104,7 @@ class Beat:
             "page": self._page(),
             "unmet": dict(self._unmet()),
             "progress": [asdict(one) for one in self._progress(time.monotonic())],
+            "nodes": [{"node": one.node, "actors": one.actors, "jobs": one.jobs} for one in self._nodes()],
             "serving": dict(self._succession.serving),
             "loading": self._succession.loading,
             "receivers": {name: asdict(waiting) for name, waiting in self._receivers().items()},

@@ -21,9 +21,11 @@ def narrowed(suspects: Sequence[Suspect], task: str, found: Range, reason: str) 
     return _narrowed(suspects, Suspect(task, found.start, found.end, reason))
 
 
-def narrowed_by_end(suspects: Sequence[Suspect], task: str, found: Range) -> tuple[Suspect, ...]:
-    """The same after the daemon and all its workers ended, which takes far more to convict a record."""
-    reason = f"classifyd ended {ENDS} times while this record was predicted"
+def narrowed_by_end(
+    suspects: Sequence[Suspect], task: str, found: Range, what: str = "classifyd"
+) -> tuple[Suspect, ...]:
+    """The same after the daemon and all its workers ended, or a node, which takes far more to convict a record."""
+    reason = f"{what} ended {ENDS} times while this record was predicted"
     return _narrowed(suspects, Suspect(task, found.start, found.end, reason, deaths=0, ends=1))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from classifyd.service.tasks import Stamp, Versions
-from classifyd.workers import LocalWorkers
+from classifyd.workers import Workers
 
 Seen = Mapping[tuple[str, int | None], Stamp]
 """What the files of some tasks' versions looked like."""
@@ -30,7 +30,7 @@ class Candidate:
     number: int
     versions: Versions
     changed: tuple[str, ...]
-    workers: LocalWorkers
+    workers: Workers
     seen: Seen
     began: float = field(default_factory=time.monotonic)
     warm: int = 0

@@ -45,12 +45,13 @@ def _of_workers(old: Config, new: Config) -> Iterator[str]:
     for name in OF_WORKERS:
         if getattr(old.daemon, name) != getattr(new.daemon, name):
             yield f"[daemon] {name}"
-    if old.models != new.models:
-        yield "[models] path"
-    if old.plugins != new.plugins:
-        yield "[plugins]"
-    if old.receivers != new.receivers:  # whose threads are begun with the rest
-        yield "[[receiver]]"
+    sections = {
+        "[models] path": (old.models, new.models),
+        "[plugins]": (old.plugins, new.plugins),
+        "[workers]": (old.workers, new.workers),
+        "[[receiver]]": (old.receivers, new.receivers),  # whose threads are begun with the rest
+    }
+    yield from (name for name, (before, after) in sections.items() if before != after)
     served = {task for inbox in old.inboxes for task in inbox.tasks}
     for task in sorted({task for inbox in new.inboxes for task in inbox.tasks} & served):
         if dict(old.task(task).options) != dict(new.task(task).options):

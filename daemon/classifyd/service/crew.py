@@ -1,7 +1,6 @@
 """Everybody who works for a daemon: the shifts of workers, the tasks they have loaded, and what comes into service."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from classifyd.config import Config, check_formats, check_tasks
 from classifyd.errors import ConfigError
@@ -9,11 +8,13 @@ from classifyd.offers import Offers
 from classifyd.planning import Key
 from classifyd.service import start
 from classifyd.service.choosing import Choosing, Pin
+from classifyd.service.engine import Engine
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks, Versions
-from classifyd.workers import LocalWorkers
+from classifyd.service.work import Folders
+from classifyd.workers import Workers
 
 
 class Crew:
@@ -22,7 +23,8 @@ class Crew:
     def __init__(
         self,
         config: Config,
-        crumbs: Path,
+        engine: Engine,
+        folders: Folders,
         messages: Messages,
         inherited: Versions | None,
         *,
@@ -35,8 +37,8 @@ class Crew:
         self._messages = messages
         self._offers = Offers()
         self.tasks = Tasks(config, inherited)
-        make = start.workers(daemon, config.plugins, crumbs, messages.put, replaced)
-        self.shifts = Shifts(daemon.workers, make)
+        self._engine = engine
+        self.shifts = Shifts(daemon.workers, engine.workers(config, folders, messages.put, replaced))
         self._choosing = Choosing(daemon, self.tasks)
         self.succession = Succession(
             daemon, self.tasks, self.shifts, self._choosing, pinned=pinned, taken_over=taken_over
@@ -48,8 +50,10 @@ class Crew:
         ConfigError or UnavailableError if it cannot be; Stopped once `stopped` says so. `waiting` is called meanwhile.
         """
 
-        def warming(workers: LocalWorkers) -> start.Warming:
-            return start.Warming(self._config, workers, self._messages, stopped=stopped, waiting=waiting)
+        def warming(workers: Workers) -> start.Warming:
+            return start.Warming(
+                self._config, workers, self._messages, stopped=stopped, waiting=waiting, missing=self._engine.missing
+            )
 
         known = tuple(dict.fromkeys(pin for pin in pinned if pin[0] in self.tasks.names))
         self._offers = start.loaded(

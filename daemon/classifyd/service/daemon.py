@@ -14,6 +14,7 @@ from classifyd.service import start
 from classifyd.service.beat import Beat
 from classifyd.service.corrections import Corrections
 from classifyd.service.crew import Crew
+from classifyd.service.engine import Engine
 from classifyd.service.messages import Messages
 from classifyd.service.outside import Outside
 from classifyd.service.pace import Paces
@@ -47,8 +48,10 @@ class Daemon:
         reread: Callable[[], Config] | None = None,
         inherited: Versions | None = None,
         outside: Outside | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        config = with_corrections(config)
+        engine = engine or Engine()
+        config = engine.fit(with_corrections(config))
         daemon = config.daemon
         self.config = config
         self._once = once
@@ -64,7 +67,8 @@ class Daemon:
         self._receivers = Receivers(config.receivers, self._ledger, outside.metrics.told)
         self._crew = crew = Crew(
             config,
-            folders.breadcrumbs,
+            engine,
+            folders,
             self._messages,
             inherited,
             replaced=outside.metrics.replaced,
@@ -99,6 +103,7 @@ class Daemon:
             unmet=lambda: outside.unmet,
             receivers=self._receivers.waiting,
             drift=lambda: outside.drift(crew.succession.serving),
+            nodes=engine.nodes,
         )
         self._picture = Picture(
             intakes,
@@ -110,6 +115,7 @@ class Daemon:
             pauses=passage.pauses,
             receivers=self._receivers.waiting,
             outside=outside,
+            nodes=engine.nodes,
         )
         self._retention = Retention(
             config.inboxes, self._ledger, told=partial(self._messages.put, None), removed=outside.metrics.swept

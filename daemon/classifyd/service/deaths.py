@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from classifyd.jobs import Suspect
 from classifyd.ledger import Ledger
 from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range
-from classifyd.service.blame import halves, narrowed
+from classifyd.service.blame import ENDS, halves, narrowed, narrowed_by_end
 from classifyd.service.holds import Breakers
 from classifyd.service.lines import Lines
 from classifyd.service.orders import Order
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 
 KIND = "WorkerDied"
 ATTEMPTS_PER_SPLIT = 3
+NODE = "a node, or an actor on it,"
 ATTEMPTS_ON_SUSPECTS = 60
 """Enough to isolate several faulty records of one split, each in a dozen attempts; beyond that it is hopeless."""
 
@@ -40,10 +42,13 @@ class Deaths:
             deed=crumb.deed if crumb else None,
             task=crumb.task if crumb else None,
             splits=len(order.items),
+            **({"node": outcome.node} if outcome.node else {}),
         )
         self._died(crumb.deed if crumb else "beginning")
         if outcome.lost:
             self._lines.give_back(order)
+        elif outcome.with_node:
+            return self._lost(order, crumb, outcome.death, works)
         elif crumb is not None and crumb.deed == "loading":
             self._breakers.trip(crumb.task, f"a worker died while loading it: {outcome.death}")
             self._lines.give_back(order)
@@ -53,6 +58,29 @@ class Deaths:
             self._lines.give_back(order)
         else:
             return self._retry(order, outcome.death) if order.items else self._retry_chore(order, outcome.death)
+        return []
+
+    def _lost(
+        self, order: Order, crumb: Crumb | None, death: str, works: Mapping[str, Work]
+    ) -> list[tuple[Work, Fault]]:
+        """The worker went with its node: as when a daemon ends, only what comes again and again can be to blame."""
+        self._lines.uncount(order)
+        if crumb is not None and crumb.deed == "predicting":
+            for found in (found for found in crumb.ranges if found.claim in works):
+                known = works[found.claim].suspects.get(found.number, ())
+                self._keep(works[found.claim], found, narrowed_by_end(known, crumb.task, found, NODE))
+        elif len(order.works) == 1 and (crumb is None or crumb.deed != "loading"):
+            work = order.works[0]
+            number = order.items[0].split.number if order.items else CHORE
+            work.losses[number] = work.losses.get(number, 0) + 1
+            if work.losses[number] >= ENDS:
+                return [(work, Fault("NodeEnded", f"{work.shown}: {NODE} ended {ENDS} times over it: {death}"))]
+        if order.items:
+            self._lines.put_back_apart(order.works[0].key, *halves(order.items))
+        elif order.works:
+            self._lines.put_back(order)
+        else:
+            self._lines.rest_observers(death)
         return []
 
     def _sick(self, crumb: Crumb, death: str) -> bool:
@@ -78,10 +106,13 @@ class Deaths:
         if work.attempts.get(found.number, 0) > ATTEMPTS_ON_SUSPECTS:
             return [(work, Fault(KIND, f"{work.shown}: too many of its records end their worker: {death}"))]
         suspects = narrowed(work.suspects.get(found.number, ()), task, found, f"the worker died on it: {death}")
+        self._keep(work, found, suspects)
+        return []
+
+    def _keep(self, work: Work, found: Range, suspects: tuple[Suspect, ...]) -> None:
         with self._ledger.commit():
             self._ledger.suspected(found.claim, found.number, suspects)
         work.suspects[found.number] = suspects
-        return []
 
     def _retry(self, order: Order, death: str) -> list[tuple[Work, Fault]]:
         """Nobody knows which record it was: several splits are parted, a single one has some attempts."""

@@ -90,9 +90,13 @@ class Lines:
 
     def give_back(self, order: Order) -> None:
         """A job ended through no fault of its inputs: they wait again, and the attempt does not count."""
+        self.uncount(order)
+        self.put_back(order)
+
+    def uncount(self, order: Order) -> None:
+        """The attempt does not count."""
         for item, work in zip(order.items, order.works, strict=False):
             work.attempts[item.split.number] -= 1
-        self.put_back(order)
 
     def put_back_apart(self, key: Key, *groups: tuple[Waiting, ...]) -> None:
         """Splits that were given out together wait again, each group for a job of its own."""

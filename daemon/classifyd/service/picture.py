@@ -14,6 +14,7 @@ from classifyd.service.shifts import Shifts
 from classifyd.service.steering import Pauses
 from classifyd.service.succession import Succession
 from classifyd.web import Scene
+from classifyd.workers import NodeLevel
 
 
 class Picture:
@@ -31,6 +32,7 @@ class Picture:
         pauses: Pauses,
         receivers: Callable[[], Mapping[str, Waiting]],
         outside: Outside,
+        nodes: Callable[[], tuple[NodeLevel, ...]] = tuple,
     ) -> None:
         self._intakes = intakes
         self._remains = remains
@@ -41,6 +43,7 @@ class Picture:
         self._pauses = pauses
         self._receivers = receivers
         self._outside = outside
+        self._nodes = nodes
 
     def taken(self, held: Mapping[str, str], *, stopping: bool) -> Scene:
         """The scene of now; `held` is what makes inputs wait, and why."""
@@ -74,6 +77,7 @@ class Picture:
             held=held,
             notices={name: waiting.count for name, waiting in self._receivers().items()},
             drift=self._outside.drift(self._succession.serving),
+            nodes=self._nodes(),
         )
 
     def _inbox(self, intake: Intake) -> InboxLevel:

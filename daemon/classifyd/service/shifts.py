@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from classifyd.jobs import Job
 from classifyd.service.tasks import Versions
-from classifyd.workers import LocalWorkers, Pins
+from classifyd.workers import Pins, Workers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +19,7 @@ class Shift:
     """Workers, and the versions that they have loaded."""
 
     versions: Versions
-    workers: LocalWorkers
+    workers: Workers
 
     def fits(self, pins: Pins) -> bool:
         """Whether a job pinned so finds its versions loaded here."""
@@ -32,7 +32,7 @@ class Shifts:
     `make` makes workers; it is given a number of their own.
     """
 
-    def __init__(self, count: int, make: Callable[[int], LocalWorkers]) -> None:
+    def __init__(self, count: int, make: Callable[[int], Workers]) -> None:
         self._count = count
         self._make = make
         self._numbers = itertools.count()
@@ -44,7 +44,8 @@ class Shifts:
 
     def free(self) -> int:
         """How many jobs can be taken right now."""
-        return self._count - sum(shift.workers.busy for shift in self._serving)
+        left = self._count - sum(shift.workers.busy for shift in self._serving)
+        return min(left, self._serving[0].workers.free) if self._serving else left
 
     def submit(self, number: int, make: Callable[[str], Job], deadline_seconds: float, pins: Pins = ()) -> None:
         """Run a job with the newest shift that has its versions loaded; the newest of all if none has."""
@@ -80,7 +81,7 @@ class Shifts:
 
     # ------------------------------------------------------------------ as shifts
 
-    def prepare(self, versions: Versions) -> LocalWorkers:
+    def prepare(self, versions: Versions) -> Workers:
         """Workers that do not serve yet, for these versions to be loaded."""
         self.dismiss()
         self._ready = Shift(versions, self._make(next(self._numbers)))

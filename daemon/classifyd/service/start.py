@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,18 +14,18 @@ import structlog
 from filelock import FileLock, Timeout
 
 from classifyd import processor
-from classifyd.config import Config, DaemonConfig, check_formats, check_tasks
+from classifyd.config import Config, check_formats, check_tasks
 from classifyd.disk import fsync_folder
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import make_folders
 from classifyd.jobs import Choose, Inspect, JobReport, TaskSpec
-from classifyd.offers import Admission, Offers
+from classifyd.offers import Offers
 from classifyd.service.choosing import Choosing, Pin
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
 from classifyd.service.tasks import Tasks
-from classifyd.workers import LocalWorkers, Outcome, Terms
+from classifyd.workers import Outcome, Workers
 
 log = structlog.get_logger()
 
@@ -55,19 +56,6 @@ def daemon_id(state: Path) -> str:
     return daemon_id(state)
 
 
-def workers(
-    config: DaemonConfig,
-    admission: Admission,
-    crumbs: Path,
-    done: Callable[[Outcome], None],
-    replaced: Callable[[str], None],
-) -> Callable[[int], LocalWorkers]:
-    """What makes the workers of a shift from its number."""
-    # CUDA maps far more than it uses, so that no limit on what is mapped fits it.
-    terms = Terms(config.log_format, config.log_level, config.worker_memory_bytes, config.device != "cpu", admission)
-    return lambda number: LocalWorkers(config.workers, crumbs / str(number), done, terms, replaced)
-
-
 def loaded(
     tasks: Tasks,
     shifts: Shifts,
@@ -75,7 +63,7 @@ def loaded(
     choosing: Choosing,
     *,
     pinned: Collection[Pin],
-    warming: Callable[[LocalWorkers], "Warming"],
+    warming: Callable[[Workers], "Warming"],
 ) -> Offers:
     """Have workers load and test what is to serve, and serve; a version that is not fit gives way to the one before it.
 
@@ -85,6 +73,7 @@ def loaded(
     tasks.begin()
     while True:
         warm = warming(shifts.prepare(tasks.serving))
+        warm.wait()
         offers = warm.offers()
         warm.choose(choosing, (*tasks.serving.items(), *pinned))
         try:
@@ -128,17 +117,30 @@ class Warming:
     def __init__(
         self,
         config: Config,
-        workers: LocalWorkers,
+        workers: Workers,
         messages: Messages,
         *,
         stopped: Callable[[], bool],
         waiting: Callable[[], None],
+        missing: Callable[[], str] = str,
     ) -> None:
         self._config = config
         self._workers = workers
         self._messages = messages
         self._stopped = stopped
         self._waiting = waiting
+        self._missing = missing
+
+    def wait(self) -> None:
+        """Wait until every worker has a place; UnavailableError says what is `missing` if one has none in time."""
+        end = time.monotonic() + self._config.workers.start_seconds
+        while missing := self._missing():
+            if self._stopped():
+                raise Stopped
+            if time.monotonic() >= end:
+                raise UnavailableError(f"[workers] {missing}")
+            self._waiting()
+            self._messages.next(0.2)
 
     def offers(self) -> Offers:
         """What is on offer. ConfigError names every task and format that is asked for and nobody offers."""

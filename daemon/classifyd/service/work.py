@@ -35,6 +35,8 @@ class Work:
     reports: dict[int, PartReport] = field(default_factory=dict)
     suspects: dict[int, tuple[Suspect, ...]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
+    losses: dict[int, int] = field(default_factory=dict)
+    """How often a split, or a chore, that was alone in its job was lost with its node, in this daemon's time."""
     assembled: PartReport | None = None
     cancelled: bool = False
     """Whether somebody wants nothing more done of it; it is quarantined once no worker has a job of it in hand."""
@@ -83,7 +85,7 @@ class Work:
         """Forget all that was done: the input has changed, or what it is to become."""
         self.claim, self.tasks, self.output = claim, tasks, output
         self.plan, self.assembled = None, None
-        self.reports, self.suspects, self.attempts = {}, {}, {}
+        self.reports, self.suspects, self.attempts, self.losses = {}, {}, {}, {}
         for name in ("digest", "_settings"):
             self.__dict__.pop(name, None)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from classifyd.drift import Drift, Parting
 from classifyd.progress import Progress
+from classifyd.workers import NodeLevel
 
 FILE = "status.json"
 FRESH_SECONDS = 15.0
@@ -39,7 +40,7 @@ class DaemonStatus:
     new inputs get, `loading` those that are about to take over, `refused` those that could not, by task. `page` is the
     address of the status page, empty if there is none. `progress` has the large inputs in work, the first of them.
     `unmet` is what the configuration asks for that is not done, and why. `drift` is how far the answers of those that
-    serve have parted from their baselines.
+    serve have parted from their baselines. `nodes` are those of the cluster that has jobs of this daemon.
     """
 
     state: str
@@ -57,6 +58,7 @@ class DaemonStatus:
     unmet: Mapping[str, str] = field(default_factory=dict)
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     drift: Mapping[str, Drift] = field(default_factory=dict)
+    nodes: tuple[NodeLevel, ...] = ()
 
 
 def read(state: Path, now: float) -> DaemonStatus:
@@ -84,6 +86,7 @@ def read(state: Path, now: float) -> DaemonStatus:
         {str(what): str(why) for what, why in beat.get("unmet", {}).items()},
         {name: Receiver(one["count"], one["error"]) for name, one in beat.get("receivers", {}).items()},
         {task: _drift(one) for task, one in beat.get("drift", {}).items()},
+        tuple(NodeLevel(one["node"], one["actors"], one["jobs"]) for one in beat.get("nodes", ())),
     )
 
 

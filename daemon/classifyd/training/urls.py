@@ -7,6 +7,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -60,6 +61,37 @@ def fetch(url: str, folder: Path) -> list[Path]:
         if not targets:
             raise FileNotFoundError(url)
         return targets
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file behind a URL: its own URL, its path below what was asked for, its size in bytes, what tells a change."""
+
+    url: str
+    name: str
+    size: int
+    stamp: str
+
+
+def listed(url: str) -> list[Remote]:
+    """Every file that a URL, a folder's or one with a glob pattern, stands for, by name; hidden ones are left out.
+
+    TrainingError if there is none, or they cannot be listed.
+    """
+    with explained(url):
+        driver, path = _driver(url)
+        is_pattern = bool(_MAGIC.search(path)) and not driver.exists(path)
+        roots = sorted(driver.glob(path)) if is_pattern else [path.rstrip("/")]
+        base = (_MAGIC.split(path)[0] if is_pattern else roots[0]).rpartition("/")[0]
+        details = {name: one for root in roots for name, one in driver.find(root, detail=True).items()}
+        found = [
+            Remote(str(driver.unstrip_protocol(name)), _below(name, path, base), int(one["size"] or 0), _stamp(one))
+            for name, one in sorted(details.items())
+        ]
+        kept = [one for one in found if not any(step.startswith((".", "_")) for step in one.name.split("/"))]
+        if not kept:
+            raise FileNotFoundError(url)
+        return kept
 
 
 class Place:
@@ -226,6 +258,18 @@ def _bring(driver: Any, path: str, base: PurePosixPath, folder: Path) -> Path:
         one.parent.mkdir(parents=True, exist_ok=True)
         driver.get_file(name, str(one))
     return target
+
+
+def _below(name: str, path: str, base: str) -> str:
+    """The path of a file below the folder that was asked for, or below what comes before a pattern."""
+    root = path.rstrip("/")
+    return _inside(str(PurePosixPath(name).relative_to(root if name.startswith(f"{root}/") else base)))
+
+
+def _stamp(details: Mapping[str, Any]) -> str:
+    """What changes with a file's content, as far as its driver tells."""
+    told = (details.get(key) for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "created"))
+    return str(next((one for one in told if one), ""))
 
 
 def _inside(name: str) -> str:

@@ -63,6 +63,7 @@ class Documents:
             "now": time.time(),
             "revision": recent.revision,
             "workers": {"count": levels.workers, "busy": levels.busy, "waiting_splits": levels.waiting_splits},
+            "nodes": [{"node": one.node, "actors": one.actors, "jobs": one.jobs} for one in levels.nodes],
             "held": dict(scene.held) if entitled else dict.fromkeys(scene.held, ""),
             "unmet": dict(scene.unmet) if entitled else dict.fromkeys(scene.unmet, ""),
             "inboxes": [self._inbox(name, entitled=entitled) for name in levels.inboxes],

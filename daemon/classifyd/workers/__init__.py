@@ -1,4 +1,4 @@
-"""The workers: local processes that run jobs, each killed on a deadline and replaced with its children.
+"""The workers: processes that run jobs, here or in actors of Ray, each killed on a deadline and replaced.
 
 A busy worker has a thread that waits for it. It alone decides how the job ended, by what came over the line, by the
 process and by the monotonic clock; nothing that a worker does or leaves undone can keep the main loop.
@@ -15,12 +15,11 @@ from typing import Protocol
 import structlog
 
 from classifyd.jobs import Job, JobReport
-from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.breadcrumb import Crumb
-from classifyd.workers.process import START_SECONDS, Died, Process
+from classifyd.workers.process import Died, Process
 from classifyd.workers.worker import Terms
 
-__all__ = ["Engine", "LocalWorkers", "Outcome", "Pins", "Terms"]
+__all__ = ["Engine", "Hire", "NodeLevel", "Outcome", "Pins", "Terms", "WorkerProcess", "Workers", "local"]
 
 log = structlog.get_logger()
 
@@ -38,7 +37,8 @@ Pins = Sequence[tuple[str, int | None]]
 class Outcome:
     """How a job ended: its report, or why the worker died and what it was doing then.
 
-    `lost` means that the worker was gone before it began: nothing can be blamed for that.
+    `lost` means that the worker was gone before it began: nothing can be blamed for that. `node` is where it was, empty
+    for this machine; `with_node` means that what kept it there is gone too, which may be of no job's making.
     """
 
     number: int
@@ -47,6 +47,17 @@ class Outcome:
     death: str = ""
     crumb: Crumb | None = None
     lost: bool = False
+    node: str = ""
+    with_node: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLevel:
+    """How a node of a cluster fares: its actors, and the jobs that they have."""
+
+    node: str
+    actors: int
+    jobs: int
 
 
 class Engine(Protocol):
@@ -72,8 +83,63 @@ class Engine(Protocol):
         ...
 
 
-class LocalWorkers:
-    """Worker processes on this machine. `done` is called from another thread with each outcome.
+class WorkerProcess(Protocol):
+    """A worker's process, wherever it runs: what the two engines have in common, and all that they differ in.
+
+    `available` says whether a job given to it would begin at once, `start_seconds` how long it may take to be able to.
+    None of these but `run` may keep the main loop.
+    """
+
+    start_seconds: float
+
+    @property
+    def node(self) -> str:
+        """Where it runs; empty for this machine."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """Its number on this machine; None elsewhere."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is known to run still."""
+        ...
+
+    @property
+    def available(self) -> bool:
+        """Whether it can have a job."""
+        ...
+
+    def run(self, number: int, job: Job, seconds: float) -> JobReport:
+        """Have a job done within so many seconds; its report. Died if the worker did, or had to be killed."""
+        ...
+
+    def crumb(self) -> Crumb | None:
+        """What it left, once it has ended; None if it had not begun, or nobody knows."""
+        ...
+
+    def end(self) -> None:
+        """Kill it and all that it started."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it held of this process's; nobody may be waiting for it any more."""
+        ...
+
+
+Hire = Callable[[int, str], WorkerProcess]
+"""Begins the process of a worker, given the worker's place among the others and the path of its breadcrumb file."""
+
+
+def local(terms: Terms) -> Hire:
+    """Processes on this machine."""
+    return lambda _, crumb_path: Process(terms, crumb_path)
+
+
+class Workers:
+    """So many workers, whose processes are begun by `hire`. `done` is called from another thread with each outcome.
 
     `crumbs` is what the names of their breadcrumb files begin with. `replaced` is told whenever one is, with what for:
     it "died", was "worn", or had ended while "idle".
@@ -84,11 +150,11 @@ class LocalWorkers:
         count: int,
         crumbs: Path,
         done: Callable[[Outcome], None],
-        terms: Terms,
+        hire: Hire,
         replaced: Callable[[str], None] = lambda _: None,
     ) -> None:
         crumbs.parent.mkdir(parents=True, exist_ok=True)
-        self._workers = [_Worker(f"{crumbs}-{place}", done, terms, replaced) for place in range(count)]
+        self._workers = [_Worker(place, f"{crumbs}-{place}", done, hire, replaced) for place in range(count)]
 
     @property
     def pids(self) -> list[int]:
@@ -99,6 +165,11 @@ class LocalWorkers:
     def busy(self) -> int:
         """How many workers have a job."""
         return sum(worker.busy for worker in self._workers)
+
+    @property
+    def free(self) -> int:
+        """How many workers could begin a job at once."""
+        return sum(worker.free for worker in self._workers)
 
     @property
     def stuck(self) -> bool:
@@ -127,7 +198,8 @@ class LocalWorkers:
     def _give(
         self, workers: Sequence["_Worker"], number: int, make: Callable[[str], Job], deadline_seconds: float
     ) -> None:
-        worker = next(worker for worker in workers if not worker.busy)
+        idle = [worker for worker in workers if not worker.busy]
+        worker = next((worker for worker in idle if worker.free), idle[0])
         worker.start(number, make(worker.crumb_path), deadline_seconds)
 
 
@@ -138,17 +210,23 @@ class _Worker:
     """
 
     def __init__(
-        self, crumb_path: str, done: Callable[[Outcome], None], terms: Terms, replaced: Callable[[str], None]
+        self,
+        place: int,
+        crumb_path: str,
+        done: Callable[[Outcome], None],
+        hire: Hire,
+        replaced: Callable[[str], None],
     ) -> None:
         self.crumb_path = crumb_path
         self.cold = True
         self.busy = False
         self.deadline = 0.0
+        self._place = place
         self._done = done
-        self._terms = terms
+        self._hire = hire
         self._tell = replaced
         self._worn = False
-        self._process: Process | None = None
+        self._process: WorkerProcess | None = None
         self._thread: threading.Thread | None = None
         self._replaced = ""
         self._stopped = False
@@ -159,12 +237,18 @@ class _Worker:
         process = self._process
         return None if process is None else process.pid
 
+    @property
+    def free(self) -> bool:
+        """Whether it could begin a job at once."""
+        process = self._process
+        return not self.busy and (process is None or process.available)
+
     def start(self, number: int, job: Job, deadline_seconds: float) -> None:
-        with contextlib.suppress(OSError):  # on a full disk an old crumb stays, of a job that was done
-            Path(self.crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
         self.busy = True
-        self.deadline = time.monotonic() + deadline_seconds + (START_SECONDS if self.cold else 0)
-        arguments = (number, job, deadline_seconds, self._begin())
+        problem = self._begin()
+        starting = self._process.start_seconds if self.cold and self._process is not None else 0
+        self.deadline = time.monotonic() + deadline_seconds + starting
+        arguments = (number, job, deadline_seconds, problem)
         self._thread = threading.Thread(target=self._wait, args=arguments, name="waits-for-a-worker", daemon=True)
         self._thread.start()
 
@@ -199,7 +283,7 @@ class _Worker:
             self._tell(("worn" if self._worn else "died") if self._replaced else "idle")
         self.cold, self._replaced = True, ""
         try:
-            self._process = Process(self._terms, self.crumb_path)
+            self._process = self._hire(self._place, self.crumb_path)
         except OSError as error:
             return f"no worker can be started: {error.strerror}"
         return ""
@@ -221,11 +305,12 @@ class _Worker:
         if process is None:
             return Outcome(number, job, death=problem, lost=True)
         try:
-            return Outcome(number, job, process.run(number, job, seconds))
+            return Outcome(number, job, process.run(number, job, seconds), node=process.node)
         except Died as death:
-            why = str(death)
+            why, with_node = str(death), death.with_node
         except Exception as error:  # noqa: BLE001  # whatever it is, the job must not be waited for without end
-            why = f"{type(error).__name__}: {error}"
+            why, with_node = f"{type(error).__name__}: {error}", False
         process.end()
-        crumb = breadcrumb.read(self.crumb_path)
-        return Outcome(number, job, death=why, crumb=crumb, lost=crumb is None)
+        crumb = process.crumb()
+        lost = crumb is None and not with_node
+        return Outcome(number, job, death=why, crumb=crumb, lost=lost, node=process.node, with_node=with_node)

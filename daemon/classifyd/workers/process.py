@@ -9,9 +9,12 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from classifyd.jobs import Job, JobReport
+from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.border import how_it_ended
+from classifyd.pipeline.breadcrumb import Crumb
 from classifyd.workers.line import Garbled, Incoming, framed, read_some, unpickled
 from classifyd.workers.worker import READY, Terms, memory_bytes, work
 
@@ -26,7 +29,14 @@ END_SECONDS = 5.0
 
 
 class Died(Exception):  # not an error of ours: the job's outcome says so
-    """The worker is gone or was killed; the message says why."""
+    """The worker is gone or was killed; the message says why.
+
+    `with_node` means that the actor which kept it, or the whole node, went with it.
+    """
+
+    def __init__(self, why: str, *, with_node: bool = False) -> None:
+        super().__init__(why)
+        self.with_node = with_node
 
 
 class Process:
@@ -35,9 +45,14 @@ class Process:
     (PR_SET_PDEATHSIG, by which it dies with the daemon, goes by the thread that made it.)
     """
 
+    start_seconds = START_SECONDS
+    available = True
+
     def __init__(self, terms: Terms, crumb_path: str) -> None:
         context = multiprocessing.get_context("spawn")
+        self.node = terms.node
         self._terms = terms
+        self._crumb_path = crumb_path
         self._line, theirs = socket.socketpair()
         self._line.setblocking(False)
         with theirs:  # closed here once it is handed over, so that the line ends when the worker does
@@ -57,6 +72,8 @@ class Process:
 
     def run(self, number: int, job: Job, seconds: float) -> JobReport:
         """Have a job done within so many seconds; its report. Died if the worker did, or had to be killed."""
+        with contextlib.suppress(OSError):  # on a full disk an old crumb stays, of a job that was done
+            Path(self._crumb_path).write_bytes(b"")  # emptied, not removed: the worker keeps it open
         conversation = _Conversation(self._line, self._pidfd, framed(pickle.dumps((number, job))), self._incoming)
         deadline = time.monotonic() + (seconds if self._ready else START_SECONDS)
         try:
@@ -70,6 +87,10 @@ class Process:
         except Garbled as error:
             raise Died(f"its report cannot be read: {error}") from error
         raise Died(self._how())
+
+    def crumb(self) -> Crumb | None:
+        """What it left, once it has ended; None if it had not begun."""
+        return breadcrumb.read(self._crumb_path)
 
     def end(self) -> None:
         """Kill the process and its group, that is what its plugins started, and wait until it is gone."""

@@ -35,7 +35,7 @@ class Terms:
     """What holds for every worker: how it logs, and how much memory it may take (bytes; None for any).
 
     Where its runtime reserves memory that it does not use (`reserving`), only what it uses is counted. `admission` says
-    which plugins it may import.
+    which plugins it may import, `node` where it runs if that is not here.
     """
 
     log_format: logs.Format = "auto"
@@ -43,12 +43,15 @@ class Terms:
     memory_bytes: int | None = None
     reserving: bool = False
     admission: Admission = EVERYONE
+    node: str = ""
 
 
 def work(line: socket.socket, crumb_path: str, daemon: int, terms: Terms) -> None:
     """Load the plugins and say so, then do jobs as they come over the line, until it or the process `daemon` ends."""
     settle(daemon, terms)
     logs.configure(terms.log_format, terms.log_level)
+    if terms.node:
+        structlog.contextvars.bind_contextvars(node=terms.node)
     trail = Trail(crumb_path)
     trace = Trace.of(os.environ)
     border = Border(worker=True, trace=trace)

@@ -172,7 +172,8 @@ const files = (many) => `${number.format(many)} ${many === 1 ? "file" : "files"}
 function render(status) {
   const words = { loading: "Loading models", running: `Running for ${ago(status.now - status.started_at)}`, stopping: "Stopping" };
   const busy = status.state === "running" ? ` · ${status.workers.busy} of ${status.workers.count} workers busy` : "";
-  state(status.trouble ? "trouble" : status.state, status.trouble || words[status.state] + busy);
+  const nodes = status.nodes.map((one) => ` · ${one.node}: ${one.jobs} of ${one.actors}`).join("");
+  state(status.trouble ? "trouble" : status.state, status.trouble || words[status.state] + busy + nodes);
   renderTroubles(status);
   renderThroughput(status);
   renderInboxes(status);

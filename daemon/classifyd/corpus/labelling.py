@@ -1,0 +1,237 @@
+"""The errand of labelling a corpus: what is done already is skipped, Ray Data does the rest, a manifest says what came.
+
+Texts never pass through Ray's object store, nor through the driver: portions go out, receipts come back. So memory
+stays flat however large the corpus is, and what is under way at a time is what the actors have in hand.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from classifyd import __version__
+from classifyd.config import Config
+from classifyd.corpus.labeller import OWN, Instructions, Labeller, Receipt, parsed
+from classifyd.corpus.places import Place, place
+from classifyd.corpus.splits import Portion, portions
+from classifyd.errors import UnavailableError, UsageError
+from classifyd.jobs import CutUp, Inspect, TaskSpec
+from classifyd.pipeline import Pipeline
+from classifyd.training import urls
+from classifyd.values import Cut, ReadOptions, WriteOptions
+from classifyd.workers import Terms
+from classifyd.workers.cluster import Cluster
+from classifyd.workers.demands import Demands
+from classifyd.workers.parcels import Packing, Parcel, Stored, Unfit
+
+MANIFEST = "manifest.json"
+RANGE_BYTES = 32 * 2**20
+TASKS_AHEAD = 2
+"""So many portions wait at each actor, so that none is idle: more would only be done again when it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is asked for; `target` is a URL or a path from the root.
+
+    `told` hears of each receipt with the bytes of its input, for progress and complaints.
+    """
+
+    sources: tuple[str, ...]
+    target: str
+    format: str
+    csv_formulas: str
+    tasks: tuple[TaskSpec, ...]
+    told: Callable[[Receipt, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What came of it: portions, of which some were `skipped` as done before, and their records."""
+
+    portions: int
+    skipped: int
+    failed: int
+    records: int
+    errors: int
+
+
+def label(errand: Errand, config: Config, pipeline: Pipeline) -> Total:
+    """Label what is not labelled yet, and write the manifest. UnavailableError if the cluster or a node is not fit."""
+    plan = _plan(errand, config)
+    target = place(errand.target)
+    wanted = list(portions(errand.sources, errand.format, _Cutter(pipeline, config).ranges))
+    done = _done(target, wanted, plan)
+    todo = [portion for portion in wanted if portion.digest(plan) not in done]
+    for portion in wanted:
+        if (receipt := done.get(portion.digest(plan))) is not None:
+            errand.told(receipt, portion.size)
+    receipts = dict(done)
+    if todo:
+        for receipt, portion in _labelled(todo, plan, errand, config):
+            receipts[receipt.digest] = receipt
+            errand.told(receipt, portion.size)
+    ordered = [receipts[portion.digest(plan)] for portion in wanted]
+    total = Total(
+        len(ordered),
+        len(done),
+        sum(receipt.fault is not None for receipt in ordered),
+        sum(receipt.records for receipt in ordered),
+        sum(receipt.errors for receipt in ordered),
+    )
+    target.write(MANIFEST, _manifest(errand, plan, ordered, total))
+    return total
+
+
+def _labelled(todo: Sequence[Portion], plan: str, errand: Errand, config: Config) -> Iterator[tuple[Receipt, Portion]]:
+    cluster = Cluster(config.workers)
+    try:
+        daemon = cluster.sized(config.daemon)
+        parcel, stored = _bundles(errand, config, cluster)
+        terms = Terms(
+            daemon.log_format,
+            daemon.log_level,
+            daemon.worker_memory_bytes or None,
+            daemon.device != "cpu",
+            config.plugins,
+        )
+        instructions = Instructions(
+            errand.target,
+            plan,
+            errand.tasks,
+            errand.format,
+            ReadOptions(None, config.limits),
+            WriteOptions(tuple(spec.name for spec in errand.tasks), csv_formulas=errand.csv_formulas),
+            terms,
+            _demands(errand, config),
+            daemon.threads,
+            daemon.device,
+            daemon.load_seconds,
+            daemon.record_seconds,
+            parcel,
+        )
+        by_digest = {portion.digest(plan): portion for portion in todo}
+        for text in _rows(cluster, todo, instructions, stored, min(daemon.workers, len(todo))):
+            receipt = parsed(text)
+            if receipt.stop:
+                raise UnavailableError(receipt.stop)
+            yield receipt, by_digest[receipt.digest]
+    finally:
+        cluster.close()
+
+
+def _rows(
+    cluster: Cluster, todo: Sequence[Portion], instructions: Instructions, stored: Stored, actors: int
+) -> Iterator[str]:
+    """The receipts, as they come."""
+    import ray.data  # noqa: PLC0415  # only where the engine is Ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)  # importing that turned it up again
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    items = [{"portion": portion.text()} for portion in todo]
+    pool = ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=TASKS_AHEAD)
+    found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+        Labeller,
+        batch_size=1,
+        compute=pool,
+        fn_constructor_args=(instructions, stored),
+        **cluster.asked(instructions.terms.memory_bytes),
+    )
+    for row in found.iter_rows():
+        yield str(row["receipt"])
+
+
+def _plan(errand: Errand, config: Config) -> str:
+    """Names all that the bytes of an answer depend on, but for its input."""
+    tasks = [[t.name, t.version, dict(t.options), t.review_below] for t in errand.tasks]
+    found = [__version__, tasks, errand.format, errand.csv_formulas, repr(config.limits)]
+    return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()[:16]
+
+
+def _done(target: Place, wanted: Sequence[Portion], plan: str) -> dict[str, Receipt]:
+    """The receipts of the portions that were labelled before, as they are now and under this plan."""
+    there = set(target.names(f"{OWN}/done"))
+    digests = [digest for portion in wanted if f"{(digest := portion.digest(plan))}.json" in there]
+    found = ((digest, target.read(f"{OWN}/done/{digest}.json")) for digest in digests)
+    return {digest: parsed(text) for digest, text in found if text is not None}
+
+
+def _demands(errand: Errand, config: Config) -> Demands:
+    """The folders that every node has to see: those of the sources and the target, where these are no URLs."""
+    folders = [Path(urls.as_path(one)).absolute() for one in errand.sources if not urls.is_url(one)]
+    shared = tuple(path if path.is_dir() else path.parent for path in folders)
+    if urls.is_url(errand.target):
+        return replace(Demands.here(config.plugins), folders=tuple(map(str, shared)))
+    own = Path(errand.target, OWN)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        return Demands.sharing(config.plugins, own, shared)
+    except OSError as error:
+        raise UsageError(f"{error.filename or own}: {error.strerror}; name another --output") from error
+
+
+def _bundles(errand: Errand, config: Config, cluster: Cluster) -> tuple[Parcel | None, Stored]:
+    if config.workers.files != "objects":
+        return None, {}
+    with tempfile.TemporaryDirectory(prefix="classifyd-") as drafts:
+        try:
+            packed = Packing(cluster.put, Path(drafts)).packed(Inspect(errand.tasks))
+        except Unfit as unfit:
+            faults = (*unfit.report.unloadable.values(), *filter(None, [unfit.report.fault]))
+            raise UnavailableError("; ".join(fault.message for fault in faults)) from unfit
+    return packed.parcel, packed.stored
+
+
+class _Cutter:
+    """Cuts large files up where that costs no more than reading them."""
+
+    def __init__(self, pipeline: Pipeline, config: Config) -> None:
+        self._pipeline = pipeline
+        self._reading = ReadOptions(None, config.limits)
+
+    def ranges(self, path: str, name: str) -> tuple[str, tuple[Cut, ...]]:
+        """The reader and the ranges; none for what is spooled to be cut, which is left to its actor as a whole."""
+        with tempfile.TemporaryDirectory(prefix="classifyd-") as folder:
+            report = self._pipeline.run(
+                CutUp("corpus", path, name, RANGE_BYTES, self._reading, str(Path(folder, "spool")))
+            )
+        return ("", ()) if report.fault or report.spooled else (report.reader, report.cuts)
+
+
+def _manifest(errand: Errand, plan: str, receipts: Sequence[Receipt], total: Total) -> bytes:
+    outputs: list[dict[str, Any]] = [
+        {
+            "input": receipt.source,
+            "output": receipt.output,
+            "records": receipt.records,
+            "errors": receipt.errors,
+            "reviews": receipt.reviews,
+            "bytes": receipt.size,
+            "sha256": receipt.sha256,
+        }
+        for receipt in receipts
+        if receipt.fault is None
+    ]
+    failed = [
+        {"input": receipt.source, "type": receipt.fault[0], "message": receipt.fault[1]}
+        for receipt in receipts
+        if receipt.fault is not None
+    ]
+    document = {
+        "schema": "classifyd-corpus/1",
+        "classifyd": __version__,
+        "plan": plan,
+        "tasks": {spec.name: spec.version for spec in errand.tasks},
+        "format": errand.format,
+        "records": total.records,
+        "errors": total.errors,
+        "outputs": outputs,
+        "failed": failed,
+    }
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()

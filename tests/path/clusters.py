@@ -1,0 +1,147 @@
+"""A cluster of Ray for tests: a head without room for actors, and nodes that are processes of this machine.
+
+Run as a script, it holds the cluster: a line "add" on standard input has one more node, its end ends everything. Tests
+talk to it through `Nodes`, so that neither Ray nor its threads get into their own process.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from daemons import PLUGIN, Place, descendants
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # The defaults take up to half a minute to see that a node is gone.
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "300",
+    "RAY_health_check_timeout_ms": "500",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",  # a minute
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback alone
+}
+CONFIG = """
+[workers]
+engine = "ray"
+address = {address}
+files = "{files}"
+start_seconds = {start_seconds}
+{more}
+"""
+
+
+@dataclass
+class Node:
+    """A node: its name in logs, and the processes that make it up."""
+
+    name: str
+    pids: list[int]
+
+    def kill(self) -> None:
+        """End it at once, as a machine that goes: its raylet, and all that runs below it."""
+        for pid in [pid for own in self.pids for pid in (own, *descendants(own))]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+@dataclass
+class Nodes:
+    """A cluster whose nodes come and go."""
+
+    process: subprocess.Popen[str]
+    address: str
+    nodes: list[Node] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, count: int, environment: Mapping[str, str], log: Path) -> Self:
+        """A cluster with so many nodes, of one CPU each; they find the same plugins as the daemons of tests."""
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env={"PYTHONPATH": str(PLUGIN), **environment, **ENVIRONMENT},
+                start_new_session=True,
+            )
+        here = cls(process, json.loads(process.stdout.readline() or f'"{log.read_text()}"'))
+        for _ in range(count):
+            here.add()
+        return here
+
+    def give(self, here: Place, **options: Any) -> Place:
+        """Have a place's daemons run their jobs here."""
+        config = here.root / "config.toml"
+        config.write_text(config.read_text() + section(self.address, **options))
+        return here
+
+    def add(self) -> Node:
+        self.process.stdin.write("add\n")
+        self.process.stdin.flush()
+        self.nodes.append(Node(*json.loads(self.process.stdout.readline())))
+        return self.nodes[-1]
+
+    def kill(self, node: Node) -> None:
+        self.nodes.remove(node)
+        node.kill()
+
+    def end(self) -> None:
+        """End every process of it, whatever it is doing."""
+        for pid in (*descendants(self.process.pid), self.process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def begun(count: int, environment: Mapping[str, str], log: Path) -> Iterator[Nodes]:
+    """A cluster that is gone afterwards; the test is skipped where there is no Ray."""
+    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
+    nodes = Nodes.begin(count, environment, log)
+    try:
+        yield nodes
+    finally:
+        nodes.end()
+
+
+def section(address: str, *, files: str = "shared", start_seconds: float = 60, more: str = "") -> str:
+    """The part of a configuration that has jobs run there."""
+    return CONFIG.format(address=json.dumps(address), files=files, start_seconds=start_seconds, more=more)
+
+
+def hold() -> None:
+    """Hold a cluster until standard input ends."""
+    import ray.cluster_utils
+
+    own = sys.stdout
+    sys.stdout = sys.stderr  # Ray prints
+    cluster = ray.cluster_utils.Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False},
+    )
+    print(json.dumps(cluster.address), file=own, flush=True)
+    for _ in sys.stdin:
+        node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        pids = [process.process.pid for group in node.all_processes.values() for process in group]
+        print(json.dumps([f"127.0.0.1/{node.node_id[:8]}", pids]), file=own, flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    hold()
