@@ -137,6 +137,7 @@ def _kind(setting: str, told: dict[str, Any]) -> str:
         "boolean": "true or false",
         "number": "number",
         "integer": "whole number",
+        "object": "table",
     }
     least, most = told.get("minimum", told.get("exclusiveMinimum")), told.get("maximum")
     above = "above" if "exclusiveMinimum" in told else "from"
