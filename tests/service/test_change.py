@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from classifyd.config import Config, DaemonConfig, HttpConfig, InboxConfig, TaskConfig, with_corrections
+from classifyd.config import (
+    Config,
+    DaemonConfig,
+    HttpConfig,
+    InboxConfig,
+    ReceiverConfig,
+    TaskConfig,
+    WorkersConfig,
+    with_corrections,
+)
 from classifyd.offers import Admission
 from classifyd.service.change import compare
 from classifyd.values import Limits
@@ -16,7 +25,7 @@ READ = Config(
     Path("/models"),
     DaemonConfig(Path("/state")),
     (INBOX,),
-    {"spam": TaskConfig(0.5, {"runtime": "onnxruntime"})},
+    {"spam": TaskConfig(0.5, options={"runtime": "onnxruntime"})},
     http=HttpConfig(Path("/state/http-token"), ("127.0.0.1", 9464)),
 )
 IN_FORCE = with_corrections(READ)
@@ -35,7 +44,13 @@ def test_the_same_configuration_changes_nothing():
         replace(
             READ, inboxes=(INBOX, replace(INBOX, name="b", path=Path("/b"), tasks=("spam", "topic"), corrections=None))
         ),
-        replace(READ, tasks={"spam": TaskConfig(0.9, {"runtime": "onnxruntime"}), "topic": TaskConfig(0.1, {"x": 1})}),
+        replace(
+            READ,
+            tasks={
+                "spam": TaskConfig(0.9, options={"runtime": "onnxruntime"}),
+                "topic": TaskConfig(0.1, options={"x": 1}),
+            },
+        ),
         replace(READ, daemon=replace(READ.daemon, scan_seconds=1, drain_seconds=1, job_files=1, min_free_bytes=1)),
         replace(READ, http=None),
     ],
@@ -55,7 +70,9 @@ def test_what_no_worker_is_made_by_changes_at_once(new):
         (replace(READ, daemon=replace(READ.daemon, device="cuda")), "[daemon] device"),
         (replace(READ, models=Path("/others")), "[models] path"),
         (replace(READ, plugins=Admission(None, ("x",))), "[plugins]"),
-        (replace(READ, tasks={"spam": TaskConfig(0.5, {"runtime": "openvino"})}), "[tasks.spam]"),
+        (replace(READ, workers=WorkersConfig(engine="ray")), "[workers]"),
+        (replace(READ, receivers=(ReceiverConfig("chat", webhook="https://example.org"),)), "[[receiver]]"),
+        (replace(READ, tasks={"spam": TaskConfig(0.5, options={"runtime": "openvino"})}), "[tasks.spam]"),
     ],
 )
 def test_what_workers_are_made_by_asks_for_other_workers(new, named):
