@@ -9,8 +9,8 @@ from classifyd.api import Record, Setup
 from classifyd.bundles import Store
 from classifyd.drift import Baseline, drift
 from classifyd.jobs import TaskSpec
-from classifyd.pipeline.annotate import Tally
 from classifyd.pipeline.border import Border
+from classifyd.pipeline.counting import Tally
 from classifyd.pipeline.efforts import effort, profile
 from classifyd.pipeline.loading import Loaded
 from classifyd.pipeline.predicting import predict

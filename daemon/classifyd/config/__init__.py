@@ -1,8 +1,9 @@
 """config.toml to frozen values, every fault reported at once in sentences that say what to do."""
 
 from classifyd.config.corrections import CorrectionsInbox, watched, with_corrections
-from classifyd.config.loading import PLACES, admission, cores, find, load
+from classifyd.config.loading import PLACES, admission, find, load
 from classifyd.config.offers import check_formats, check_tasks
+from classifyd.config.reading import cores
 from classifyd.config.settings import (
     DELETE,
     SAME,

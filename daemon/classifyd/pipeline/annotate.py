@@ -6,8 +6,7 @@ by a chunk and never by an input.
 
 import itertools
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +15,8 @@ from classifyd.api import Reader, UnreadableFile, Writer
 from classifyd.jobs import Annotate, PartReport, Split, Suspect
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
+from classifyd.pipeline.counting import Count, Tally
+from classifyd.pipeline.flow import Flow, Item
 from classifyd.pipeline.loading import Loaded
 from classifyd.pipeline.parts import Drafts
 from classifyd.pipeline.predicting import failure, predict
@@ -26,48 +27,6 @@ CHUNK_RECORDS = 1024
 CHUNK_CHARS = 100_000
 TOGETHER = 64
 """Parts of small inputs that get their names together, for the price of one flush of the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One record of one split, or the error that ends the split."""
-
-    split: Split
-    record: Record | None
-    error: UnreadableFile | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a task made of a job's records: how many it was given, how many it failed on, and how it failed last.
-
-    `seconds` is what it took for all of them. Of the answers `labels` counts top labels, or spans by label; `scores` is
-    the sum of their scores, and `reviews` how many answers are for review.
-    """
-
-    given: int = 0
-    failed: int = 0
-    fault: Fault | None = None
-    seconds: float = 0.0
-    labels: Counter[str] = field(default_factory=Counter)
-    scores: float = 0.0
-    reviews: int = 0
-
-    @property
-    def answered(self) -> int:
-        return self.given - self.failed
-
-    def add(self, annotations: Iterable[Annotation]) -> None:
-        for annotation in annotations:
-            self.given += 1
-            if annotation.error:
-                self.failed += 1
-                self.fault = annotation.error
-                continue
-            said = annotation.labels[:1] or annotation.spans or ()
-            self.labels.update(one.label for one in said)
-            self.scores += sum(one.score for one in said)
-            self.reviews += annotation.review
 
 
 @dataclass(slots=True)
@@ -84,7 +43,7 @@ class Annotating:
 
     def parts(self) -> Iterator[PartReport]:
         """Write the parts, in the order of the splits, and report each; an unreadable input's holds its fault."""
-        flow = _Flow(self._annotated(self._items()))
+        flow = Flow(self._annotated(self._items()))
         reports: list[PartReport] = []
         with Drafts() as drafts:
             for number, split in enumerate(self.job.splits, 1):
@@ -94,8 +53,8 @@ class Annotating:
                     yield from reports
                     reports.clear()
 
-    def _part(self, split: Split, flow: "_Flow", drafts: Drafts) -> PartReport:
-        count = _Count(split)
+    def _part(self, split: Split, flow: Flow, drafts: Drafts) -> PartReport:
+        count = Count(split)
         try:
             written = drafts.write(Path(split.part), lambda stream: self._write(split, flow, count, stream))
         except UnreadableFile as error:
@@ -104,7 +63,7 @@ class Annotating:
             flow.skip(split)  # what a writer leaves must not be taken for the next input's
         return count.report(written.size, written.digest)
 
-    def _write(self, split: Split, flow: "_Flow", count: "_Count", stream: BinaryIO) -> None:
+    def _write(self, split: Split, flow: Flow, count: Count, stream: BinaryIO) -> None:
         with self.border.call(f"{self.job.format}: write"):
             self.writer.write(map(count.see, flow.of(split)), stream, self._writing())
 
@@ -117,14 +76,14 @@ class Annotating:
 
     # ------------------------------------------------------------------ reading
 
-    def _items(self) -> Iterator[_Item]:
+    def _items(self) -> Iterator[Item]:
         for split in self.job.splits:
             self.trail.drop(Crumb("reading", ranges=(Range(split.claim, split.number, 0, 0),)))
             try:
                 for record in self._read(split):
-                    yield _Item(split, record)
+                    yield Item(split, record)
             except UnreadableFile as error:
-                yield _Item(split, None, error)
+                yield Item(split, None, error)
 
     def _read(self, split: Split) -> Iterator[Record]:
         with opened_split(split, self.job.reading) as source:
@@ -135,7 +94,7 @@ class Annotating:
 
     # ------------------------------------------------------------------ predicting
 
-    def _annotated(self, items: Iterator[_Item]) -> Iterator[_Item | tuple[Split, AnnotatedRecord]]:
+    def _annotated(self, items: Iterator[Item]) -> Iterator[Item | tuple[Split, AnnotatedRecord]]:
         written = Crumb("writing", ranges=tuple(Range(split.claim, split.number, 0, 0) for split in self.job.splits))
         for chunk in _chunks(items):
             answers = [self._answers(loaded, chunk) for loaded in self.tasks]
@@ -150,7 +109,7 @@ class Annotating:
                 identity = f"{item.split.id_prefix}#{item.record.index}"
                 yield item.split, AnnotatedRecord(identity, item.split.name, item.record, said)
 
-    def _answers(self, loaded: Loaded, chunk: Sequence[_Item]) -> dict[int, Annotation]:
+    def _answers(self, loaded: Loaded, chunk: Sequence[Item]) -> dict[int, Annotation]:
         """What one task says of a chunk: by place in the chunk; nothing for records that could not be read."""
         answers: dict[int, Annotation] = {}
         tally = self.tallies.setdefault(loaded.spec.name, Tally())
@@ -168,88 +127,11 @@ class Annotating:
         return answers
 
 
-class _Flow:
-    """The annotated records of a job in order, handed out split by split."""
-
-    def __init__(self, items: Iterator[_Item | tuple[Split, AnnotatedRecord]]) -> None:
-        self._items = items
-        self._next = next(items, None)
-
-    def of(self, split: Split) -> Iterator[AnnotatedRecord]:
-        """The annotated records of one split. UnreadableFile where its reading ended in a fault."""
-        while self._next is not None:
-            item = self._next
-            if isinstance(item, _Item):
-                if item.split is not split:
-                    return
-                assert item.error is not None
-                raise item.error
-            if item[0] is not split:
-                return
-            self._next = next(self._items, None)
-            yield item[1]
-
-    def skip(self, split: Split) -> None:
-        """Pass over what is left of a split."""
-        while self._next is not None and _split_of(self._next) is split:
-            self._next = next(self._items, None)
-
-
-class _Count:
-    """Counts a part's records as they pass."""
-
-    def __init__(self, split: Split) -> None:
-        self.split = split
-        self.records = self.errors = self.reviews = 0
-        self.counts: dict[str, Counter[str]] = {}
-        self.doubts: dict[str, Counter[str]] = {}
-        self.first: AnnotatedRecord | None = None
-
-    def see(self, annotated: AnnotatedRecord) -> AnnotatedRecord:
-        """Count one record and pass it on."""
-        said = annotated.annotations.values()
-        self.first = self.first or annotated
-        self.records += 1
-        self.errors += annotated.record.error is not None or any(a.error for a in said)
-        self.reviews += any(a.review for a in said)
-        for task, annotation in annotated.annotations.items():
-            labels = self.counts.setdefault(task, Counter())
-            labels.update(
-                [annotation.labels[0].label] if annotation.labels else (s.label for s in annotation.spans or ())
-            )
-            if annotation.review and (doubtful := _doubtful(annotation)) is not None:
-                self.doubts.setdefault(task, Counter()).update([doubtful])
-        return annotated
-
-    def report(self, size: int, digest: str) -> PartReport:
-        """The finished part's report; `labels` is filled for a single record only."""
-        single = self.first.annotations if self.first and self.records == 1 else {}
-        return PartReport(
-            self.split.claim,
-            self.split.number,
-            self.records,
-            self.errors,
-            self.reviews,
-            labels={task: a.labels[0].label for task, a in single.items() if a.labels},
-            counts={task: dict(counter) for task, counter in self.counts.items()},
-            doubts={task: dict(counter) for task, counter in self.doubts.items()},
-            size=size,
-            digest=digest,
-        )
-
-
 # ---------------------------------------------------------------------- helpers, in the order used
 
 
-def _doubtful(annotation: Annotation) -> str | None:
-    """The label for whose sake a record is for review: the top one, or that of the span with the lowest score."""
-    if annotation.labels:
-        return annotation.labels[0].label
-    return min(annotation.spans, key=lambda span: span.score).label if annotation.spans else None
-
-
-def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
-    chunk: list[_Item] = []
+def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
+    chunk: list[Item] = []
     chars = 0
     for item in items:
         chunk.append(item)
@@ -261,7 +143,7 @@ def _chunks(items: Iterator[_Item]) -> Iterator[list[_Item]]:
         yield chunk
 
 
-def _groups(task: str, chunk: Sequence[_Item]) -> Iterator[list[int]]:
+def _groups(task: str, chunk: Sequence[Item]) -> Iterator[list[int]]:
     """Places in the chunk that are predicted together: the innocent, then each half of each suspect range."""
     together: dict[tuple[str, int, int], list[int]] = {}
     for place, item in enumerate(chunk):
@@ -271,7 +153,7 @@ def _groups(task: str, chunk: Sequence[_Item]) -> Iterator[list[int]]:
     yield from (together[key] for key in sorted(together))
 
 
-def _suspicion(task: str, item: _Item) -> tuple[str, int, int]:
+def _suspicion(task: str, item: Item) -> tuple[str, int, int]:
     """Which suspect range, and which half of it, a record belongs to; the innocent share ("", 0, 0)."""
     index = item.record.index if item.record else -1
     for suspect in item.split.suspects:
@@ -281,7 +163,7 @@ def _suspicion(task: str, item: _Item) -> tuple[str, int, int]:
     return ("", 0, 0)
 
 
-def _conviction(task: str, item: _Item) -> Suspect | None:
+def _conviction(task: str, item: Item) -> Suspect | None:
     index = item.record.index if item.record and not item.record.error else -1
     for suspect in item.split.suspects:
         if suspect.convicted and suspect.task == task and suspect.start <= index < suspect.end:
@@ -289,7 +171,7 @@ def _conviction(task: str, item: _Item) -> Suspect | None:
     return None
 
 
-def _ranges(group: Sequence[int], chunk: Sequence[_Item]) -> tuple[Range, ...]:
+def _ranges(group: Sequence[int], chunk: Sequence[Item]) -> tuple[Range, ...]:
     """The stretches of index, split by split, that a group covers."""
     found = []
     for split, places in itertools.groupby(group, key=lambda place: chunk[place].split):
@@ -298,10 +180,6 @@ def _ranges(group: Sequence[int], chunk: Sequence[_Item]) -> tuple[Range, ...]:
     return tuple(found)
 
 
-def _record(item: _Item) -> Record:
+def _record(item: Item) -> Record:
     assert item.record is not None
     return item.record
-
-
-def _split_of(item: _Item | tuple[Split, AnnotatedRecord]) -> Split:
-    return item.split if isinstance(item, _Item) else item[0]

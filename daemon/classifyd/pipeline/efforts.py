@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import structlog
 
 from classifyd.jobs import Effort, Profile
-from classifyd.pipeline.annotate import Tally
 from classifyd.pipeline.border import Border, said
+from classifyd.pipeline.counting import Tally
 from classifyd.pipeline.loading import Loaded
 
 log = structlog.get_logger()
