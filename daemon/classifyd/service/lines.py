@@ -94,9 +94,9 @@ class Lines:
         self.put_back(order)
 
     def uncount(self, order: Order) -> None:
-        """The attempt does not count."""
+        """The attempt does not count. (An input that was begun anew meanwhile has none.)"""
         for item, work in zip(order.items, order.works, strict=False):
-            work.attempts[item.split.number] -= 1
+            work.attempts[item.split.number] = max(0, work.attempts.get(item.split.number, 0) - 1)
 
     def put_back_apart(self, key: Key, *groups: tuple[Waiting, ...]) -> None:
         """Splits that were given out together wait again, each group for a job of its own."""
