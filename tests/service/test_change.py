@@ -70,7 +70,7 @@ def test_what_no_worker_is_made_by_changes_at_once(new):
         (replace(READ, daemon=replace(READ.daemon, device="cuda")), "[daemon] device"),
         (replace(READ, models=Path("/others")), "[models] path"),
         (replace(READ, plugins=Admission(None, ("x",))), "[plugins]"),
-        (replace(READ, workers=WorkersConfig(engine="ray")), "[workers]"),
+        (replace(READ, workers=WorkersConfig(start_seconds=7)), "[workers]"),
         (replace(READ, receivers=(ReceiverConfig("chat", webhook="https://example.org"),)), "[[receiver]]"),
         (replace(READ, tasks={"spam": TaskConfig(0.5, options={"runtime": "openvino"})}), "[tasks.spam]"),
     ],
@@ -92,3 +92,13 @@ def test_the_state_folder_stays_with_all_that_lies_in_it_by_default():
     assert (Path("/state"), 1) == (change.config.daemon.state, change.config.daemon.scan_seconds)
     assert Path("/state/http-token") == change.config.http.token_file
     assert {Path("/out"), Path("/state/corrections/in")} == {inbox.output for inbox in change.config.inboxes}
+
+
+def test_on_a_cluster_the_numbers_that_it_gave_are_no_change_and_another_folder_is_one():
+    asked = replace(READ, workers=WorkersConfig(engine="ray"), daemon=replace(READ.daemon, workers=0))
+    fitted = with_corrections(replace(asked, daemon=replace(asked.daemon, workers=12, worker_memory_bytes=2**31)))
+
+    change = compare(fitted, asked)
+    assert ((), fitted) == (change.of_workers, change.config)
+    moved = replace(asked, inboxes=(replace(INBOX, path=Path("/elsewhere")),))
+    assert ("[[inbox]] path",) == compare(fitted, moved).of_workers

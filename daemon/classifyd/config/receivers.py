@@ -15,7 +15,8 @@ def section_faults(section: ReceiverSection, inboxes: Sequence[str]) -> Iterator
     if (section.command is None) == (section.webhook is None):
         yield "it needs either command or webhook; give one of them"
     if section.webhook is not None and not _is_address(section.webhook):
-        yield f'webhook must be an address such as "https://example.org/told", not {quoted(section.webhook)}'
+        # It is not quoted: it may hold a password.
+        yield 'webhook must be an address such as "https://example.org/told", without a user, a password or "#"'
     for name in section.inboxes or ():
         if name not in inboxes:
             yield f"inboxes names {quoted(name)}, which is no inbox.{nearest(name, inboxes)}"
@@ -32,7 +33,7 @@ def receiver_faults(receivers: Sequence[ReceiverConfig]) -> Iterator[str]:
         if receiver.command and shutil.which(receiver.command[0]) is None:
             yield f"{where}: command names {quoted(receiver.command[0])}, no program that this user can run"
         file = receiver.secret_file
-        if file is not None and not (file.is_file() and os.access(file, os.R_OK)):
+        if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK)):  # noqa: PTH113  # it never raises
             yield f"{where}: secret_file {quoted(str(file))} cannot be read by this user; put the secret there"
 
 

@@ -41,15 +41,16 @@ def _grant(path: Path, access: Access) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except PermissionError:
-        if not _has(path, access):
+        if not _has(os.lstat(path), access):
             raise
         os.sync()  # it is another's since an earlier run, which may have been killed before this was on the disk
         return
     try:
-        with _told(path, access):
-            _change(descriptor, access.mode, access.group)
-            if access.owner is not None:
-                os.fchown(descriptor, access.owner, -1)  # last: from then on its mode may not be ours to change
+        if not _has(os.fstat(descriptor), access):  # an earlier try may have got so far, and may not repeat it
+            with _told(path, access):
+                _change(descriptor, access.mode, access.group)
+                if access.owner is not None:
+                    os.fchown(descriptor, access.owner, -1)  # last: from then on its mode may not be ours to change
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -59,8 +60,11 @@ def _make_granted(folder: Path, access: Access) -> None:
     """Make one folder under a passing name: a crash leaves none that has another mode than it should."""
     passing = folder.with_name(f".{secrets.token_hex(8)}.tmp")
     passing.mkdir()
-    descriptor = os.open(passing, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # Whoever may write beside it could have put something else under its name meanwhile.
+    descriptor = os.open(passing, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise DiskFault(f"{passing}: another user's; see who may write there")
         with _told(folder, access):
             mode = None if access.mode is None else stat.S_IRWXU | access.mode | (access.mode & 0o444) >> 2
             _change(descriptor, mode, access.group)
@@ -80,8 +84,7 @@ def _change(descriptor: int, mode: int | None, group: int | None) -> None:
         os.fchmod(descriptor, mode)
 
 
-def _has(path: Path, access: Access) -> bool:
-    status = os.lstat(path)
+def _has(status: os.stat_result, access: Access) -> bool:
     pairs = ((access.mode, stat.S_IMODE(status.st_mode)), (access.owner, status.st_uid), (access.group, status.st_gid))
     return all(wanted in (None, found) for wanted, found in pairs)
 

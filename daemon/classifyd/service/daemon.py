@@ -185,6 +185,7 @@ class Daemon:
         inboxes, works = len(self._passage.inboxes.intakes), len(self._passage.dispatcher.works)
         log.info("started", inboxes=inboxes, workers=self.config.daemon.workers, recovered=works)
         self._outside.grant_by(self._messages.put)
+        self._receivers.forget_others()
         self._notifier.ready()
 
     def _wait_for_models(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from classifyd.config import Access
 from classifyd.errors import DiskFault
 from classifyd.ledger import Entry, Ledger
 from classifyd.service.dispatch import Dispatcher
@@ -37,11 +38,11 @@ class Endings:
 
     def bring(self, results: Results) -> None:
         """End what the dispatcher is through with; each inbox's inputs as one group, so that none blocks another."""
-        groups: dict[str, list[Work]] = {}
+        groups: dict[tuple[str, Access], list[Work]] = {}
         for work in results.ready:
             if self._withdraw(_End(work)):
-                groups.setdefault(work.inbox.name, []).append(work)
-        for inbox, works in groups.items():
+                groups.setdefault((work.inbox.name, work.inbox.access), []).append(work)
+        for (inbox, _), works in groups.items():
             self._try(inbox, self._publisher.publish, works)
         for work, fault in results.condemned:
             if self._withdraw(_End(work, fault)):

@@ -71,6 +71,8 @@ class Outside:
             token = read_or_make(http.token_file)
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        except OSError as error:
+            raise UnavailableError(f"{http.token_file}: {error.strerror}; the token goes there") from error
         try:
             listening = self._inherited.dup() if self._inherited else bound(address)
         except UnavailableError as error:

@@ -125,8 +125,8 @@ class Passage:
         try:
             self._outside.open(config)
         except ClassifydError:
-            self._outside.open(before)
             self.inboxes.give_up(arriving)
+            self._outside.open(before)
             raise
         self._crew.heed(config)
         self._entrance.heed(config)

@@ -185,14 +185,13 @@ class Publisher:
                 # Not before: were the folder's end on the disk and the move out of it not, the input would be nowhere.
                 self._claims_of(ending).forget(ending.claim)
         at = time.time()
-        with self._ledger.commit():
+        with self._receivers.noting():
             for ending in retiring:
                 place = ending.work.place
                 self._ledger.retired(ending.claim.id, at, None if place is None else str(place))
                 if not isinstance(ending.work.inbox, CorrectionsInbox):
                     document = partial(notices.published, ending, at)
                     self._receivers.note(ending.work.inbox.name, "published", at, document)
-        self._receivers.wake()
         for ending in retiring:
             self._clean(ending.work)
             corrected = isinstance(ending.work.inbox, CorrectionsInbox)
@@ -244,12 +243,11 @@ class Publisher:
                     return
             self._claims[work.inbox.name].forget(work.claim)
         at = time.time()
-        with self._ledger.commit():
+        with self._receivers.noting():
             self._ledger.quarantined(work.claim.id, at)
             if not isinstance(work.inbox, CorrectionsInbox):
                 document = partial(notices.quarantined, Ending.without_answer(work), at, fault, place)
                 self._receivers.note(work.inbox.name, "quarantined", at, document)
-        self._receivers.wake()
         self._clean(work)
         log.error(
             "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")

@@ -43,7 +43,7 @@ class Waiting:
 
 
 class Receivers:
-    """All receivers of a configuration. Methods are for the main loop alone; `note` inside `with ledger.commit():`."""
+    """All receivers of a configuration. Methods are for the main loop alone; `note` inside `with noting():`."""
 
     def __init__(
         self, receivers: Sequence[ReceiverConfig], ledger: Ledger, counted: Callable[[str, str, int], None]
@@ -55,13 +55,29 @@ class Receivers:
 
     def begin(self, ledger: Path) -> None:
         """Tell what an earlier run left untold, and what comes. ConfigError if a secret cannot be had."""
+        for line in self._lines.values():
+            line.waiting = self._ledger.untold(line.receiver.name)
+            line.begin(ledger)
+
+    def forget_others(self) -> None:
+        """What was for receivers that are not configured any more is told to nobody."""
         with self._ledger.commit():
             strangers = self._ledger.given_up_but_of(list(self._lines))
         if strangers:
             log.warning("notices_given_up", count=strangers, reason="their receivers are not configured any more")
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """A commit of the ledger within which `note` is called."""
+        try:
+            with self._ledger.commit():
+                yield
+        except BaseException:
+            for line in self._lines.values():
+                line.sure = False  # what was counted was not noted
+            raise
         for line in self._lines.values():
-            line.waiting = self._ledger.untold(line.receiver.name)
-            line.begin(ledger)
+            line.bell.set()
 
     def note(self, inbox: str, state: str, at: float, document: Callable[[], str]) -> None:
         """Write down whom an input's end is to be told; beyond their `max_waiting` the oldest make room."""
@@ -74,13 +90,6 @@ class Receivers:
                 self._counted(receiver.name, "given up", 1)
             self._ledger.noted(receiver.name, at, document())
             line.waiting += 1
-            line.sure = False
-
-    def wake(self) -> None:
-        """What was noted is committed."""
-        for line in self._lines.values():
-            line.sure = True
-            line.bell.set()
 
     def settle(self, *, now: bool = False) -> None:
         """Have the ledger know what was told; what it cannot take is kept for the next time."""
@@ -94,7 +103,7 @@ class Receivers:
                 self._settle(line)
 
     def _settle(self, line: "_Line") -> None:
-        if not line.sure:  # a commit has failed: what was counted was not noted
+        if not line.sure:
             line.waiting, line.sure = self._ledger.untold(line.receiver.name), True
         told = list(line.told)
         if told:
@@ -181,16 +190,18 @@ class _Line:
         failures = 0
         while not self.ending.is_set():
             try:
-                with contextlib.closing(LedgerView(ledger)) as view:
-                    while not self.ending.is_set():
-                        failures = self._turn(view, how, failures)
+                failures = self._turn(ledger, how, failures)
             except sqlite3.Error as error:
                 self._fail(f"the ledger cannot be read: {error}")
                 self.ending.wait(FIRST_PAUSE_SECONDS)
+            except Exception as error:  # noqa: BLE001  # a line whose thread has ended would never be told again
+                self._fail(f"{type(error).__name__}: {error}")
+                self._after, self._window = 0, deque()  # what was in hand is read again
+                self.ending.wait(LONGEST_PAUSE_SECONDS)
 
-    def _turn(self, view: LedgerView, how: Telling, failures: int) -> int:
+    def _turn(self, ledger: Path, how: Telling, failures: int) -> int:
         """Tell the next notice, or wait for one; how many deliveries have failed in a row."""
-        notice = self._next(view)
+        notice = self._next(ledger)
         if notice is None:
             self.bell.wait(self._seconds_to_wait())
             self.bell.clear()
@@ -212,16 +223,20 @@ class _Line:
         self.error = ""
         return 0
 
-    def _next(self, view: LedgerView) -> Notice | None:
+    def _next(self, ledger: Path) -> Notice | None:
         """One that was put off long enough, else the oldest that was not tried yet."""
         now = time.monotonic()
-        for number in [number for number, (due, _) in self._later.items() if due <= now]:
-            notice = view.notice(number)
-            if notice is not None:
-                return notice
-            del self._later[number]  # given up meanwhile
-        if not self._window:
-            self._window.extend(view.notices(self.receiver.name, self._after, WINDOW))
+        due = [number for number, (when, _) in self._later.items() if when <= now]
+        if due or not self._window:
+            # Opened for a look: should an fsync of the ledger's log fail, it is taken away only if nobody reads it.
+            with contextlib.closing(LedgerView(ledger)) as view:
+                for number in due:
+                    notice = view.notice(number)
+                    if notice is not None:
+                        return notice
+                    del self._later[number]  # given up meanwhile
+                if not self._window:
+                    self._window.extend(view.notices(self.receiver.name, self._after, WINDOW))
         if not self._window:
             return None
         notice = self._window.popleft()

@@ -4,12 +4,13 @@ A fault changes nothing. What only other workers can do waits for them: tasks th
 second shift first, and for other settings of the workers the daemon goes on anew in the same process.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import structlog
 
 from classifyd.config import Config
-from classifyd.errors import ClassifydError
+from classifyd.errors import ClassifydError, UnavailableError
 from classifyd.notify import Notifier
 from classifyd.service.change import Change, compare
 from classifyd.service.crew import Crew
@@ -50,13 +51,15 @@ class Reload:
     def look(self, config: Config) -> None:
         """Read it again if somebody has asked, and go on with what is pending; `config` is the one in force."""
         try:
-            if self._asked and self._reread is not None:
-                self._read(self._reread, config)
+            with _told():
+                if self._asked and self._reread is not None:
+                    self._read(self._reread, config)
         except ClassifydError as error:
             self._refuse(error)
         try:
-            if self._pending is not None:
-                self._go_on(self._pending)
+            with _told():
+                if self._pending is not None:
+                    self._go_on(self._pending)
         except ClassifydError as error:
             self._pending = None
             self._crew.ask_for(None)
@@ -96,3 +99,12 @@ class Reload:
         log.error("reload_failed", error=str(error), consequence="the old configuration stays")
         self._outside.refused(error)
         self._notifier.ready()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What a disk refuses is told like any other fault of a configuration, and is no end of the daemon."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(f"{error.filename}: {error.strerror}") from error

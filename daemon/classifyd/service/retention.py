@@ -179,13 +179,15 @@ class Retention:
         while (step := self._asked.get()) is not None:
             try:
                 self._done.put(step())
-            except OSError as error:
-                self._done.put(Swept(error=f"{error.filename}: {error.strerror}"))
+            except Exception as error:  # noqa: BLE001  # without an answer the main loop would wait for ever
+                self._done.put(Swept(error=f"{type(error).__name__}: {error}"))
             self._told()
 
     def _remove(self, inbox: InboxConfig, kind: Kind, files: Sequence[Aged], before: float) -> Swept:
         swept, changed = Swept(), set()
         root = fixed_part(inbox.done) if kind == "done" else inbox.output
+        if not root.is_dir():  # not mounted, perhaps: what lies there is not gone
+            return Swept(error=f"{root}: is not there")
         for file in files:
             if self._stopped.is_set():
                 break

@@ -6,10 +6,12 @@ import hmac
 import http.client
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -76,7 +78,7 @@ class Command:
                 given = None  # it is on its way
                 if time.monotonic() < end and not self._ending.is_set():
                     continue
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
                 late = f"took more than {self._seconds:g} s" if not self._ending.is_set() else "was interrupted"
                 raise NotToldError(f"{self._command[0]} {late}") from None
@@ -98,8 +100,10 @@ class Webhook:
         path = self._address.path or "/"
         target = f"{path}?{self._address.query}" if self._address.query else path
         try:
-            connection.request("POST", target, document, self._headers(document))
-            status = connection.getresponse().status
+            connection.connect()
+            with _deadline(connection.sock, self._seconds):
+                connection.request("POST", target, document, self._headers(document))
+                status = connection.getresponse().status
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise NotToldError(f"{self._host}: {str(error) or type(error).__name__}") from error
         finally:
@@ -123,6 +127,23 @@ class Webhook:
         if self._secret:
             headers[SIGNATURE] = "sha256=" + hmac.new(self._secret, document, hashlib.sha256).hexdigest()
         return headers
+
+
+@contextlib.contextmanager
+def _deadline(connected: socket.socket, seconds: float) -> Iterator[None]:
+    """Break a connection off after so many seconds in all: a timeout of its own counts from each byte that comes."""
+
+    def break_off() -> None:
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, break_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def secret_of(receiver: ReceiverConfig) -> bytes:
