@@ -76,7 +76,7 @@ class Lines:
         self.put_back(order)
 
     def uncount(self, order: Order) -> None:
-        """The attempt does not count. (An input that was begun anew meanwhile has none.)"""
+        """The attempt does not count; an input that was begun anew meanwhile has none."""
         for item, work in zip(order.items, order.works, strict=False):
             work.attempts[item.split.number] = max(0, work.attempts.get(item.split.number, 0) - 1)
 
