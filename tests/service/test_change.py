@@ -95,7 +95,9 @@ def test_the_state_folder_stays_with_all_that_lies_in_it_by_default():
 
 
 def test_on_a_cluster_the_numbers_that_it_gave_are_no_change_and_another_folder_is_one():
-    asked = replace(READ, workers=WorkersConfig(engine="ray"), daemon=replace(READ.daemon, workers=0))
+    asked = replace(
+        READ, workers=WorkersConfig(engine="ray"), daemon=replace(READ.daemon, workers=0, worker_memory_bytes=0)
+    )
     fitted = with_corrections(replace(asked, daemon=replace(asked.daemon, workers=12, worker_memory_bytes=2**31)))
 
     change = compare(fitted, asked)

@@ -34,7 +34,8 @@ def compare(old: Config, new: Config) -> Change:
         new = replace(
             new, daemon=replace(new.daemon, state=old.daemon.state), http=_http(new.http, new.daemon.state, old)
         )
-    return Change(with_corrections(new), kept, tuple(_of_workers(old, new)))
+    new = with_corrections(new)
+    return Change(new, kept, tuple(_of_workers(old, new)))
 
 
 def _fitted(old: Config, new: Config) -> Config:
