@@ -15,8 +15,8 @@ from classifyd_bert.recipe import DEFAULTS, RULES, Recipe, recipe_faults
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "train.md"
 CALLED = {"promises": "promise", "texts": "no_texts"}
-OF_THE_BUNDLE = {"calibration_texts", "review_below"}
-"""Settings of what follows the learning that need no option of their own."""
+OF_THE_BUNDLE = {"review_below"}
+"""What follows the learning and needs no option of its own."""
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:

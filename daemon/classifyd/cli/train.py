@@ -95,6 +95,9 @@ def train(
     ] = None,
     no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave texts of the data out of the report.")] = False,
     average: Annotated[int | None, _recipe("N", "Average the last 2 or 3 epochs, if that is better; 0: no. 0")] = None,
+    calibration_texts: Annotated[
+        int | None, _recipe("N", "Training texts that fix the scales of the eight bits. 256")
+    ] = None,
     seed: Annotated[int | None, _recipe("N", "Fixes the split, the order and the new layers. 42")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Take up the last checkpoint that is whole.")] = False,
     text_column: Annotated[str | None, typer.Option(metavar="C", help="The text's column; else guessed.")] = None,
@@ -160,6 +163,7 @@ def train(
         "class_weights": class_weights,
         "early_stopping": early_stopping,
         "average": average,
+        "calibration_texts": calibration_texts,
         "examples": _lines(examples),
         "promises": tuple(promise) if promise else None,
         "promise_confidence": promise_confidence,
