@@ -88,11 +88,21 @@ def test_levels_are_those_of_now() -> None:
     inboxes = {"mail": InboxLevel(3, 2, time.time() - 60), "empty": InboxLevel()}
     drift = {"spam": Drift(3, 600, ("labels",), (Parting.of("labels", 0.3, "", ""),)), "topic": Drift(1, 20)}
     metrics.levels = Levels(
-        True, inboxes, 2, 1, (), 5, {"spam": 3, "shouting": None}, ("spam",), ("inbox mail",), drift
+        ready=True,
+        inboxes=inboxes,
+        workers=2,
+        busy=1,
+        waiting_splits=5,
+        serving={"spam": 3, "shouting": None},
+        refused=("spam",),
+        held=("inbox mail",),
+        notices={"crm": 7},
+        drift=drift,
     )
     found = values(metrics)
     assert found["classifyd_waiting_files,inbox=mail"] == 3
     assert found["classifyd_claimed_files,inbox=mail"] == 2
+    assert found["classifyd_waiting_notices,receiver=crm"] == 7
     assert 60 <= found["classifyd_oldest_file_seconds,inbox=mail"] < 90
     assert found["classifyd_oldest_file_seconds,inbox=empty"] == 0
     assert found["classifyd_model_info,task=spam,version=3"] == 1

@@ -1,9 +1,9 @@
 """`--help` answers at once, for every command, with an example; faults of the command line exit 2."""
 
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 from console import Run
@@ -48,9 +48,14 @@ def test_help_imports_nothing_heavy(command: list[str]) -> None:
 
 def test_help_answers_within_a_second_and_a_half(run: Run) -> None:
     def seconds() -> float:
-        began = time.monotonic()
+        """Of the processor: what else the machine has to do is not its affair."""
+        began = spent()
         assert run("--help").returncode == 0
-        return time.monotonic() - began
+        return spent() - began
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
 
     assert min(seconds() for _ in range(4)) < 1.5
 

@@ -59,9 +59,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_html_is_read_quickly(html):
-    started = time.monotonic()
+    started = time.process_time()
     assert to_text(html).startswith("x")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_what_is_too_deep_to_parse_still_loses_its_tags_and_scripts():

@@ -234,10 +234,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_mail_takes_no_long_time(data):
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(UnreadableFile):
         mail.parse(data, Limits())
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 @given(st.binary(max_size=300), st.sampled_from(FIXTURES), st.integers(0, 5000), st.integers(0, 50))
@@ -269,9 +269,9 @@ def test_every_mail_of_the_spamassassin_corpus_is_read_in_no_long_time():
             file = archive.extractfile(member)
             if file is None:
                 continue
-            started = time.monotonic()
+            started = time.process_time()
             found = mail.parse(file.read(), Limits())
             assert isinstance(found.text, str)
-            assert time.monotonic() - started < 2
+            assert time.process_time() - started < 2
             count += 1
     assert count > 6000

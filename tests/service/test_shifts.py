@@ -95,13 +95,13 @@ def test_a_shift_that_gets_ready_takes_no_job_and_is_ended_when_dismissed():
 
 def test_the_end_of_a_shift_holds_nothing_up(monkeypatch):
     some, (old, _) = serving(1, 2)
-    monkeypatch.setattr(old, "stop", lambda: time.sleep(0.5))
+    monkeypatch.setattr(old, "stop", lambda: time.sleep(2.0))
 
     began = time.monotonic()
     some.release([])
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 1.5
     some.stop()
-    assert time.monotonic() - began >= 0.5, "but stopping waits for it"
+    assert time.monotonic() - began >= 2.0, "but stopping waits for it"
 
 
 def test_a_worker_whose_slot_has_no_actor_is_not_counted_as_free():

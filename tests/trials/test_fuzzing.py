@@ -16,9 +16,9 @@ FOUND = [(path.name.partition("-")[0], path) for path in sorted((HERE / "found")
 
 @pytest.mark.parametrize(("surface", "path"), SEEDS + FOUND, ids=lambda value: getattr(value, "name", value))
 def test_every_input_that_was_found_keeps_the_promises(surface, path):
-    started = time.monotonic()
+    started = time.process_time()
     PROMISES[surface](path.read_bytes())
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("surface", PROMISES)
