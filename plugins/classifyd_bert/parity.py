@@ -105,9 +105,10 @@ def rungs(sensitive: Sequence[str], trunk: int = 0) -> Iterator[tuple[Attempt, .
 def best_that_passes(
     ladder: Iterator[tuple[Attempt, ...]], attempt: Callable[[Attempt], Parity], tell: Callable[[str], None]
 ) -> Parity:
-    """On the first rung where any attempt passes the gate, the one that agrees most; each one's result told.
+    """On the first rung where any attempt passes the gate, the one with the best macro F1; each one's result told.
 
-    TrainingError if none passes on any.
+    As epochs are chosen, too: what differs from the trained model are texts on the border, of which some get better.
+    Of equals the one that agrees most. TrainingError if none passes on any rung.
     """
     tried = []
     for rung in ladder:
@@ -116,7 +117,7 @@ def best_that_passes(
             here.append(attempt(candidate))
             tell(f"parity: {here[-1]}")
         if passed := [parity for parity in here if parity.passed]:
-            return max(passed, key=_agreement)
+            return max(passed, key=lambda parity: (parity.published.macro_f1, parity.published.agreement))
         tried += here
     best = max(tried, key=_agreement)
     raise TrainingError(
