@@ -131,9 +131,14 @@ class Webhook:
 
 @contextlib.contextmanager
 def _deadline(connected: socket.socket, seconds: float) -> Iterator[None]:
-    """Break a connection off after so many seconds in all: a timeout of its own counts from each byte that comes."""
+    """Break a connection off after so many seconds in all: a timeout of its own counts from each byte that comes.
+
+    TimeoutError if it came to that: what had come by then may look like an answer.
+    """
+    late = threading.Event()
 
     def break_off() -> None:
+        late.set()
         with contextlib.suppress(OSError):
             connected.shutdown(socket.SHUT_RDWR)
 
@@ -144,6 +149,8 @@ def _deadline(connected: socket.socket, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+    if late.is_set():
+        raise TimeoutError(f"took more than {seconds:g} s")
 
 
 def secret_of(receiver: ReceiverConfig) -> bytes:

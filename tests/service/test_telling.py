@@ -1,0 +1,78 @@
+"""Receivers at their worst: answers that never end, secrets that are gone, threads that must not die."""
+
+import contextlib
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from classifyd.config import ReceiverConfig
+from classifyd.errors import ConfigError
+from classifyd.ledger import Ledger
+from classifyd.service.receivers import Receivers
+from classifyd.service.telling import NotToldError, Webhook
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def trickling():
+    """The address of a server that answers a byte now and then, and never comes to an end."""
+    ended = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                while not ended.wait(0.1):
+                    connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/told"
+        ended.set()
+    thread.join()
+
+
+def test_an_answer_that_trickles_is_broken_off_in_time(trickling):
+    began = time.monotonic()
+    with pytest.raises(NotToldError):
+        Webhook(ReceiverConfig("slow", webhook=trickling, timeout_seconds=1.0), b"").tell(b"{}")
+    assert time.monotonic() - began < 20, "each byte that came must not begin the time anew"
+
+
+def noted(receivers):
+    with receivers.noting():
+        receivers.note("in", "published", 1.0, lambda: "{}")
+
+
+def test_what_waits_outlives_a_configuration_that_cannot_begin(ledger, tmp_path):
+    receiver = ReceiverConfig("old", webhook="http://127.0.0.1:9/told")
+    noted(Receivers([receiver], ledger, lambda *_: None))
+
+    other = ReceiverConfig("new", webhook="http://127.0.0.1:9/told", secret_file=tmp_path / "missing")
+    with pytest.raises(ConfigError, match="missing"):
+        Receivers([other], ledger, lambda *_: None).begin(Path(tmp_path / "ledger.sqlite"))
+    assert 1 == ledger.untold("old")
+
+    Receivers([], ledger, lambda *_: None).forget_others()
+    assert 0 == ledger.untold("old")
+
+
+def test_a_commit_that_fails_leaves_no_notice_counted(ledger):
+    receivers = Receivers([ReceiverConfig("crm", webhook="http://127.0.0.1:9/told")], ledger, lambda *_: None)
+    with pytest.raises(OSError, match="full"), receivers.noting():
+        receivers.note("in", "published", 1.0, lambda: "{}")
+        raise OSError("full")
+    noted(receivers)
+
+    receivers.settle(now=True)
+    assert 1 == receivers.waiting()["crm"].count
