@@ -1,7 +1,8 @@
 """How low and how high goes what enters a model's products, on some texts: the scales of its eight bits.
 
 Padding is not looked at. Nothing is read off it in the end, but it holds values that no text brings about: with
-them, ranges were so much wider that an int8 spam model gave 5 other labels of 781 than in floating point, not 2.
+them, ranges were so much wider that an int8 spam model gave 5 other labels of 781 than in floating
+point, not 2 (a throw-away script).
 """
 
 from collections.abc import Iterator, Sequence

@@ -135,17 +135,22 @@ class Reading:
         if not isinstance(raw, list) or not raw:
             self.faults.append("there is no [[inbox]]; add one with name, path and tasks")
             return
+        for where, section in self._named(raw, "inbox", InboxSection):
+            self.faults += [f"{where}: {fault}" for fault in inbox_faults(section)]
+            yield self._inbox(section, common, self._access(section, f"{where}:", common.access))
+
+    def _named(self, tables: list[object], what: str, model: type[_M]) -> Iterator[tuple[str, _M]]:
+        """The tables of a kind of which there are several, each with the words that it is called by in a fault."""
         names: set[str] = set()
-        for number, table in enumerate(raw, 1):
+        for number, table in enumerate(tables, 1):
             name = table.get("name") if isinstance(table, dict) else None
-            where = f"inbox {quoted(name)}" if isinstance(name, str) and name else f"inbox {number}"
-            section = self._table(table, where, InboxSection)
+            where = f"{what} {quoted(name)}" if isinstance(name, str) and name else f"{what} {number}"
+            section = self._table(table, where, model)
             if isinstance(name, str) and name in names:
-                self.faults.append(f"{where}: an earlier inbox has the same name; rename one")
+                self.faults.append(f"{where}: an earlier {what} has the same name; rename one")
             names.add(str(name))
             if section is not None:
-                self.faults += [f"{where}: {fault}" for fault in inbox_faults(section)]
-                yield self._inbox(section, common, self._access(section, f"{where}:", common.access))
+                yield where, section
 
     def _inbox(self, section: InboxSection, common: "_Common", access: Access) -> InboxConfig:
         path = self._absolute(section.path)
@@ -198,17 +203,9 @@ class Reading:
         if not isinstance(raw, list):
             self.faults.append("receivers are tables in double brackets; write [[receiver]]")
             return
-        names: set[str] = set()
-        for number, table in enumerate(raw, 1):
-            name = table.get("name") if isinstance(table, dict) else None
-            where = f"receiver {quoted(name)}" if isinstance(name, str) and name else f"receiver {number}"
-            section = self._table(table, where, ReceiverSection)
-            if isinstance(name, str) and name in names:
-                self.faults.append(f"{where}: an earlier receiver has the same name; rename one")
-            names.add(str(name))
-            if section is not None:
-                self.faults += [f"{where}: {fault}" for fault in section_faults(section, inboxes)]
-                yield self._receiver(section)
+        for where, section in self._named(raw, "receiver", ReceiverSection):
+            self.faults += [f"{where}: {fault}" for fault in section_faults(section, inboxes)]
+            yield self._receiver(section)
 
     def _receiver(self, section: ReceiverSection) -> ReceiverConfig:
         program, *arguments = section.command or [""]
