@@ -44,6 +44,8 @@ class Site:
     path: str
     changes: bool = True
     """False for a file that is only opened for reading."""
+    refused: bool = False
+    """It fails without any help: a folder that is to be there is made, and is there."""
 
     def __str__(self) -> str:
         return f"{self.who}'s {self.call} {self.number} ({self.path})"
@@ -158,7 +160,8 @@ def _sites(who: str, trace: str, root: str) -> Iterator[Site]:
         numbers[call] = numbers.get(call, 0) + 1
         paths = re.findall(rf'[<"]{re.escape(root)}/([^>"]*)[>"]', line)
         if paths and paths[0] != "once":
-            yield Site(who, call, numbers[call], paths[0], call != "openat" or "O_CREAT" in line)
+            changes = call != "openat" or "O_CREAT" in line
+            yield Site(who, call, numbers[call], paths[0], changes, refused=" = -1 E" in line)
 
 
 def _inputs() -> list[Shape]:

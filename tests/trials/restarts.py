@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -64,12 +65,29 @@ def runs(process: int) -> bool:
         return False
 
 
+def fork_alone() -> None:
+    """Let no process be forked while a command is begun.
+
+    A worker that is forked, and not spawned, would hold the pipe by which the begun command says that it runs.
+    """
+    alone = threading.Lock()
+    os.register_at_fork(before=alone.acquire, after_in_parent=alone.release, after_in_child=alone.release)
+    begin = subprocess.Popen._execute_child
+
+    def begin_alone(*arguments):
+        with alone:
+            begin(*arguments)
+
+    subprocess.Popen._execute_child = begin_alone
+
+
 def main() -> None:
     from classifyd import plugins
     from classifyd.cli.options import load_config
     from classifyd.service import serve
 
     plugins.load()
+    fork_alone()
     for line in sys.stdin:
         what, argument, more = json.loads(line)
         if what == "wait":

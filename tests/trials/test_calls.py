@@ -92,6 +92,7 @@ def failed(where, sites, errors, expected):
         tally.ends[code] += 1
         # Jobs differ from run to run, and with them what the call of that number is on.
         meant = f"{course.place.root}/{site.path.partition('/')[0]}/" in (course.injected(site) or "")
+        meant &= not site.refused  # whichever error comes, one looks whether the folder is there
         if meant and error != "EINTR" and site.path.startswith(TOLD) and site.call not in TIDYING:
             wrong += [] if code == 69 or told(course.place.log()) else ["no line in the log says so"]
         tally.add(site, wrong, course)

@@ -20,6 +20,7 @@ from daemons import descendants, wait_until
 from oracle import Consumer, Producer, Scene, account
 from restarts import Restarts, runs
 from shapes import drawn
+from told import add_receiver, told
 
 KILLS = int(os.environ.get("KILLS", "1000"))
 KILLS_IN_SHORT = 30
@@ -35,12 +36,18 @@ def test_thirty_kills_lose_tear_double_and_change_nothing(place, tmp_path):
 
 @pytest.mark.trial
 @pytest.mark.timeout(20 * KILLS + 300)
-def test_a_thousand_kills_lose_tear_double_and_change_nothing(place, tmp_path):
-    tried(place, tmp_path, KILLS, forked=0.9)
+@pytest.mark.parametrize("telling", [False, True], ids=["untold", "told"])
+def test_a_thousand_kills_lose_tear_double_and_change_nothing(place, tmp_path, telling):
+    tried(place, tmp_path, KILLS, forked=0.9, telling=telling)
 
 
-def tried(place, tmp_path, kills, forked):
+def tried(place, tmp_path, kills, forked, *, telling=False):
+    """`telling` has a receiver told of each input's end, and the outputs a mode of their own."""
     here = place(**OPTIONS)
+    if telling:
+        add_receiver(here.root)
+        config = here.root / "config.toml"
+        config.write_text(config.read_text().replace('format = "same"', 'format = "same"\noutput_mode = "0640"'))
     consumer = Consumer(here.root / "out", tmp_path / "oracle")
     consumer.start()
     with Restarts(here.environment(ENVIRONMENT)) as restarts:
@@ -61,7 +68,22 @@ def tried(place, tmp_path, kills, forked):
     print(f"seed {SEED}: {kills} kills {trial.killed}, {len(dropped)} inputs, {recovered} taken up after a kill")
     assert found.faults == []
     assert found.published == {one.name for one in dropped}
+    if telling:
+        judge_notices(here, found.published, tmp_path / "oracle/taken")
     assert recovered > kills / 10, "hardly a kill came at a moment of work"
+
+
+def judge_notices(here, published, taken):
+    """Each input's end was told, under one id however often; each output has the mode that was asked for."""
+    tries = 0
+    while (silent := published - set(notices := told(here.root))) and tries < 3:
+        tries += 1  # a run that ends leaves what its receivers did not take to the next
+        here.once(more=ENVIRONMENT)
+    assert silent == set()
+    assert all(len(ids) == 1 for ids in notices.values())
+    outputs = [path for path in taken.iterdir() if path.is_file()]
+    assert {path.name: 0o640 for path in outputs} == {path.name: path.stat().st_mode & 0o777 for path in outputs}
+    print(f"{len(notices)} ends told, {sum(map(len, notices.values()))} ids")
 
 
 @pytest.mark.trial

@@ -15,6 +15,7 @@ import pytest
 from disk import LONG_AGO, Crash, Link, Move, Operation, Sync, Tree, crashes, digest, read_tree, write_tree
 from recording import calls, record, why_not
 from restarts import Restarts
+from told import add_receiver, told
 from tracing import Tracing
 
 from classifyd.ledger import LedgerView
@@ -27,8 +28,9 @@ KINDS = {
     "deleted": SETTINGS | {"done": "delete"},
     "left": SETTINGS | {"done": None, "more": 'take = "leave"\nrecursive = true'},
     "corrected": SETTINGS | {"more": 'recursive = true\ncorrections = "corrections"'},
+    "told": SETTINGS,
 }
-NOT_RECORDED = ("config.toml", "log", "models", "recorded", "state/breadcrumbs", "state/status")
+NOT_RECORDED = ("config.toml", "note.py", "log", "models", "recorded", "state/breadcrumbs", "state/status")
 """What no start of the daemon reads: it would only make more states of it."""
 ROWS = "".join(json.dumps({"text": f"row {number} {'x' * 60}"}) + "\n" for number in range(400))
 INPUTS = {"a.txt": b"HELLO", "sub/b.txt": b"hello", "rows.jsonl": ROWS.encode(), "bad.bin": bytes(range(256)) * 4}
@@ -83,9 +85,12 @@ class Cut:
         (self.here.root / "in").mkdir()
         write_tree(state, self.here.root)
         code = self.restarts.once(self.here.root)
+        if receiving(self.here) and set(told(self.here.root)) != set(INPUTS):
+            self.restarts.once(self.here.root)  # a run that ends leaves what its receivers did not take to the next
         found = self._tree()
         wrong = [
             code not in (0, 1),
+            receiving(self.here) and set(told(self.here.root)) != set(INPUTS),
             outputs(found) != self.outputs,
             inputs(found) != inputs_due(self.here),
             reasons(found) != reasons_due(self.here),
@@ -130,6 +135,11 @@ def inputs_due(here) -> list[tuple[str, bytes]]:
 def corrected(here) -> bool:
     """Whether the run has corrections, too."""
     return "corrections" in (here.root / "config.toml").read_text()
+
+
+def receiving(here) -> bool:
+    """Whether a receiver is told of each input's end."""
+    return "[[receiver]]" in (here.root / "config.toml").read_text()
 
 
 def corrections(here) -> list[tuple[str, str | None]]:
@@ -193,6 +203,8 @@ def cut(place, request):
     here = place(**KINDS[request.param])
     settings = here.root / "config.toml"
     settings.write_text(settings.read_text().replace("settle_seconds = 0.2", "settle_seconds = 0.02"))
+    if request.param == "told":
+        add_receiver(here.root)
     with Restarts(here.environment()) as restarts:
         yield Cut(here, restarts)
 
