@@ -14,10 +14,9 @@ from structlog.typing import Processor
 Format = Literal["auto", "console", "json"]
 
 
-def configure(format: Format = "auto", level: str = "info") -> None:  # noqa: A002  # the word of the configuration
-    """Send this process's log, that of libraries and Python's warnings included, to standard error."""
-    stream = sys.stderr
-    console = format == "console" or (format == "auto" and stream.isatty())
+def configure(format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002  # the word of the configuration
+    """Send this process's log, that of libraries and Python's warnings included, to standard error, or to `stream`."""
+    stream = stream or sys.stderr
     least = logging.getLevelNamesMapping()[level.upper()]
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -26,7 +25,7 @@ def configure(format: Format = "auto", level: str = "info") -> None:  # noqa: A0
         structlog.processors.format_exc_info,
         printable,
     ]
-    renderer = _console(stream) if console else _json()
+    renderer = _console(stream) if for_people(format, stream) else _json()
     structlog.configure(
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -34,6 +33,11 @@ def configure(format: Format = "auto", level: str = "info") -> None:  # noqa: A0
         cache_logger_on_first_use=False,  # so that a second call of this takes effect everywhere
     )
     _adopt_standard_logging(common, renderer, _Lines(stream), least)
+
+
+def for_people(format: Format, stream: TextIO) -> bool:  # noqa: A002  # the word of the configuration
+    """Whether a log there is for people, not for programs."""
+    return format == "console" or (format == "auto" and stream.isatty())
 
 
 def printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

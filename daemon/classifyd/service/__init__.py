@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from classifyd.errors import ClassifydError, DiskFault, UnavailableError
 from classifyd.service.daemon import Daemon
 from classifyd.service.engine import Engine
 from classifyd.service.outside import Outside
+from classifyd.service.strays import Strays
 from classifyd.service.tasks import Versions
 
 __all__ = ["Daemon", "serve"]
@@ -31,8 +33,8 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
     UnavailableError are raised before any claim.
     """
     outside = Outside(config, served=not once)
-    with _signals() as signals, closing(outside), closing(Engine()) as engine:
-        begun = partial(_begun, engine, once=once, reread=reread)
+    with Strays() as strays, _signals() as signals, closing(outside), closing(Engine()) as engine:
+        begun = partial(_begun, engine, strays=strays, once=once, reread=reread)
         daemon = begun(config, signals, outside)
         code = daemon.run()
         while daemon.successor is not None:
@@ -84,10 +86,11 @@ def _begun(
     outside: Outside,
     inherited: Versions | None = None,
     *,
+    strays: Strays,
     once: bool,
     reread: Callable[[], Config] | None,
 ) -> Daemon:
-    logs.configure(config.daemon.log_format, config.daemon.log_level)
+    _configure_logs(config, strays)
     try:
         daemon = Daemon(config, once=once, reread=reread, inherited=inherited, outside=outside, engine=engine)
         signals.concern(daemon)
@@ -98,6 +101,14 @@ def _begun(
     except DiskFault as error:
         raise UnavailableError(str(error)) from error
     return daemon
+
+
+def _configure_logs(config: Config, strays: Strays) -> None:
+    """Where Ray is, what it prints itself must not stand between the lines that programs read."""
+    daemon, stream = config.daemon, sys.stderr
+    if config.workers.engine == "ray" and not logs.for_people(daemon.log_format, stream):
+        stream = strays.set_apart()
+    logs.configure(daemon.log_format, daemon.log_level, stream)
 
 
 @contextmanager
