@@ -44,9 +44,13 @@ class ConfigError(ClassifydError):
 
 
 class UnavailableError(ClassifydError):
-    """Something needed is not there, or another process holds it."""
+    """Something needed is not there, or another process holds it; `mend` is the command that helps, where one does."""
 
     exit_code = 69
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        self.mend = mend
+        super().__init__(message)
 
 
 class PluginError(ClassifydError):

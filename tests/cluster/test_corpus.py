@@ -8,13 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from clusters import rows
 from daemons import wait_until
 
 CLASSIFYD = str(Path(sys.executable).with_name("classifyd"))
-
-
-def rows(*texts):
-    return "".join(json.dumps({"text": text}) + "\n" for text in texts)
 
 
 class Corpus:

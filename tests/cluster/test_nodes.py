@@ -6,37 +6,15 @@ import random
 import signal
 import time
 import urllib.request
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
-from clusters import begun, section
-from daemons import descendants, wait_until
+from clusters import actors, begun, called, events, rows, section
+from daemons import wait_until
 
 from classifyd import bundles, config, status
-
-
-def rows(*texts):
-    return "".join(json.dumps({"text": text}) + "\n" for text in texts)
-
-
-def events(here, name):
-    found = [json.loads(line) for line in here.log().splitlines() if line.startswith("{")]
-    return [event for event in found if event["event"] == name]
-
-
-def called(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def actors(node):
-    """The processes of a node that keep workers."""
-    return [pid for own in node.pids for pid in descendants(own) if called(pid).startswith("ray::Keeper")]
 
 
 @pytest.mark.parametrize("files", ["shared", "objects"])
@@ -78,6 +56,7 @@ def test_what_leaves_in_the_middle_of_its_jobs_costs_no_record(two_nodes, place,
     assert texts == [record["text"] for record in here.records("rows.jsonl.jsonl")]
     assert all(record["errors"] == {} for record in here.records("rows.jsonl.jsonl"))
     assert [leaving.name] == [event["node"] for event in events(here, "actor_lost")]
+    assert all(json.loads(line) for line in here.log().splitlines())  # Ray's own words on it, too
     assert {"rows.jsonl"} == here.files("done")
 
 
@@ -180,6 +159,8 @@ def test_when_the_head_is_gone_the_daemon_ends_and_the_next_goes_on_under_anothe
         daemon = nodes.give(here).start(more={"SLOW_SECONDS": "0.01"})
         wait_until(lambda: list((here.root / "state/parts").rglob("*.part")), seconds=120, place=here)
     assert 0 != daemon.wait(120)
+    wait_until(lambda: "GCS" in json.dumps(events(here, "printed")))  # Ray's last words
+    assert all(json.loads(line) for line in here.log().splitlines())
     (here.root / "config.toml").write_text(alone)
 
     with begun(1, os.environ, tmp_path / "cluster.log") as nodes:

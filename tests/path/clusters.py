@@ -64,11 +64,15 @@ class Nodes:
     nodes: list[Node] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, count: int, environment: Mapping[str, str], log: Path) -> Self:
-        """A cluster with so many nodes, of one CPU each; they find the same plugins as the daemons of tests."""
+    def begin(cls, count: int, environment: Mapping[str, str], log: Path, hidden: Path | None = None) -> Self:
+        """A cluster with so many nodes, of one CPU each; they find the same plugins as the daemons of tests.
+
+        Where a folder is `hidden` they see another one, an empty one.
+        """
+        apart = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(hidden)]
         with log.open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, __file__],
+                [*(apart if hidden else []), sys.executable, __file__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -109,11 +113,37 @@ class Nodes:
         self.process.stdout.close()
 
 
+def called(pid: int) -> str:
+    """The command line of a process; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def actors(node: Node) -> list[int]:
+    """The processes of a node that keep workers."""
+    return [pid for own in node.pids for pid in descendants(own) if called(pid).startswith("ray::Keeper")]
+
+
+def rows(*texts: str) -> str:
+    """A table of texts."""
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts)
+
+
+def events(here: Place, name: str) -> list[dict[str, Any]]:
+    """What a daemon's log tells of one kind."""
+    found = [json.loads(line) for line in here.log().splitlines() if line.startswith("{")]
+    return [event for event in found if event["event"] == name]
+
+
 @contextlib.contextmanager
-def begun(count: int, environment: Mapping[str, str], log: Path) -> Iterator[Nodes]:
-    """A cluster that is gone afterwards; the test is skipped where there is no Ray."""
+def begun(count: int, environment: Mapping[str, str], log: Path, hidden: Path | None = None) -> Iterator[Nodes]:
+    """A cluster that is gone afterwards; the test is skipped where there is no Ray, or where nothing can be hidden."""
     pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
-    nodes = Nodes.begin(count, environment, log)
+    if hidden and subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("only root may have processes see another folder")
+    nodes = Nodes.begin(count, environment, log, hidden)
     try:
         yield nodes
     finally:

@@ -10,11 +10,10 @@ import random
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import undisturbed
-from clusters import ENVIRONMENT, begun, section
+from clusters import ENVIRONMENT, actors, begun, section
 from daemons import descendants, wait_until
 from oracle import Consumer, Producer, Scene, account
 from shapes import drawn
@@ -115,8 +114,7 @@ class Trial:
         self.daemon = None
 
     def _keepers(self):
-        below = [pid for node in self.nodes.nodes for own in node.pids for pid in descendants(own)]
-        return [pid for pid in below if called(pid).startswith("ray::Keeper")]
+        return [pid for node in self.nodes.nodes for pid in actors(node)]
 
 
 def kill(dice, pids):
@@ -125,10 +123,3 @@ def kill(dice, pids):
             os.kill(dice.choice(pids), signal.SIGKILL)
         except ProcessLookupError:
             return
-
-
-def called(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from classifyd import plugins
 from classifyd.bundles import Store
 from classifyd.cli.aged import aged_in
+from classifyd.cli.cluster import cluster
 from classifyd.cli.finding import Finding
 from classifyd.cli.folders import folders, paused, state
 from classifyd.config import Config, InboxConfig
@@ -40,6 +41,7 @@ def examine(config: Config) -> Iterator[Finding]:
     registry = plugins.load(config.plugins)
     yield from models(config, registry)
     yield from installed(config, registry)
+    yield from cluster(config)
 
 
 def configuration(config: Config) -> Iterator[Finding]:

@@ -11,16 +11,19 @@ MARKS = {"good": ("✓", "green"), "worse": ("!", "yellow"), "bad": ("✗", "red
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Look at folders, file systems, limits, processor, models and plugins; exit 1 if something must be mended.
+    """Look at folders, limits, processor, models, plugins and the cluster; exit 1 if something must be mended.
 
     Example: [bold]classifyd doctor --config office/config.toml[/bold]
     """
+    import sys
+    from contextlib import redirect_stdout
     from dataclasses import asdict
 
     from classifyd.cli.diagnosis import examine
     from classifyd.cli.screen import say_json, show
 
-    findings = list(examine(with_shipped_models(load_settings(config))))
+    with redirect_stdout(sys.stderr):  # Ray prints, and results are for programs
+        findings = list(examine(with_shipped_models(load_settings(config))))
     if json:
         say_json([asdict(finding) for finding in findings])
     else:

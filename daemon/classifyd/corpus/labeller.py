@@ -98,7 +98,7 @@ class Labeller:
 
     def _receipt(self, portion: Portion, blank: Receipt) -> Receipt:
         if self._target is None:
-            missing = "; ".join(self._told.demands.faults(self._told.terms.admission))
+            missing = "; ".join(map(str, self._told.demands.lacks(self._told.terms.admission)))
             if missing:
                 return replace(blank, stop=f"a node {missing}")
             self._tasks = self._with_bundles()

@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from classifyd.training import urls
 from classifyd.values import Cut, ReadOptions, WriteOptions
 from classifyd.workers import Terms
 from classifyd.workers.cluster import Cluster
-from classifyd.workers.demands import Demands
+from classifyd.workers.demands import Demands, Sharing
 from classifyd.workers.parcels import Packing, Parcel, Stored, Unfit
 
 MANIFEST = "manifest.json"
@@ -167,11 +167,11 @@ def _demands(errand: Errand, config: Config) -> Demands:
     folders = [Path(urls.as_path(one)).absolute() for one in errand.sources if not urls.is_url(one)]
     shared = tuple(path if path.is_dir() else path.parent for path in folders)
     if urls.is_url(errand.target):
-        return replace(Demands.here(config.plugins), folders=tuple(map(str, shared)))
+        return Demands.here(config.plugins, Sharing(tuple(map(str, shared))))
     own = Path(errand.target, OWN)
     try:
         own.mkdir(parents=True, exist_ok=True)
-        return Demands.sharing(config.plugins, own, shared)
+        return Demands.here(config.plugins, Sharing.proved(own, shared, {}))
     except OSError as error:
         raise UsageError(f"{error.filename or own}: {error.strerror}; name another --output") from error
 

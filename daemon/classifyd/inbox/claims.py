@@ -195,8 +195,13 @@ def _put_back(name: str, source: int, target: int) -> None:
             return
 
 
+def lock_file(root: Path, daemon: str) -> Path:
+    """The file by which a daemon's claim folder in an inbox is held."""
+    return root / FOLDER / f"{daemon}.lock"
+
+
 def _lock(folder: Path) -> FileLock:
-    return FileLock(folder.with_name(f"{folder.name}.lock"))
+    return FileLock(lock_file(folder.parents[1], folder.name))
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classifyd.config import Config
 from classifyd.errors import UnavailableError
+from classifyd.inbox.claims import lock_file
 from classifyd.service.work import Folders
 from classifyd.workers import NodeLevel, Outcome, Terms, Workers, local
-from classifyd.workers.demands import Demands
+from classifyd.workers.demands import Demands, Sharing
 
 if TYPE_CHECKING:
     from classifyd.workers.cluster import Cluster
@@ -52,6 +52,12 @@ class Engine:
         """Why some workers have no place yet; empty if all have."""
         return self._cluster.missing if self._cluster is not None else ""
 
+    def check(self) -> None:
+        """UnavailableError if the cluster is gone for good: the daemon ends, and is started until there is one."""
+        if self._cluster is not None and self._cluster.lost:
+            address = self._cluster.config.address
+            raise UnavailableError(f"[workers] the cluster at {address} is gone; start its head, then the daemon again")
+
     def nodes(self) -> tuple[NodeLevel, ...]:
         """The nodes of the cluster that have workers; none where they are on this machine."""
         return self._cluster.nodes() if self._cluster is not None else ()
@@ -65,11 +71,25 @@ class Engine:
     def _demands(self, config: Config, folders: Folders) -> Demands:
         if config.workers.files == "objects":
             return Demands.here(config.plugins)
-        shared: list[Path] = []
         try:
             for inbox in config.inboxes:
                 folders.results(inbox).mkdir(parents=True, exist_ok=True)
-                shared += [inbox.path, folders.results(inbox)]
-            return Demands.sharing(config.plugins, config.daemon.state, tuple(shared))
+            return Demands.here(config.plugins, sharing(config, folders.daemon))
         except OSError as error:
             raise UnavailableError(f"{error.filename}: {error.strerror}; every node has to see it") from error
+
+
+def sharing(config: Config, daemon: str, *, fresh: bool = True) -> Sharing:
+    """What every node has to see for a daemon of that name; a `fresh` proof is left. OSError if it cannot be.
+
+    The marks of inboxes are the locks that are held there; what is left in place, in a folder that may be read-only,
+    has none.
+    """
+    folders = Folders(config.daemon.state, daemon)
+    shared = [path for path in (config.models,) if path.is_dir()]
+    marks = {}
+    for inbox in config.inboxes:
+        shared += [inbox.path, folders.results(inbox)]
+        if inbox.take == "move":
+            marks[inbox.path] = lock_file(inbox.path, daemon)
+    return Sharing.proved(config.daemon.state, tuple(shared), marks, fresh=fresh)

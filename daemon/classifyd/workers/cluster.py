@@ -1,39 +1,28 @@
 """A cluster of Ray: joined, asked what room it has, and left. Nothing imports Ray unless the engine is Ray."""
 
 import contextlib
-import logging
-import os
-import signal
-import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from classifyd.config import DaemonConfig, WorkersConfig
 from classifyd.errors import UnavailableError
+from classifyd.offers import Admission
 from classifyd.workers import NodeLevel
-from classifyd.workers.demands import Demands
+from classifyd.workers.demands import Demands, Lack
+from classifyd.workers.joining import joined
 from classifyd.workers.keeper import Keeper
 from classifyd.workers.parcels import Packing
 from classifyd.workers.process import Process
 from classifyd.workers.remote import Contract, RemoteProcess
 from classifyd.workers.slots import Slot
+from classifyd.workers.visiting import visited
 from classifyd.workers.worker import Terms
 
-log = structlog.get_logger()
-
-ANSWER_SECONDS = 5.0
-"""A head that runs answers at once; Ray itself would try for minutes, and then end the process."""
-JOIN_SECONDS = 90.0
-"""So long may it take to join a cluster, or to start one on a busy machine."""
-LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""By this Ray takes the loopback address for a machine's own, as it does by itself where it runs on one alone."""
 SHIFTS = 8
 """So many jobs an actor can have at a time: one of each shift, and the wish to end another's."""
 
@@ -44,7 +33,7 @@ class Cluster:
     def __init__(self, config: WorkersConfig) -> None:
         self.config = config
         self._left = threading.Event()
-        self._ray = _joined(config, self._left)
+        self._ray = joined(config, self._left)
         # A worker dies with the thread that made it: this one lasts.
         self._hiring = ThreadPoolExecutor(1, "hires")
         self._slots: list[Slot] = []
@@ -62,22 +51,38 @@ class Cluster:
 
         UnavailableError if it has room for none.
         """
-        config = self.config
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        asked = {"CPU": config.num_cpus, "GPU": config.num_gpus, **config.resources}
-        if daemon.worker_memory_bytes:
-            asked["memory"] = float(daemon.worker_memory_bytes)
+        nodes = [node["Resources"] for node in self._alive()]
+        asked = self._each(daemon)
         rooms = [(node, room) for node in nodes if (room := _room(node, asked)) > 0]
         count = daemon.workers or sum(room for _, room in rooms)
         if not count:
             there = {name: sum(node.get(name, 0) for node in nodes) for name in asked}
             raise UnavailableError(
                 f"no node of the cluster has room for an actor, which asks for {_shown(asked)}; all {len(nodes)} nodes "
-                f"together have {_shown(there)}. Ask for less in [workers], or add a node"
+                f"together have {_shown(there)}. Ask for less in [workers], or add a node",
+                "ray start --address=HOST:6379",
             )
         shares = [int(node["memory"]) // room for node, room in rooms if "memory" in node]
         memory = daemon.worker_memory_bytes or min(shares, default=0)
         return replace(daemon, workers=count, worker_memory_bytes=memory)
+
+    @property
+    def version(self) -> str:
+        """Ray's."""
+        return str(self._ray.__version__)
+
+    def room(self, daemon: DaemonConfig) -> int:
+        """How many actors the nodes have room for, when nothing else runs there."""
+        asked = self._each(daemon)
+        return sum(_room(node["Resources"], asked) for node in self._alive())
+
+    def lacks(
+        self, daemon: DaemonConfig, demands: Demands, admission: Admission
+    ) -> Iterator[tuple[str, tuple[Lack, ...]]]:
+        """Every node that has room for an actor, and what is amiss there."""
+        asked = self._each(daemon)
+        nodes = [node for node in self._alive() if _room(node["Resources"], asked) > 0]
+        return visited(self._ray, nodes, demands, admission)
 
     def hire(self, terms: Terms, demands: Demands, drafts: Path) -> Callable[[int, str], RemoteProcess]:
         """What begins a worker's process in the slot of its place."""
@@ -110,6 +115,11 @@ class Cluster:
         why = next((slot.problem for slot in without if slot.problem), "they have not answered yet")
         return f"{len(without)} of {len(self._slots)} actors have not begun: {why}" if without else ""
 
+    @property
+    def lost(self) -> bool:
+        """Whether a connection from outside (ray://) is gone for good; who belongs to a cluster is ended with it."""
+        return self.config.address.startswith("ray://") and not self._ray.util.client.ray.is_connected()
+
     def nodes(self) -> tuple[NodeLevel, ...]:
         """The nodes that have actors, by name."""
         lent = [(slot.lent.node, slot.jobs) for slot in self._slots if slot.lent is not None]
@@ -126,6 +136,17 @@ class Cluster:
         with contextlib.suppress(Exception):  # the cluster may be gone
             self._ray.shutdown()
         self._left.set()
+
+    def _alive(self) -> list[Mapping[str, Any]]:
+        return [node for node in self._ray.nodes() if node["Alive"]]
+
+    def _each(self, daemon: DaemonConfig) -> dict[str, float]:
+        """What one actor asks a node for."""
+        config = self.config
+        asked = {"CPU": config.num_cpus, "GPU": config.num_gpus, **config.resources}
+        if daemon.worker_memory_bytes:
+            asked["memory"] = float(daemon.worker_memory_bytes)
+        return asked
 
     def _open(self, count: int, memory: int) -> None:
         """Have so many slots; those that ask for the same as before go on."""
@@ -151,73 +172,6 @@ class Cluster:
 # ---------------------------------------------------------------------- helpers, in the order used
 
 
-def _joined(config: WorkersConfig, left: threading.Event) -> Any:
-    """Ray, with the cluster joined until `left`."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what labels mail reports to nobody
-    if not config.address:
-        os.environ.setdefault(LOOPBACK, "0")  # else all who reach this machine could talk to its parts
-    try:
-        import ray  # noqa: PLC0415  # only where the engine is Ray
-    except ImportError as error:
-        raise UnavailableError(
-            f'[workers] engine = "ray": {error}; install it with: pip install "classifyd[ray]"'
-        ) from error
-    logging.getLogger("ray").setLevel(logging.ERROR)  # importing it turned it up; it warns of what is meant
-    _try(config.address)
-    options: dict[str, Any] = {"namespace": "classifyd", "log_to_driver": False, "configure_logging": False}
-    if config.address:
-        options["address"] = config.address
-    else:
-        options |= {
-            "address": "local",
-            "include_dashboard": False,
-            "object_store_memory": config.object_store_bytes,
-        }
-    # Where the head answers but its parts do not, Ray waits without end; in the main thread it would also take SIGTERM.
-    # What it starts on this machine dies with the thread that started it.
-    joining: Future[Any] = Future()
-    threading.Thread(target=_join, args=(joining, ray, options, left), name="joins-a-cluster", daemon=True).start()
-    try:
-        joining.result(timeout=JOIN_SECONDS)
-    except Exception as error:  # Ray raises whatever its parts do
-        where = f"the cluster at {config.address}" if config.address else "a cluster on this machine"
-        why = "it does not answer" if isinstance(error, TimeoutError) else _first(error)
-        raise UnavailableError(f"[workers] {where} cannot be had: {why}") from error
-    _take_back_signals()
-    log.info("cluster_joined", address=config.address or "this machine", ray=ray.__version__)
-    return ray
-
-
-def _take_back_signals() -> None:
-    """Ray's native part handles SIGTERM as a crash, with a trace; Python's own handler is put in its place again."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(ValueError):  # not the main thread, whose affair signals are
-            signal.signal(number, signal.getsignal(number))
-
-
-def _try(address: str) -> None:
-    """UnavailableError if nobody answers at an address that names a host."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon:
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
-    except OSError as error:
-        raise UnavailableError(
-            f"[workers] address {address}: nobody answers there ({error.strerror or error}); start the cluster's head, "
-            "or mend the address"
-        ) from error
-
-
-def _join(joining: "Future[Any]", ray: Any, options: Mapping[str, Any], left: threading.Event) -> None:
-    try:
-        joining.set_result(ray.init(**options))
-    except BaseException as error:  # noqa: BLE001  # whoever waits is to hear of it
-        joining.set_exception(error)
-    else:
-        left.wait()
-
-
 def _room(node: Mapping[str, float], asked: Mapping[str, float]) -> int:
     """How many actors fit on a node; those that ask for nothing at all go one to a node."""
     return min((int(node.get(name, 0) / amount + 1e-9) for name, amount in asked.items() if amount > 0), default=1)
@@ -225,8 +179,3 @@ def _room(node: Mapping[str, float], asked: Mapping[str, float]) -> int:
 
 def _shown(resources: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {amount:g}" for name, amount in resources.items() if amount or name == "CPU")
-
-
-def _first(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines[:3])}"[:600]

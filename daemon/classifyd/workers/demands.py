@@ -1,6 +1,8 @@
 """What a node must have before a worker begins there: the same classifyd and plugins, and the folders of the jobs."""
 
+import os
 import secrets
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,49 +19,87 @@ PROOF = "shared-with-nodes"
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """`versions` are those here of classifyd, Python and every package with plugins; `folders` must be there.
+class Lack:
+    """What is amiss on a node, what is to be done about it there, and the command that does it, where one does."""
 
-    `proof` is a file and its text, which only the same folder can have; none where nothing is shared.
+    what: str
+    todo: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.todo}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What every node must see: `folders`, and of some of them a mark, an entry that only the same folder has.
+
+    `proof` is a file and its text, which only the same folder can have.
     """
 
-    versions: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
     proof: tuple[str, str] | None = None
 
     @classmethod
-    def here(cls, admission: Admission) -> Self:
-        """What this machine has, no folder shared."""
-        return cls(_versions(admission))
-
-    @classmethod
-    def sharing(cls, admission: Admission, state: Path, folders: tuple[Path, ...]) -> Self:
-        """The same with folders that every node must see; a proof is left in the state folder. OSError if it cannot."""
+    def proved(cls, state: Path, folders: tuple[Path, ...], marks: Mapping[Path, Path], *, fresh: bool = True) -> Self:
+        """With a proof in the state folder: a `fresh` one, else the one that is there already. OSError if it cannot."""
         proof = state / PROOF
-        text = secrets.token_hex(16)
-        proof.write_text(text, encoding="ascii")
-        return cls(_versions(admission), tuple(map(str, (state, *folders))), (str(proof), text))
+        if fresh or not proof.exists():
+            proof.write_text(secrets.token_hex(16), encoding="ascii")
+        text = proof.read_text(encoding="ascii")
+        known = {str(folder): str(mark) for folder, mark in marks.items()}
+        return cls(tuple(map(str, (state, *folders))), known, (str(proof), text))
 
-    def faults(self, admission: Admission) -> Iterator[str]:
-        """What is amiss where this is called, a sentence each."""
-        found = _versions(admission)
-        for name in sorted(self.versions.keys() | found.keys()):
-            wanted, there = self.versions.get(name), found.get(name)
-            if wanted is None:
-                yield f"has {name} {there}, which the daemon's machine has not; install the same packages on both"
-            elif there is None:
-                yield f"lacks {name} {wanted}; install it there"
-            elif wanted != there:
-                yield f"has {name} {there}, the daemon's machine {wanted}; install the same version on both"
+    def lacks(self) -> Iterator[Lack]:
+        """What is amiss where this is called."""
         for folder in self.folders:
             if not Path(folder).is_dir():
-                yield f"does not see the folder {folder}; mount it there at the same path{_INSTEAD}"
+                yield Lack(f"does not see the folder {folder}", f"mount it there at the same path{_INSTEAD}")
                 return
+        others = {folder for folder, mark in self.marks.items() if not _seen(mark)}
         if self.proof is not None and not _proved(*self.proof):
-            yield f"has another folder at {Path(self.proof[0]).parent}; mount the same one there{_INSTEAD}"
+            others.add(str(Path(self.proof[0]).parent))
+        for folder in sorted(others):
+            yield Lack(f"has another folder at {folder}", f"mount the same one there{_INSTEAD}")
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """`versions` are those here of classifyd, Python and every package with plugins; `sharing` what all nodes see."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sharing: Sharing = field(default_factory=Sharing)
+
+    @classmethod
+    def here(cls, admission: Admission, sharing: Sharing | None = None) -> Self:
+        """What this machine has; no folder is shared unless it is told."""
+        return cls(_versions(admission), sharing or Sharing())
+
+    def lacks(self, admission: Admission) -> Iterator[Lack]:
+        """What is amiss where this is called."""
+        found = _versions(admission)
+        for name in sorted(self.versions.keys() | found.keys()):
+            if (lack := _compared(name, self.versions.get(name), found.get(name))) is not None:
+                yield lack
+        yield from self.sharing.lacks()
 
 
 _INSTEAD = ', or set files = "objects" in [workers]'
+
+
+def _compared(name: str, wanted: str | None, there: str | None) -> Lack | None:
+    """What is amiss with a package's version; None if nothing is."""
+    package = "classifyd[ray]" if name == "classifyd" else name
+    install = "" if name == "Python" else f"pip install {shlex.quote(f'{package}=={wanted}')}"
+    if wanted == there:
+        return None
+    if wanted is None:
+        what = f"has {name} {there}, which the daemon's machine has not"
+        return Lack(what, "install the same packages on both", f"pip uninstall {name}")
+    if there is None:
+        return Lack(f"lacks {name} {wanted}", "install it there", install)
+    return Lack(f"has {name} {there}, the daemon's machine {wanted}", "install the same version on both", install)
 
 
 def _versions(admission: Admission) -> dict[str, str]:
@@ -70,6 +110,15 @@ def _versions(admission: Admission) -> dict[str, str]:
         if point.dist is not None and not admission.refusal(point.name, point.dist.name)
     }
     return {"Python": python, **packages, "classifyd": __version__}
+
+
+def _seen(path: str) -> bool:
+    """Whether an entry is there: by the folder's list, which network file systems ask for anew."""
+    folder, name = os.path.split(path)
+    try:
+        return name in os.listdir(folder)  # noqa: PTH208  # names alone
+    except OSError:
+        return False
 
 
 def _proved(path: str, text: str) -> bool:

@@ -21,6 +21,7 @@ from classifyd.workers.demands import Demands
 from classifyd.workers.parcels import Parcel, Stored
 from classifyd.workers.process import Died, Process
 from classifyd.workers.shelf import Shelf, workshop
+from classifyd.workers.visiting import name
 from classifyd.workers.worker import Terms
 
 log = structlog.get_logger()
@@ -59,7 +60,7 @@ class Keeper:
     def run(self, key: int, letter: bytes, stored: Stored) -> bytes:
         """Have a job done by the key's worker: pickled, its report and parts, or why it died and the crumb it left."""
         given: Letter = pickle.loads(letter)  # noqa: S301  # the daemon's own
-        faults = [] if key in self._processes else list(given.demands.faults(given.terms.admission))
+        faults = [] if key in self._processes else list(map(str, given.demands.lacks(given.terms.admission)))
         if faults:
             return pickle.dumps((None, f"node {self._node} {'; '.join(faults)}", b"", {}))
         crumb_path = given.crumb_path or str(self._folder / f"{key}.crumb")
@@ -106,8 +107,7 @@ def _node() -> str:
 
     own = ray.get_runtime_context().get_node_id()
     nodes = ray.nodes()  # type: ignore[no-untyped-call]  # the library forgot
-    address = next((node["NodeManagerAddress"] for node in nodes if node["NodeID"] == own), "?")
-    return f"{address}/{own[:8]}"
+    return next((name(node) for node in nodes if node["NodeID"] == own), f"?/{own[:8]}")
 
 
 def fetched(ref: Any) -> bytes:
