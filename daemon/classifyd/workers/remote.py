@@ -60,6 +60,7 @@ class RemoteProcess:
         self._chores: Process | None = None
         self._left: Crumb | None = None
         self._ending = threading.Event()
+        self._begun = False
 
     @property
     def node(self) -> str:
@@ -149,9 +150,13 @@ class RemoteProcess:
     def _answer(self, lent: Lent, letter: Letter, stored: Stored) -> bytes:
         import ray  # noqa: PLC0415  # only where the engine is Ray
 
-        deadline = time.monotonic() + START_SECONDS + letter.seconds + GRACE_SECONDS
+        # What takes long before a job begins: a process that starts, and what it reads that has to be fetched.
+        starting = START_SECONDS if letter.parcel is not None or not self._begun else 0.0
+        deadline = time.monotonic() + starting + letter.seconds + GRACE_SECONDS
         with self._slot.busy():
-            return self._waited_for(ray, lent, pickle.dumps(letter), stored, deadline)
+            answer = self._waited_for(ray, lent, pickle.dumps(letter), stored, deadline)
+        self._begun = True
+        return answer
 
     def _waited_for(self, ray: Any, lent: Lent, letter: bytes, stored: Stored, deadline: float) -> bytes:
         try:

@@ -5,6 +5,7 @@ SLOW_LOADING=6 has every load of a task take six seconds more; DEADLY_BUNDLE=/sp
 LINGER="removals.move" has the daemon leave a file `lingering` and wait a second before that step; DEAF=1 ends the
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
 PAUSE_SECONDS=0.1 has receivers that take nothing asked again that soon.
+GRACE_SECONDS=2 has an actor that does not answer given up that soon after its job's deadline.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
@@ -198,6 +199,11 @@ if "PAUSE_SECONDS" in os.environ and DAEMON:
     from classifyd.service import receivers
 
     receivers.FIRST_PAUSE_SECONDS = receivers.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
+
+if "GRACE_SECONDS" in os.environ and DAEMON:
+    from classifyd.workers import remote
+
+    remote.GRACE_SECONDS = float(os.environ["GRACE_SECONDS"])
 
 # Only its workers are hindered.
 if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
