@@ -53,6 +53,7 @@ class Daemon:
         engine = engine or Engine()
         config = engine.fit(with_corrections(config))
         daemon = config.daemon
+        self._engine = engine
         self.config = config
         self._once = once
         self._end_is_told = False
@@ -218,6 +219,7 @@ class Daemon:
     def _turn(self) -> bool:
         """One turn: what came in, and what follows from it. True when there is nothing more to do."""
         outcomes = self._wait()
+        self._engine.check()
         self._crew.succession.receive(outcomes)
         self._passage.receive(outcomes)
         if self._stop_by is None:

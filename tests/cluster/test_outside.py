@@ -1,0 +1,53 @@
+"""A daemon outside the cluster, by ray://: it does the same work, and ends when the cluster is gone for good."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from clusters import begun, rows, section
+from daemons import PLUGIN, wait_until
+
+TEXTS = [f"row {number} {'x' * 400}" for number in range(2000)]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A cluster with the server that takes such daemons, and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with begun(1, os.environ, tmp_path / "cluster.log") as nodes, (tmp_path / "server.log").open("wb") as log:
+        where = ["--address", nodes.address, "--host", "127.0.0.1", "--port", str(port)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray.util.client.server", "--mode", "proxy", *where],
+            env={**os.environ, "PYTHONPATH": str(PLUGIN)},
+            stdout=log,
+            stderr=log,
+        )
+        wait_until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+        yield process, f"ray://127.0.0.1:{port}"
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.filterwarnings("ignore:unclosed <socket")
+def test_a_daemon_outside_the_cluster_works_and_ends_when_it_is_gone_for_good(place, server):
+    process, address = server
+    here = place(tasks=("slow",), workers=1, split_seconds=0.3)
+    config = here.root / "config.toml"
+    alone = config.read_text()
+    config.write_text(alone + section(address))
+    here.drop("a.txt", "hello")
+    here.drop("rows.jsonl", rows(*TEXTS))
+    daemon = here.start(more={"SLOW_SECONDS": "0.01", "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "2"})
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), seconds=180, place=here)
+    process.kill()
+
+    assert 69 == daemon.wait(120), here.log()
+    assert f"[workers] the cluster at {address} is gone" in here.log()
+    config.write_text(alone)
+    assert 0 == here.once(), here.log()
+    assert TEXTS == [record["text"] for record in here.records("rows.jsonl.jsonl")]
