@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from classifyd import config, status
 from classifyd.errors import DiskFault
 from classifyd.inbox import scan
+from classifyd.inbox.claims import FOLDER
 from classifyd.jobs import Claim, PartReport
 from classifyd.ledger import Entry, Ledger
 from classifyd.values import Fault
@@ -94,6 +96,26 @@ def test_inboxes_that_share_a_quarantine_count_their_own(tmp_path: Path, setting
         (first.quarantine / f"{name}.reason.json").write_text(json.dumps({"inbox": inbox}))
     both = config.Config(None, settings.models, settings.daemon, (first, second))
     assert [inbox.quarantined for inbox in status.look(both, NOW).inboxes] == [1, 2]
+
+
+def test_what_waits_among_corrections_is_counted_by_itself(tmp_path: Path, settings: config.Config) -> None:
+    [inbox] = settings.inboxes
+    corrected = replace(settings, inboxes=(replace(inbox, corrections=tmp_path / "corrections"),))
+    place = tmp_path / "corrections" / "spam" / "ham"
+    [_, before] = status.look(corrected, NOW).inboxes
+    assert (before.name, before.waiting, before.fault) == ("mail/corrections", 0, None), "no daemon has made it yet"
+
+    place.mkdir(parents=True)
+    (place / "a.txt").write_text("hello")
+    held = tmp_path / "corrections" / FOLDER / "daemon" / "claim"
+    held.mkdir(parents=True)
+    (held / "b.txt").write_text("hello")
+    (inbox.quarantine).mkdir(exist_ok=True)
+    (inbox.quarantine / "c.txt").write_text("hello")
+    (inbox.quarantine / "c.txt.reason.json").write_text('{"inbox": "mail/corrections"}')
+    [original, found] = status.look(corrected, NOW).inboxes
+    assert (found.waiting, found.claimed, found.quarantined) == (1, 1, 1)
+    assert (original.waiting, original.claimed, original.quarantined) == (0, 0, 0)
 
 
 def test_where_inputs_stay_in_place_the_ledger_tells_which_still_wait(tmp_path: Path) -> None:

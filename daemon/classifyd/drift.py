@@ -7,7 +7,7 @@ Power Analysis for the Behavioral Sciences, 1988).
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,10 +106,15 @@ class Drift:
 
 
 class Window:
-    """The profile of the newest records of one version."""
+    """The profile of the newest records of one version, in `blocks`, the oldest first."""
 
-    def __init__(self) -> None:
-        self._blocks: deque[Profile] = deque()
+    def __init__(self, blocks: Iterable[Profile] = ()) -> None:
+        self._blocks = deque(blocks)
+
+    @property
+    def blocks(self) -> tuple[Profile, ...]:
+        """What another window begins with to be the same."""
+        return tuple(self._blocks)
 
     def add(self, profile: Profile) -> None:
         """Take in the records of a job; the oldest go where enough newer ones are there."""

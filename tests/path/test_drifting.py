@@ -11,9 +11,10 @@ from test_http import ANYWHERE, address, get, values
 from tiny import make_bundle
 
 from classifyd.bundles import Store
+from classifyd.service.drifting import FILE
 
 TEXTS = [f"{word} {number}" for number in range(150) for word in ("win a prize", "hello maria", "monday", "berlin ☃☃☃")]
-OTHERS = {"ham": 990, "spam": 10}, {"ham": 10, "spam": 990}
+OTHERS = {"spam": {"ham": 990, "spam": 10}, "topic": {"ham": 10, "spam": 990}}
 
 
 def status(place: Place, *more: str) -> str:
@@ -37,7 +38,7 @@ def here(place) -> Place:
     made = place(tasks=("spam", "topic"), listen=ANYWHERE)
     store = Store(made.root / "models")
     # What it says of TEXTS is known only once it has said it: two baselines, of which at least one is far from that.
-    for task, labels in zip(("spam", "topic"), OTHERS, strict=True):
+    for task, labels in OTHERS.items():
         baseline = {"labels": labels, "score_mean": 0.5, "score_deviation": 10.0, "unknown_share": 0.0}
         make_bundle(store, task, ["ham", "spam"], baseline=baseline, seed=1)
     return made
@@ -91,3 +92,38 @@ def test_answers_as_at_the_making_raise_no_alarm_and_a_new_version_begins_anew(h
     assert values(url)["classifyd_drift_records,task=topic"] == 2 * len(TEXTS)
     wait_until(lambda: json.loads(status(here, "--json"))["daemon"]["drift"]["spam"]["records"] == 600, place=here)
     assert "drifts" not in status(here), "topic, which may have drifted, is not to be warned of"
+
+
+def drifts(url: str) -> dict[str, float]:
+    return {name: value for name, value in values(url).items() if name.startswith("classifyd_drift")}
+
+
+def begun_again(place: Place) -> str:
+    """A daemon more, and where it listens once it takes inputs."""
+    starts = place.starts()
+    place.start()
+    wait_until(lambda: place.starts() > starts, place=place)
+    return address(place)
+
+
+def test_the_window_outlives_a_stop_and_a_kill_and_a_damaged_one_is_none(here: Place) -> None:
+    url = begun_again(here)
+    drop(here, "texts.jsonl", TEXTS)
+    wait_until(lambda: values(url).get("classifyd_drift_records,task=spam") == len(TEXTS), place=here)
+    before = drifts(url)
+    assert here.stop(here.processes[-1]) == 0
+
+    url = begun_again(here)
+    wait_until(lambda: drifts(url) == before, place=here)
+    wait_until(lambda: "drifts, over the last 600 records" in status(here), place=here)
+    here.kill_everything(here.processes[-1])
+
+    url = begun_again(here)
+    wait_until(lambda: drifts(url) == before, place=here)
+    here.kill_everything(here.processes[-1])
+
+    file = here.root / "state" / FILE
+    file.write_text(file.read_text().replace('"records": ', '"records": 1'))
+    url = begun_again(here)
+    wait_until(lambda: drifts(url) == {f"classifyd_drift_records,task={task}": 0 for task in OTHERS}, place=here)
+    assert '"drift_not_read"' in here.log()

@@ -180,7 +180,7 @@ class Daemon:
         )
         self._passage.dispatcher.observed = {hook for plugin in offers.plugins for hook in plugin.hooks}
         self._passage.take_up()
-        self._outside.remember(self.config.daemon.state / "ledger.sqlite")
+        self._outside.remember(self.config.daemon.state)
         if self.config.daemon.events and not self._once:
             self._passage.inboxes.watch()
         inboxes, works = len(self._passage.inboxes.intakes), len(self._passage.dispatcher.works)
@@ -202,6 +202,7 @@ class Daemon:
         self._crew.shifts.stop()
         self._passage.inboxes.release()
         self._beat.end()
+        self._outside.keep(self.config.daemon.state, at_once=True)
         self._ledger.close()
         self._lock.release()
 
@@ -234,6 +235,7 @@ class Daemon:
         self._crew.shifts.check()
         if self._beat.beat():
             self._outside.show(self._picture.taken(self._passage.troubles(), stopping=self._stop_by is not None))
+            self._outside.keep(self.config.daemon.state)
         if self._stop_by is not None:
             self._tell_of_the_end()
             return self._passage.dispatcher.busy == 0 or time.monotonic() > self._stop_by

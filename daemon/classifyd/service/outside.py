@@ -116,10 +116,11 @@ class Outside:
         """Models are being loaded, and no input is taken."""
         self.scene = replace(self.scene, state="loading", turned_at=time.monotonic())
 
-    def remember(self, ledger: Path) -> None:
-        """Begin with what the ledger knows; if it cannot be read, with nothing."""
+    def remember(self, state: Path) -> None:
+        """Begin with what the state folder knows of earlier days; what cannot be read of it, with nothing."""
+        self._drifting.remember(state)
         try:
-            with closing(LedgerView(ledger)) as view:
+            with closing(LedgerView(state / "ledger.sqlite")) as view:
                 done = [count for count in view.counts() if count.state == "retired"]
                 totals = {one.inbox: Totals(one.inputs, one.records, one.errors, one.reviews) for one in done}
                 self.recent.begin(totals, view.finished_since(time.time() - HOUR_SECONDS))
@@ -147,6 +148,10 @@ class Outside:
         self.metrics.worked(inbox, report.records, report.efforts)
         self.recent.worked(inbox, report.parts, time.time())
         self._drifting.seen(report.profiles)
+
+    def keep(self, state: Path, *, at_once: bool = False) -> None:
+        """Leave in the state folder, from time to time or now, what `remember` begins with."""
+        self._drifting.keep(state, at_once=at_once)
 
     def drift(self, serving: Versions) -> dict[str, Drift]:
         """How far the answers of what serves have parted from the baselines."""

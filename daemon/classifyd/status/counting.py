@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifyd.config import Config, InboxConfig
+from classifyd.config import Config, CorrectionsInbox, InboxConfig, with_corrections
 from classifyd.errors import DiskFault
 from classifyd.inbox.claims import FOLDER
 from classifyd.inbox.notes import Note, pauses
@@ -56,7 +56,7 @@ class InboxStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The daemon and its inboxes, in the configuration's order."""
+    """The daemon and its inboxes, in the configuration's order, those of corrections behind all others."""
 
     daemon: DaemonStatus
     inboxes: tuple[InboxStatus, ...]
@@ -64,6 +64,7 @@ class Status:
 
 def look(config: Config, now: float) -> Status:
     """The status at `now` (epoch seconds). DiskFault if the ledger cannot be read."""
+    config = with_corrections(config)
     daemon = read(config.daemon.state, now)
     ledger = config.daemon.state / "ledger.sqlite"
     if not ledger.exists():
@@ -123,7 +124,9 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
         waiting = sum(_waits(inbox, found, history.view) for found in discover(inbox.path, recursive=inbox.recursive))
         claimed = _claimed(inbox, history.view)
     except OSError as error:
-        fault = f"{error.filename}: {error.strerror}"
+        # Folders of corrections are made by the daemon, when it first begins.
+        if not (isinstance(inbox, CorrectionsInbox) and isinstance(error, FileNotFoundError)):
+            fault = f"{error.filename}: {error.strerror}"
     return InboxStatus(
         inbox.name,
         waiting,
