@@ -240,6 +240,9 @@ def test_the_one_named_is_found_first_then_the_environments_then_the_one_here(
         (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\ninboxes = ["mial"]', 'no inbox. Did you mean "mail"?'),
         (INBOX + '[[receiver]]\nname = "a"\ncommand = ["sh"]\nendings = ["deleted"]', 'endings must be "published" or'),
         (INBOX + '[[receiver]]\nname = "a"\nwebhook = "http://x/"\nsecret_file = "no"', "cannot be read by this user"),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "http://x/"\nca_file = "config.toml"', 'only a webhook at "https://'),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "https://x/"\nca_file = "no"', "cannot be read: No such file"),
+        (INBOX + '[[receiver]]\nname = "a"\nwebhook = "https://x/"\nca_file = "config.toml"', "no certificate in PEM"),
         ("[daemon\n", "line 1, column 8:"),
     ],
 )  # fmt: skip

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -65,17 +67,28 @@ def checked(document):
 
 
 class Server(ThreadingHTTPServer):
-    """A real receiver on the loopback; it answers `status`, and keeps what it took and how it was signed."""
+    """A real receiver on the loopback; it answers `status`, and keeps what it took and how it was signed.
+
+    With a certificate and its key it speaks TLS alone.
+    """
 
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, certificate=None, key=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.status, self.asked, self.taken, self.paths = 200, 0, [], set()
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def address(self):
-        return f"http://127.0.0.1:{self.server_port}/told?to=crm"
+        return f"{self._scheme}://127.0.0.1:{self.server_port}/told?to=crm"
+
+    def handle_error(self, *_):
+        pass  # who does not trust the certificate hangs up
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -95,8 +108,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served():
-    server = Server()
+def served(*certificate):
+    server = Server(*certificate)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -151,6 +164,78 @@ def test_an_address_gets_the_same_signed(place):
         for body, signature in server.taken:
             assert "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest() == signature
         assert SECRET not in here.log()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """A folder with two authorities, and certificates of the first: for this address, for another, of the past."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is missing: apt-get install openssl")
+    folder = tmp_path_factory.mktemp("authority")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    def asked(name, *more):
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{name}.key")
+        openssl("req", *key, "-subj", f"/CN={name}", *more)
+
+    for name in ("ca", "stranger"):
+        asked(name, "-x509", "-out", f"{name}.pem")
+    here = "IP:127.0.0.1"
+    for name, of, days in (("good", here, "2"), ("misnamed", "DNS:example.org", "2"), ("old", here, "-1")):
+        asked(name, "-addext", f"subjectAltName={of}", "-out", f"{name}.csr")
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-days", days, "-copy_extensions", "copyall")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+    return folder
+
+
+def test_a_certificate_is_taken_of_the_authority_that_is_configured(place, authority):
+    with served(authority / "good.pem", authority / "good.key") as server:
+        here = with_receiver(place(), webhook=server.address, ca_file=str(authority / "ca.pem"))
+        here.drop("a.txt", "hello")
+        assert 0 == here.once(), here.log()
+        assert ["a.txt"] == [checked(body)["source"] for body, _ in server.taken]
+
+
+def test_a_certificate_is_taken_of_an_authority_that_the_system_trusts(place, authority):
+    with served(authority / "good.pem", authority / "good.key") as server:
+        here = with_receiver(place(), webhook=server.address)
+        here.drop("a.txt", "hello")
+        assert 0 == here.once(more={"SSL_CERT_FILE": str(authority / "ca.pem")}), here.log()
+        assert 1 == len(server.taken)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted", "why"),
+    [
+        ("good", "stranger", "unable to get local issuer certificate; ca_file names who may sign it"),
+        ("misnamed", "ca", "IP address mismatch, certificate is not valid for '127.0.0.1'."),
+        ("old", "ca", "certificate has expired"),
+    ],
+)
+def test_another_certificate_is_refused_with_the_reason_and_nothing_is_told(
+    place, authority, certificate, trusted, why
+):
+    with served(authority / f"{certificate}.pem", authority / f"{certificate}.key") as server:
+        here = with_receiver(place(), webhook=server.address, ca_file=str(authority / f"{trusted}.pem"))
+        here.drop("a.txt", "hello")
+        daemon = here.start()
+        wait_until(lambda: status(here).get("crm", {}).get("error"), place=here)
+        assert f"127.0.0.1:{server.server_port}: its certificate is refused: {why}" == status(here)["crm"]["error"]
+        assert 1 == status(here)["crm"]["count"]
+        assert {"a.txt.jsonl"} == here.files("out"), "nobody waits for a receiver"
+        here.stop(daemon)
+        assert [] == server.taken
+
+
+def test_who_speaks_no_tls_at_an_address_that_wants_it_is_told_nothing(place):
+    with served() as server:
+        here = with_receiver(place(), webhook=server.address.replace("http:", "https:"))
+        here.drop("a.txt", "hello")
+        assert 0 == here.once(), here.log()
+        assert "there is no TLS with it: wrong version number" in here.log()
+        assert 0 == server.asked
 
 
 def test_who_asked_for_another_inbox_is_told_nothing(place):

@@ -44,9 +44,33 @@ def trickling():
 
 def test_an_answer_that_trickles_is_broken_off_in_time(trickling):
     began = time.monotonic()
-    with pytest.raises(NotToldError):
+    with pytest.raises(NotToldError, match="took more than 1 s"):
         Webhook(ReceiverConfig("slow", webhook=trickling, timeout_seconds=1.0), b"").tell(b"{}")
     assert time.monotonic() - began < 20, "each byte that came must not begin the time anew"
+
+
+def test_a_handshake_that_trickles_is_broken_off_in_time():
+    """The first record of a TLS server's answer, a byte at a time: a header that promises 16 KiB."""
+    ended = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"\x16\x03\x03\x40\x00")
+                while not ended.wait(0.1):
+                    connection.sendall(b"\x02")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"https://127.0.0.1:{listening.getsockname()[1]}/told"
+        began = time.monotonic()
+        with pytest.raises(NotToldError, match="took more than 1 s"):
+            Webhook(ReceiverConfig("slow", webhook=address, timeout_seconds=1.0), b"").tell(b"{}")
+        assert time.monotonic() - began < 20
+        ended.set()
+    thread.join()
 
 
 def noted(receivers):

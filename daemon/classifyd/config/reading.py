@@ -219,6 +219,7 @@ class Reading:
             tuple(dict.fromkeys(section.endings)),
             self._absolute(section.secret_file) if section.secret_file else None,
             section.secret_env,
+            self._absolute(section.ca_file) if section.ca_file else None,
             section.timeout_seconds,
             section.max_waiting,
         )

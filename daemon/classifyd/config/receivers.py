@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import ssl
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from classifyd.config.schema import ReceiverSection
@@ -24,10 +26,12 @@ def section_faults(section: ReceiverSection, inboxes: Sequence[str]) -> Iterator
         yield "secret_file and secret_env are both set; give one of them"
     if section.command is not None and (section.secret_file is not None or section.secret_env is not None):
         yield "a secret is set, but only webhooks are signed; remove it"
+    if section.ca_file is not None and not (section.webhook or "").startswith("https:"):
+        yield 'ca_file is set, but only a webhook at "https://…" shows a certificate; remove it'
 
 
 def receiver_faults(receivers: Sequence[ReceiverConfig]) -> Iterator[str]:
-    """Programs that are not there and secrets that cannot be read, a sentence each."""
+    """Programs that are not there, secrets and certificates that cannot be read, a sentence each."""
     for receiver in receivers:
         where = f"receiver {quoted(receiver.name)}"
         if receiver.command and shutil.which(receiver.command[0]) is None:
@@ -35,6 +39,18 @@ def receiver_faults(receivers: Sequence[ReceiverConfig]) -> Iterator[str]:
         file = receiver.secret_file
         if file is not None and not (os.path.isfile(file) and os.access(file, os.R_OK)):  # noqa: PTH113  # it never raises
             yield f"{where}: secret_file {quoted(str(file))} cannot be read by this user; put the secret there"
+        if receiver.ca_file is not None and receiver.webhook.startswith("https:"):
+            yield from (f"{where}: {fault}" for fault in _authority_faults(receiver.ca_file))
+
+
+def _authority_faults(file: Path) -> Iterator[str]:
+    what = f"ca_file {quoted(str(file))}"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except ssl.SSLError:
+        yield f"{what} has no certificate in PEM (-----BEGIN CERTIFICATE-----); put that of the authority there"
+    except OSError as error:
+        yield f"{what} cannot be read: {error.strerror}"
 
 
 def _is_address(text: str) -> bool:

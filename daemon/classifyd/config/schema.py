@@ -212,6 +212,7 @@ class ReceiverSection(Section):
     endings: Annotated[list[Ends], Field(min_length=1)] = list(_default(ReceiverConfig, "endings"))
     secret_file: PathText | None = None
     secret_env: Annotated[str, Field(min_length=1)] | None = None
+    ca_file: PathText | None = None
     timeout_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = _default(
         ReceiverConfig, "timeout_seconds"
     )

@@ -147,7 +147,8 @@ class ReceiverConfig:
     """Who is told of finished inputs: a command, or whoever answers at the address `webhook`; one of them is empty.
 
     `inboxes` are those whose inputs count, by name, None for all. `secret_file` or `secret_env` says where the secret
-    is that webhooks are signed with. Once `max_waiting` notices wait, the oldest are given up.
+    is that webhooks are signed with, `ca_file` who may vouch for the one that answers, None for those whom the system
+    trusts. Once `max_waiting` notices wait, the oldest are given up.
     """
 
     name: str
@@ -157,6 +158,7 @@ class ReceiverConfig:
     endings: tuple[Ends, ...] = ("published", "quarantined")
     secret_file: Path | None = None
     secret_env: str | None = None
+    ca_file: Path | None = None
     timeout_seconds: float = 30.0
     max_waiting: int = 100_000
 

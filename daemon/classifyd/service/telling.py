@@ -92,20 +92,22 @@ class Webhook:
         self._address = urlsplit(receiver.webhook)
         self._seconds = receiver.timeout_seconds
         self._secret = secret
-        self._trust = ssl.create_default_context() if self._address.scheme == "https" else None
+        self._trust = _trust(receiver) if self._address.scheme == "https" else None
 
     def tell(self, document: bytes) -> None:
         """Any status from 200 to 299 means that it was taken."""
-        connection = self._connection()
+        connection = http.client.HTTPConnection(self._address.hostname or "", self._port, timeout=self._seconds)
         path = self._address.path or "/"
         target = f"{path}?{self._address.query}" if self._address.query else path
         try:
             connection.connect()
             with _deadline(connection.sock, self._seconds):
+                if self._trust is not None:
+                    connection.sock = self._trust.wrap_socket(connection.sock, server_hostname=connection.host)
                 connection.request("POST", target, document, self._headers(document))
                 status = connection.getresponse().status
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise NotToldError(f"{self._host}: {str(error) or type(error).__name__}") from error
+            raise NotToldError(f"{self._host}: {_why(error)}") from error
         finally:
             connection.close()
         if not 200 <= status < 300:
@@ -116,17 +118,33 @@ class Webhook:
         """What may be shown: path and query may hold what is secret."""
         return self._address.netloc
 
-    def _connection(self) -> http.client.HTTPConnection:
-        host, port = self._address.hostname or "", self._address.port
-        if self._trust is None:
-            return http.client.HTTPConnection(host, port, timeout=self._seconds)
-        return http.client.HTTPSConnection(host, port, timeout=self._seconds, context=self._trust)
+    @property
+    def _port(self) -> int:
+        return self._address.port or (http.client.HTTP_PORT if self._trust is None else http.client.HTTPS_PORT)
 
     def _headers(self, document: bytes) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "User-Agent": f"classifyd/{__version__}"}
+        headers = {"Host": self._host, "Content-Type": "application/json", "User-Agent": f"classifyd/{__version__}"}
         if self._secret:
             headers[SIGNATURE] = "sha256=" + hmac.new(self._secret, document, hashlib.sha256).hexdigest()
         return headers
+
+
+UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+"""OpenSSL's codes for a certificate that is its own authority, or whose authority nobody here knows."""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "; ca_file names who may sign it" if error.verify_code in UNKNOWN_AUTHORITY else ""
+        return f"its certificate is refused: {error.verify_message}{remedy}"
+    if isinstance(error, ssl.SSLError):
+        return f"there is no TLS with it: {(error.reason or str(error)).lower().replace('_', ' ')}"
+    return str(error) or type(error).__name__
+
+
+def _trust(receiver: ReceiverConfig) -> ssl.SSLContext:
+    """Who may vouch for a receiver: the authorities of its file, else those whom the system trusts."""
+    return ssl.create_default_context(cafile=receiver.ca_file)
 
 
 @contextlib.contextmanager
@@ -136,6 +154,7 @@ def _deadline(connected: socket.socket, seconds: float) -> Iterator[None]:
     TimeoutError if it came to that: what had come by then may look like an answer.
     """
     late = threading.Event()
+    connected = connected.dup()  # the one that was given is replaced once it is encrypted
 
     def break_off() -> None:
         late.set()
@@ -149,8 +168,10 @@ def _deadline(connected: socket.socket, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-    if late.is_set():
-        raise TimeoutError(f"took more than {seconds:g} s")
+        timer.join()  # it must not meet another's descriptor of that number
+        connected.close()
+        if late.is_set():
+            raise TimeoutError(f"took more than {seconds:g} s")
 
 
 def secret_of(receiver: ReceiverConfig) -> bytes:
