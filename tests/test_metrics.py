@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from classifyd.drift import Drift, Parting
 from classifyd.jobs import Effort, FileReport
 from classifyd.metrics import MOST_LABELS, OTHER, InboxLevel, Levels, Metrics
+from classifyd.progress import Progress
 
 
 def values(metrics: Metrics) -> dict[str, float]:
@@ -98,6 +99,11 @@ def test_levels_are_those_of_now() -> None:
         held=("inbox mail",),
         notices={"crm": 7},
         drift=drift,
+        progress=(
+            Progress("mail", "a", "1", "cutting", 9),
+            Progress("mail", "b", "2", "annotating", 9, seconds_left=5.0),
+            Progress("mail", "c", "3", "annotating", 9, seconds_left=70.0),
+        ),
     )
     found = values(metrics)
     assert found["classifyd_waiting_files,inbox=mail"] == 3
@@ -112,6 +118,9 @@ def test_levels_are_those_of_now() -> None:
     assert found["classifyd_drift,measure=labels,task=spam"] == 0.3
     assert (found["classifyd_drift_records,task=spam"], found["classifyd_drift_records,task=topic"]) == (600, 20)
     assert [name for name in found if name.startswith("classifyd_drift,") and "topic" in name] == []
+    assert (found["classifyd_large_files,inbox=mail"], found["classifyd_large_files,inbox=empty"]) == (3, 0)
+    assert found["classifyd_large_files_left_seconds,inbox=mail"] == 70
+    assert "classifyd_large_files_left_seconds,inbox=empty" not in found
     assert found["classifyd_process_resident_memory_bytes"] > 2**20
 
 

@@ -59,6 +59,16 @@ def test_rules_and_dashboard_ask_only_for_metrics_that_there_are() -> None:
     assert asked(told) - documented() == set()
 
 
+NOT_SHOWN = {"classifyd_process_virtual_memory_bytes"}
+"""What is reserved says nothing of what is used."""
+
+
+def test_every_metric_is_on_the_dashboard_or_under_an_alert() -> None:
+    variables = " ".join(one["query"]["query"] for one in DASHBOARD["templating"]["list"] if one["type"] == "query")
+    told = RULES.read_text() + variables + " ".join(query for _, query in queries())
+    assert documented() - asked(told) == NOT_SHOWN
+
+
 def test_every_query_of_the_dashboard_and_of_the_page_is_one(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "metrics.md").read_text().partition("## Questions")[2]
     found = [*queries(), *re.findall(r"^\| ([^|]+) \| `(.+)` \|$", page, re.MULTILINE)]

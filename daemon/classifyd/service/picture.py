@@ -78,6 +78,7 @@ class Picture:
             notices={name: waiting.count for name, waiting in self._receivers().items()},
             drift=self._outside.drift(self._succession.serving),
             nodes=self._nodes(),
+            progress=self._paces.latest,
         )
 
     def _inbox(self, intake: Intake) -> InboxLevel:

@@ -3,12 +3,7 @@
 No text, file name or reason is ever among them; labels of a task are told up to a number that no plugin can drive up.
 """
 
-import os
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,15 +13,12 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
 
-from classifyd import __version__
-from classifyd.drift import Drift
 from classifyd.jobs import Effort, FileReport
-from classifyd.values import EMPTY
-from classifyd.workers import NodeLevel
+from classifyd.metrics.levels import InboxLevel, Levels, Now
+
+__all__ = ["MOST_LABELS", "OTHER", "InboxLevel", "Levels", "Metrics"]
 
 MOST_LABELS = 100
 OTHER = "(other)"
@@ -37,44 +29,7 @@ RELOADS = ("taken up", "refused")
 SWEPT = ("done", "outputs", "quarantine", "ledger")
 FILE_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 RECORD_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-
-
-@dataclass(frozen=True, slots=True)
-class InboxLevel:
-    """What lies in an inbox now: inputs that wait and that are claimed, and when the oldest of both was dropped.
-
-    `paused` by somebody, none of it is begun.
-    """
-
-    waiting: int = 0
-    claimed: int = 0
-    oldest_at: float | None = None
-    paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """How the daemon fares at one moment. `pids` are the workers' processes; `held` names inboxes, tasks and the like.
-
-    `serving` has the version that serves each task (None for one without models), `refused` tasks with a version that
-    could not take over. `notices` are those that wait, by receiver; `drift` is how far tasks have parted from what
-    their models said when they were made. `nodes` are those of a cluster; none where workers are on this machine.
-    """
-
-    ready: bool = False
-    inboxes: Mapping[str, InboxLevel] = EMPTY
-    workers: int = 0
-    busy: int = 0
-    pids: tuple[int, ...] = ()
-    waiting_splits: int = 0
-    serving: Mapping[str, int | None] = EMPTY
-    refused: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
-    notices: Mapping[str, int] = EMPTY
-    drift: Mapping[str, Drift] = EMPTY
-    nodes: tuple[NodeLevel, ...] = ()
 
 
 class Metrics:
@@ -86,7 +41,7 @@ class Metrics:
         self.levels = Levels()
         self._labels: dict[str, set[str]] = {}
         self._registry = registry = CollectorRegistry()
-        registry.register(_Now(self))
+        registry.register(Now(lambda: self.levels))
         ProcessCollector(namespace="classifyd", registry=registry)
 
         def counter(name: str, what: str, *labels: str) -> Counter:
@@ -217,81 +172,3 @@ class Metrics:
             known.add(label)
             return label
         return OTHER
-
-
-class _Now:
-    """What holds at the moment of a scrape."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterator[Metric]:
-        levels = self._metrics.levels
-        yield _gauge("info", "The version of classifyd.", ["version"], [((__version__,), 1)])
-        yield _gauge("ready", "1 while inputs are taken, else 0.", [], [((), levels.ready)])
-        yield from chain(_of_inboxes(levels), _of_workers(levels), _of_models(levels))
-        waiting = [((name,), count) for name, count in levels.notices.items()]
-        yield _gauge("waiting_notices", "Notices that wait for a receiver.", ["receiver"], waiting)
-        yield _gauge(
-            "held",
-            "1 for what inputs have to wait for: an inbox, a task, the ledger, or refused files of an inbox.",
-            ["what"],
-            [((what,), 1) for what in levels.held],
-        )
-
-
-def _of_inboxes(levels: Levels) -> Iterator[Metric]:
-    now = time.time()
-    inboxes = levels.inboxes.items()
-    waiting = [((name,), level.waiting) for name, level in inboxes]
-    claimed = [((name,), level.claimed) for name, level in inboxes]
-    ages = [((name,), max(0.0, now - level.oldest_at) if level.oldest_at else 0.0) for name, level in inboxes]
-    paused = [((name,), level.paused) for name, level in inboxes]
-    yield _gauge("waiting_files", "Inputs that wait in an inbox.", ["inbox"], waiting)
-    yield _gauge("claimed_files", "Inputs of an inbox that are being worked on.", ["inbox"], claimed)
-    yield _gauge("paused", "1 for an inbox that somebody has paused, else 0.", ["inbox"], paused)
-    yield _gauge("oldest_file_seconds", "Time since the oldest unfinished input was dropped.", ["inbox"], ages)
-
-
-def _of_workers(levels: Levels) -> Iterator[Metric]:
-    yield _gauge("workers", "Worker processes that serve.", [], [((), levels.workers)])
-    yield _gauge("busy_workers", "Jobs that workers have.", [], [((), levels.busy)])
-    yield _gauge("waiting_splits", "Splits and chores that wait for a worker.", [], [((), levels.waiting_splits)])
-    memory = sum(resident_bytes(pid) for pid in levels.pids)
-    yield _gauge("workers_resident_memory_bytes", "Resident memory of all workers here together.", [], [((), memory)])
-    actors = [((one.node,), one.actors) for one in levels.nodes]
-    jobs = [((one.node,), one.jobs) for one in levels.nodes]
-    yield _gauge("node_actors", "Actors that a node of the cluster has for this daemon.", ["node"], actors)
-    yield _gauge("node_jobs", "Jobs that the actors of a node have.", ["node"], jobs)
-
-
-def _of_models(levels: Levels) -> Iterator[Metric]:
-    serving = [((task, "" if version is None else str(version)), 1) for task, version in levels.serving.items()]
-    yield _gauge(
-        "model_info", "The version that serves a task; empty for one without models.", ["task", "version"], serving
-    )
-    refused = [((task,), task in levels.refused) for task in levels.serving]
-    yield _gauge("model_refused", "1 while a promoted version of a task cannot serve.", ["task"], refused)
-    drift = levels.drift.items()
-    partings = [((task, one.measure), one.value) for task, found in drift for one in found.partings]
-    window = [((task,), found.records) for task, found in drift]
-    yield _gauge(
-        "drift", "How far a task's newest answers have parted from its baseline.", ["task", "measure"], partings
-    )
-    yield _gauge("drift_records", "Records that drift is measured on.", ["task"], window)
-
-
-def _gauge(name: str, what: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
-    family = GaugeMetricFamily(f"classifyd_{name}", what, labels=labels)
-    for given, value in values:
-        family.add_metric(given, value)
-    return family
-
-
-def resident_bytes(pid: int) -> int:
-    """A process's resident memory; 0 if it is gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * PAGE_BYTES
