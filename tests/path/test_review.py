@@ -70,6 +70,24 @@ def corrections(here: Place) -> list:
         return view.corrections()
 
 
+def test_after_a_restart_the_newest_doubts_are_asked_about_again_but_for_those_decided(here: Place) -> None:
+    page = begun(here, "a.txt", "b.txt")
+    decided = next(item for item in page.queue() if item["source"] == "a.txt")
+    assert page.correct(decided, "ham")[0] == 200
+    left = page.queue()
+    here.kill_everything(here.processes[-1])
+
+    starts = here.starts()
+    here.start()
+    wait_until(lambda: here.starts() > starts, place=here)
+    page = Page(here)
+    assert [(item["source"], item["key"]) for item in page.queue()] == [("b.txt", item["key"]) for item in left]
+    results = json.loads(page.ask("/api/results")[1])["results"]
+    assert {one["source"] for one in results} == {"a.txt", "b.txt"}
+    assert page.correct(page.queue()[0], "spam")[0] == 200
+    assert {found.source: found.label for found in corrections(here)} == {"a.txt": "ham", "b.txt": "spam"}
+
+
 def test_a_doubtful_label_is_asked_about_and_what_is_said_is_kept_with_all_that_is_known(here: Place) -> None:
     page = begun(here, "a.txt", text=LONG)
     [item] = page.queue()

@@ -187,8 +187,11 @@ def _answer(document: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _decided(one: Mapping[str, Any]) -> str:
+    score = f"{one['label']}: {one['score']:.6f}"
+    if not one["threshold"]:
+        return f"{score}, and nothing asks for more"
     asked = f"{one['threshold']:g} that {one['asked_by']} asks for"
-    return f"{one['label']}: {one['score']:.6f} is {'less than' if one['doubtful'] else 'not less than'} the {asked}"
+    return f"{score} is {'less than' if one['doubtful'] else 'not less than'} the {asked}"
 
 
 def _windows(windows: list[dict[str, Any]]) -> Iterator[Any]:

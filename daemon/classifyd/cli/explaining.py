@@ -55,7 +55,10 @@ def find(name: str, config: Config) -> Answered:
     elif numbered:
         inbox, output, entry = _by_id(what, config)
     else:
-        raise UsageError(f"{name}: no such file, and no id of a record, which ends in # and a number")
+        example = f"{config.inboxes[0].name}/a.txt.jsonl#0" if config.inboxes else "mail/a.txt.jsonl#0"
+        raise UsageError(
+            f'{name}: no such file, and no id of a record; an id stands in its output and looks like "{example}"'
+        )
     said = _said(inbox.output / output, index)
     versions = entry.versions if entry else _versions(said)
     if not versions:

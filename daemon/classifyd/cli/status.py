@@ -109,9 +109,15 @@ def _headline(found: "Status", now: float) -> str:
     minutes = (now - (daemon.started_at or now)) / 60
     models = ", ".join(f"{task}@{version}" for task, version in daemon.serving.items() if version is not None)
     serving = f" In service: {models}." if models else ""
-    rate = f"{daemon.bytes_per_second / 2**20:.2f} MiB/s a worker" if daemon.bytes_per_second else "no rate yet"
+    rate = f"{_rate(daemon.bytes_per_second)} a worker" if daemon.bytes_per_second else "no rate yet"
     who = f"The daemon {words}: process {daemon.pid}, {minutes:.0f} min"
     return f"{who}; {daemon.busy_workers} workers busy, {rate}.{serving}"
+
+
+def _rate(bytes_per_second: float) -> str:
+    """In MiB, or in KiB where there would be little of them."""
+    mebibytes = bytes_per_second / 2**20
+    return f"{mebibytes:.2f} MiB/s" if mebibytes >= 0.1 else f"{bytes_per_second / 2**10:.2f} KiB/s"
 
 
 def _row(inbox: "InboxStatus") -> tuple[object, ...]:

@@ -61,10 +61,16 @@ class LedgerView:
         )
         return [(row[0], row[1], row[2]) for row in rows]
 
-    def latest(self, state: str, limit: int) -> list[Entry]:
-        """The newest inputs that ended in a state, newest first."""
-        query = "SELECT * FROM inputs WHERE state = ? ORDER BY finished_at DESC LIMIT ?"
-        return [entry_of(row) for row in self._db.execute(query, (state, limit))]
+    def newest(self, limit: int) -> list[Entry]:
+        """The inputs that were answered last, newest first."""
+        query = "SELECT * FROM inputs WHERE state = 'retired' ORDER BY finished_at DESC LIMIT ?"
+        return [entry_of(row) for row in self._db.execute(query, (limit,))]
+
+    def newest_doubtful(self, limit: int) -> list[Entry]:
+        """Those with records for review among the last ten thousand, newest first."""
+        newest = "SELECT * FROM inputs WHERE state = 'retired' ORDER BY finished_at DESC LIMIT 10000"
+        query = f"SELECT * FROM ({newest}) WHERE reviews > 0 ORDER BY finished_at DESC LIMIT ?"  # noqa: S608  # constant
+        return [entry_of(row) for row in self._db.execute(query, (limit,))]
 
     def entry(self, claim: str) -> Entry | None:
         """An input by its claim; None if the ledger does not know it."""

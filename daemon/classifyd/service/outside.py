@@ -8,24 +8,25 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from classifyd.config import Config, HttpConfig
+from classifyd.config import Config, CorrectionsInbox, HttpConfig
 from classifyd.drift import Drift
 from classifyd.errors import ClassifydError, ConfigError, UnavailableError
+from classifyd.inbox.moves import shown as name_shown
 from classifyd.jobs import FileReport, JobReport
-from classifyd.ledger import LedgerView
+from classifyd.ledger import Entry, LedgerView
 from classifyd.metrics import Metrics
 from classifyd.service.drifting import Drifting
 from classifyd.service.tasks import Versions
 from classifyd.web import App, Listener, Recent, Scene, Wish, taken_over
 from classifyd.web.listening import bound, shown
-from classifyd.web.recent import Totals
+from classifyd.web.recent import OUTPUTS, Output, Totals
 from classifyd.web.secret import read_or_make
 
 log = structlog.get_logger()
@@ -123,13 +124,25 @@ class Outside:
             with closing(LedgerView(state / "ledger.sqlite")) as view:
                 done = [count for count in view.counts() if count.state == "retired"]
                 totals = {one.inbox: Totals(one.inputs, one.records, one.errors, one.reviews) for one in done}
-                self.recent.begin(totals, view.finished_since(time.time() - HOUR_SECONDS))
+                newest, doubtful = (
+                    self._outputs(entries) for entries in (view.newest(OUTPUTS), view.newest_doubtful(OUTPUTS))
+                )
+                self.recent.begin(totals, view.finished_since(time.time() - HOUR_SECONDS), newest, doubtful)
         except sqlite3.Error as error:
             log.warning("history_not_read", error=str(error), consequence="the status page begins at nought")
 
+    def _outputs(self, entries: Iterable[Entry]) -> list[Output]:
+        """The outputs of inputs that ended before this process began, as far as their inboxes are still there."""
+        folders = {inbox.name: inbox.output for inbox in self.config.inboxes if not isinstance(inbox, CorrectionsInbox)}
+        return [
+            Output(_report(entry), folders[entry.claim.inbox] / entry.output, entry.finished_at or 0.0)
+            for entry in entries
+            if entry.claim.inbox in folders
+        ]
+
     def refused(self, error: ClassifydError) -> None:
         """A configuration that was read again is not taken up."""
-        self.unmet = {"the configuration": f"{error}; the one before stays in force"}
+        self.unmet = {"the configuration": f"{str(error).removesuffix('.')}; the one before stays in force"}
         self.metrics.reloaded("refused")
 
     def show(self, scene: Scene) -> None:
@@ -156,6 +169,14 @@ class Outside:
     def drift(self, serving: Versions) -> dict[str, Drift]:
         """How far the answers of what serves have parted from the baselines."""
         return self._drifting.found(serving, self.config)
+
+
+def _report(entry: Entry) -> FileReport:
+    claim, ended = entry.claim, entry.finished_at or entry.claim.claimed_at
+    counts = (entry.records, entry.errors, entry.reviews)
+    return FileReport(
+        claim.inbox, name_shown(claim.name), "published", *counts, entry.output, max(0.0, ended - claim.claimed_at)
+    )
 
 
 def _place(http: HttpConfig | None) -> tuple[object, ...]:

@@ -56,10 +56,23 @@ class Recent:
         self._doubtful: deque[Output] = deque(maxlen=OUTPUTS)
         self._totals: dict[str, Totals] = {}
 
-    def begin(self, totals: dict[str, Totals], finished: Iterable[tuple[str, float, int]]) -> None:
-        """What the ledger remembers: sums, and (inbox, time, records) of the last hour, oldest first."""
+    def begin(
+        self,
+        totals: dict[str, Totals],
+        finished: Iterable[tuple[str, float, int]],
+        outputs: Iterable[Output] = (),
+        doubtful: Iterable[Output] = (),
+    ) -> None:
+        """What the ledger remembers: sums, and (inbox, time, records) of the last hour, oldest first.
+
+        `outputs` are the newest, newest first; `doubtful` those with records for review, which may be older.
+        """
         with self._lock:
             self._totals = totals
+            if not self._outputs:
+                self._outputs.extend(outputs)
+                self._doubtful.extend(doubtful)
+                self.revision += 1
             if not self._minutes:  # else a daemon before this one, in this process, has counted
                 for inbox, at, records in finished:
                     self._minute(at).records[inbox] += records
