@@ -11,9 +11,11 @@ RUN python -m venv /opt/classifyd \
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/classifyd /opt/classifyd
-RUN useradd --system --create-home --home-dir /data --shell /usr/sbin/nologin classifyd
+# A number of its own, so that folders of the host can be given to it, and Kubernetes sees that it is not root.
+RUN groupadd --system --gid 10001 classifyd \
+    && useradd --system --uid 10001 --gid 10001 --create-home --home-dir /data --shell /usr/sbin/nologin classifyd
 ENV PATH=/opt/classifyd/bin:$PATH PYTHONUNBUFFERED=1
-USER classifyd
+USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 9464

@@ -170,7 +170,9 @@ def test_a_faulty_configuration_changes_nothing_and_status_says_so_until_it_is_m
         wait_until(lambda: "a.txt" in here.files("done"), place=here)
         (here.root / "done/a.txt").unlink()
 
-    assert "unsurr" in events(here, "reload_failed")[1]["error"]
+    unknown = events(here, "reload_failed")[1]["error"]
+    assert "unsurr" in unknown
+    assert "if one was installed since, restart the daemon" in unknown
     assert workers == set(descendants(process.pid))
     configure(here, process, lambda text: text)
     wait_until(lambda: {} == status(here)["daemon"]["unmet"], place=here)

@@ -17,6 +17,9 @@ from classifyd.service.work import Folders
 from classifyd.workers import Workers
 
 
+NOT_ASKED_AGAIN = "plugins are looked for at the start: if one was installed since, restart the daemon"
+
+
 class Crew:
     """`replaced` is told why workers were replaced; `pinned` and `taken_over` are as in Succession."""
 
@@ -65,8 +68,11 @@ class Crew:
 
     def check(self, config: Config) -> None:
         """ConfigError if a configuration names what nobody offered when the workers began."""
-        check_tasks(config, self._offers)
-        check_formats(config, self._offers)
+        try:
+            check_tasks(config, self._offers)
+            check_formats(config, self._offers)
+        except ConfigError as error:
+            raise ConfigError([*error.faults, NOT_ASKED_AGAIN]) from error
 
     def ask_for(self, config: Config | None) -> None:
         """Have a shift get ready that has all tasks of a configuration; with None, only those that serve."""
