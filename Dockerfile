@@ -13,8 +13,9 @@ FROM python:3.11-slim-bookworm
 COPY --from=build /opt/classifyd /opt/classifyd
 # A number of its own, so that folders of the host can be given to it, and Kubernetes sees that it is not root.
 RUN groupadd --system --gid 10001 classifyd \
-    && useradd --system --uid 10001 --gid 10001 --create-home --home-dir /data --shell /usr/sbin/nologin classifyd
-ENV PATH=/opt/classifyd/bin:$PATH PYTHONUNBUFFERED=1
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin classifyd \
+    && install --directory --owner=10001 --group=10001 /data
+ENV PATH=/opt/classifyd/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1
 USER 10001:10001
 WORKDIR /data
 VOLUME /data

@@ -4,6 +4,7 @@ Run time needs numpy, onnxruntime and tokenizers alone, and only once a task is 
 asked for and needs the extra `classifyd[train]`. Only the recipe, a plain value, is checked without it.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from classifyd.api import (
 from classifyd_bert.recipe import Recipe, recipe_faults
 
 __all__ = ["BertSequenceTask", "BertTokenTask"]
+
+# ONNX Runtime's own builds tell Microsoft how they are used unless this is set before they are imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 @dataclass(frozen=True, slots=True)

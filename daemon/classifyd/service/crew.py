@@ -16,7 +16,6 @@ from classifyd.service.tasks import Tasks, Versions
 from classifyd.service.work import Folders
 from classifyd.workers import Workers
 
-
 NOT_ASKED_AGAIN = "plugins are looked for at the start: if one was installed since, restart the daemon"
 
 
