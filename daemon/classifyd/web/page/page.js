@@ -309,7 +309,7 @@ function learnKinds(models) {
 
 function mixes(labels) {
   const tasks = Object.entries(labels);
-  return tasks.length ? tasks.map(mix) : make("p", { class: "empty" }, "Nothing was labelled yet.");
+  return tasks.length ? tasks.map(mix) : make("p", { class: "empty" }, "Nothing was labelled in that time.");
 }
 
 function mix([task, counts]) {
