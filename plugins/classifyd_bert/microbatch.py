@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-TOKEN_BUDGET = 2048
+TOKEN_BUDGET = 512
+"""What so few hold stays in a core's own cache between two operators: 3 MB of float32 where MiniLM-L6 is widest.
+
+With 2,048 its runs took 1.3 times as long in ONNX Runtime, 1.1 times in OpenVINO.
+"""
+GPU_TOKEN_BUDGET = 2048
+"""A GPU has to be filled."""
 
 
 def plan(lengths: Sequence[int], token_budget: int = TOKEN_BUDGET) -> list[list[int]]:

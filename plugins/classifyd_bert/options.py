@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from classifyd.api import ConfigError, Setup
-from classifyd_bert.microbatch import TOKEN_BUDGET
+from classifyd_bert.microbatch import GPU_TOKEN_BUDGET, TOKEN_BUDGET
 from classifyd_bert.runtimes import AUTO, RUNTIMES
 
 CACHE_BYTES = 16 * 2**20
@@ -21,6 +21,8 @@ _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3}
 def token_budget(setup: Setup) -> int:
     """How many tokens, padding included, the model takes at a time. ConfigError, as below, if it makes no sense."""
     value = _given(setup, "token_budget")
+    if "token_budget" not in setup.options and setup.device == "cuda":
+        return GPU_TOKEN_BUDGET
     if isinstance(value, str) and value.isascii() and value.isdigit():  # from the environment
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
