@@ -15,6 +15,8 @@ JOBS ?= $(shell nproc)
 
 SERVE := .venv
 TEST := .venv-test
+PEERS := .venv-peers
+INFINITY := .venv-infinity
 PIP_FLAGS := --quiet --quiet --disable-pip-version-check
 BUILD := --build-constraint constraints/build.txt
 FUZZ_SECONDS ?= 3600
@@ -22,7 +24,7 @@ FUZZ_SECONDS ?= 3600
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: help install demo test trials bench fuzz check lint types layers reference docs screenshot constraints dist clean
+.PHONY: help install demo test trials bench bench-peers fuzz check lint types layers reference docs screenshot constraints dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,9 +43,11 @@ trials: $(TEST)/.installed ## run what takes too long for every day, and enter t
 		-o junit_logging=system-out $(TRIALS) || status=$$?; \
 		test ! -e trials.xml || $(TEST)/bin/python docs/tally.py trials.xml; exit $$status
 
-# On a quiet machine, about half an hour. docs/benchmarks.md says what else each can be told.
-bench: $(TEST)/.installed ## measure: the machine, one model beside others, files to files beside a script, how cost grows
-	for measured in machine speed files growth; do $(OFFLINE) $(TEST)/bin/python bench/$$measured.py || exit 1; echo; done
+# On a quiet machine, about three quarters of an hour. docs/benchmarks.md says what else each can be told.
+bench: bench-peers ## measure: the machine, one model beside others, files beside a script, how cost grows, where time goes
+	for measured in machine speed files growth stages; do $(OFFLINE) $(TEST)/bin/python bench/$$measured.py || exit 1; echo; done
+
+bench-peers: $(TEST)/.installed $(PEERS)/.installed $(INFINITY)/.installed ## the environments of those that bench/speed.py compares with
 
 fuzz: $(TEST)/.installed ## fuzz mail, tables, JSON, manifest and configuration for FUZZ_SECONDS each (3600)
 	$(TEST)/bin/pip install $(PIP_FLAGS) -c constraints/test.txt --group fuzz
@@ -91,6 +95,19 @@ $(TEST)/.installed: pyproject.toml constraints/test.txt constraints/build.txt
 		--group test --group check
 	touch $@
 
+# Those whose libraries ask for versions that the test environment does not have.
+$(PEERS)/.installed: constraints/peers.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install $(PIP_FLAGS) -c constraints/peers.txt $(TORCH)
+	$(PEERS)/bin/pip install $(PIP_FLAGS) -c constraints/peers.txt sentence-transformers optimum-onnx 'optimum-intel[openvino]' nncf onnxruntime
+	touch $@
+
+$(INFINITY)/.installed: constraints/infinity.txt
+	$(PYTHON) -m venv --clear $(INFINITY)
+	$(INFINITY)/bin/pip install $(PIP_FLAGS) -c constraints/infinity.txt $(TORCH)
+	$(INFINITY)/bin/pip install $(PIP_FLAGS) -c constraints/infinity.txt 'infinity-emb[torch,optimum]'
+	touch $@
+
 # The serving environment takes the versions of the test environment, so that what is tested is what serves.
 constraints: ## take the newest versions that fit into constraints/
 	rm -rf .venv-new && $(PYTHON) -m venv .venv-new
@@ -109,4 +126,4 @@ dist: $(TEST)/.installed ## build the source archive and the wheel into dist/
 	$(TEST)/bin/hatchling build -d dist
 
 clean: ## remove the environments, the demo and what tools left
-	rm -rf $(SERVE) $(TEST) demo dist site .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(SERVE) $(TEST) $(PEERS) $(INFINITY) demo dist site .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

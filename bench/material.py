@@ -44,6 +44,9 @@ def checkpoint(task: str, folder: Path) -> Path:
     source = base.find(base.DEFAULT).folder
     kind = transformers.AutoModelForTokenClassification if task == "ner" else None
     kind = kind or transformers.AutoModelForSequenceClassification
-    kind.from_pretrained(source, num_labels=LABELS[task]).save_pretrained(place)
+    names = {number: f"{task} {number}" for number in range(LABELS[task])}  # infinity takes a model without for another
+    kind.from_pretrained(
+        source, id2label=names, label2id={name: number for number, name in names.items()}
+    ).save_pretrained(place)
     transformers.AutoTokenizer.from_pretrained(source).save_pretrained(place)
     return place

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
 LOOK_SECONDS = 0.02
@@ -71,8 +72,19 @@ class Serving:
 
 
 @contextmanager
-def serving(tasks: Sequence[str], models: Path, above: Path, more: str = "") -> Iterator[Serving]:
-    """A daemon with these tasks, in a temporary folder below `above`; `more` goes into its configuration."""
+def serving(
+    tasks: Sequence[str],
+    models: Path,
+    above: Path,
+    more: str = "",
+    *,
+    command: Sequence[str | Path] = (CLASSIFYD,),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Serving]:
+    """A daemon with these tasks, in a temporary folder below `above`; `more` goes into its configuration.
+
+    `command` may be another than `classifyd`, with more in its environment.
+    """
     folder = Path(tempfile.mkdtemp(prefix="serving-", dir=above))
     for name in ("inbox", "output"):
         (folder / name).mkdir()
@@ -81,7 +93,8 @@ def serving(tasks: Sequence[str], models: Path, above: Path, more: str = "") -> 
     uncached = "".join(UNCACHED.format(task=task) for task in tasks)
     (folder / "config.toml").write_text(CONFIG.format_map(chosen) + uncached + more)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([CLASSIFYD, "run", "--config", folder / "config.toml"], stdout=log, stderr=log)
+        words = [*command, "run", "--config", folder / "config.toml"]
+        process = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, **environment})
     found = Serving(folder, process)
     try:
         while '"started"' not in (folder / "log").read_text():
