@@ -18,7 +18,7 @@ import turns
 from forms import LONGEST, NNCF, ONNX, SMALL
 
 BATCHES = (8, 16, 32, 64)
-SAMPLE = 256
+SAMPLE = 96
 Answer = Callable[[Sequence[str]], object]
 
 

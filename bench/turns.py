@@ -3,6 +3,7 @@
 One round asks every contender in turn, so that whatever else the machine does falls on all of them alike.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -78,15 +79,15 @@ def take(commands: Mapping[str, Sequence[str]], count: int) -> dict[str, Taken]:
         if line:
             found[name] = Taken(line.removeprefix(READY).strip())
         else:
-            print(f"{name} ended with {running.pop(name).wait()} before it was ready", file=sys.stderr)
+            _end(process := running.pop(name))
+            print(f"{name} ended with {process.returncode} before it was ready", file=sys.stderr)
     for _ in range(count):
         for name, process in running.items():
             process.stdin.write("go\n")
             process.stdin.flush()
             found[name].rounds.append(json.loads(_line(process)))
     for process in running.values():
-        process.stdin.close()
-        process.wait()
+        _end(process)
     return found
 
 
@@ -100,6 +101,12 @@ def _start(command: Sequence[str]) -> Any:
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
+
+
+def _end(process: Any) -> None:
+    """Close the lines to a contender, which ends it, and wait."""
+    with process, contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 def _line(process: Any) -> str:

@@ -5,6 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifyd.api import Setup
+from classifyd_bert import options
 from classifyd_bert.microbatch import plan
 
 LENGTHS = st.lists(st.integers(1, 32).map(lambda n: 16 * n))
@@ -32,3 +34,8 @@ def test_batches_go_from_short_to_long_and_are_full_but_the_last_of_a_length(len
 
 def test_nothing_needs_no_batch() -> None:
     assert plan([]) == []
+
+
+def test_a_gpu_takes_more_at_a_time_unless_it_is_told() -> None:
+    assert options.token_budget(Setup("spam")) < options.token_budget(Setup("spam", device="cuda"))
+    assert options.token_budget(Setup("spam", {"token_budget": 64}, device="cuda")) == 64
