@@ -1,11 +1,14 @@
-"""Waiting for the disk side by side: each item has its turn, whatever fails."""
+"""Files are whole or not there; waiting for the disk side by side, each item has its turn, whatever fails."""
 
+import errno
+import os
+import stat
 import threading
 from pathlib import Path
 
 import pytest
 
-from classifyd.disk import FEW, fsync_folders, side_by_side
+from classifyd.disk import FEW, create, fsync_folders, rewrite, side_by_side
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, 200])
@@ -46,3 +49,48 @@ def test_outer_folders_come_before_what_lies_in_them(tmp_path: Path, monkeypatch
     monkeypatch.setattr("classifyd.disk.fsync_folder", seen.append)
     fsync_folders([inner, tmp_path, inner.parent, inner])
     assert seen == [tmp_path, inner.parent, inner]
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that takes what is written, and finds only then that there is no room."""
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+def test_a_file_is_rewritten_whole(tmp_path: Path) -> None:
+    path = tmp_path / "current"
+    rewrite(path, b"2\n")
+    (tmp_path / ".current").write_bytes(b"3")  # of one that was killed
+    rewrite(path, b"4\n")
+    assert path.read_bytes() == b"4\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("full")
+def test_what_cannot_be_put_on_the_disk_leaves_the_old_content_and_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "current"
+    path.write_bytes(b"2\n")
+    with pytest.raises(OSError, match="No space left") as caught:
+        rewrite(path, b"3\n")
+    assert caught.value.filename == str(path)
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"2\n", [path])
+
+
+def test_a_file_is_made_once_whoever_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    assert create(path, b"one", 0o600)
+    assert not create(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("full")
+def test_a_file_that_cannot_be_put_on_the_disk_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        create(tmp_path / "note", b"one")
+    assert list(tmp_path.iterdir()) == []

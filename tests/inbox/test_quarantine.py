@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from classifyd.inbox import quarantine as module
+from classifyd import disk
 from classifyd.inbox.quarantine import quarantine
 from classifyd.values import Fault
 
@@ -20,7 +20,7 @@ def test_the_reason_lies_beside_the_file(tmp_path):
 
 def test_the_reason_is_safe_from_a_power_cut_before_the_file_lies_beside_it(tmp_path, monkeypatch):
     safe = []
-    monkeypatch.setattr(module, "fsync_folder", lambda folder: safe.append([path.name for path in folder.iterdir()]))
+    monkeypatch.setattr(disk, "fsync_folder", lambda folder: safe.append([path.name for path in folder.iterdir()]))
     (tmp_path / "a.txt").write_text("x")
 
     quarantine(str(tmp_path / "a.txt"), tmp_path / "q", "a.txt", "mail", Fault("UnreadableFile", "why"))

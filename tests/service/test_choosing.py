@@ -78,7 +78,7 @@ def test_a_task_that_could_not_choose_is_loaded_without(play, tmp_path, outcome)
 
 
 def test_what_cannot_be_kept_is_not_used(play, tmp_path):
-    (tmp_path / "choices.tmp").mkdir()
+    (tmp_path / f".{FILE}").mkdir()
     play.answer(JobReport(chosen=("q1", FAST)))
     assert ({}, {}) == (play.options(), on_disk(tmp_path))
 

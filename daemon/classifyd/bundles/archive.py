@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from classifyd.bundles import blobs
-from classifyd.bundles.durable import sync_folder
 from classifyd.bundles.manifest import MANIFEST, check
 from classifyd.bundles.opening import verify
 from classifyd.bundles.store import Store
+from classifyd.disk import fsync_folder, sync
 from classifyd.errors import BundleError
 from classifyd.values import Bundle
 
@@ -40,12 +40,11 @@ def export(bundle: Bundle, target: Path) -> None:
                 _add(tar, f"{here}/{MANIFEST}", bundle.path / MANIFEST)
                 for name, (path, _) in sorted(bundle.files.items()):
                     _add(tar, f"{here}/{name}", path)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         os.link(draft, target)  # unlike a rename, this overwrites nothing
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(target.absolute().parent)
+    fsync_folder(target.absolute().parent)
 
 
 def bring_in(source: Path, store: Store) -> Bundle:
@@ -120,8 +119,7 @@ def _unpack(
             for piece in _pieces(tar.extractfile(member)):
                 digest.update(piece)
                 file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         if digest.hexdigest() != wanted.pop(name):
             raise BundleError(f"{source}: {name} is not what the manifest says (sha256); copy the archive again")
     if wanted:

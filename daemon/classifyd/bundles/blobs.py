@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classifyd.bundles.durable import alone, copy, sync_folder
+from classifyd.bundles.holding import alone
 from classifyd.bundles.opening import entries
+from classifyd.disk import copy, fsync_folder
 from classifyd.values import BLOBS
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def keep(models: Path, source: Path) -> str:
         draft.replace(folder / digest)  # the same bytes, if there were any
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(folder)
-    sync_folder(models)
+    fsync_folder(folder)
+    fsync_folder(models)
     return digest
 
 

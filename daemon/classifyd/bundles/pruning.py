@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifyd.bundles.durable import alone, sync_folder
+from classifyd.bundles.holding import alone
 from classifyd.bundles.opening import entries
 from classifyd.bundles.store import Store
+from classifyd.disk import fsync_folder
 
 REMOVED = ".removed-"
 
@@ -45,7 +46,7 @@ def prune(store: Store, task: str, keep: int, needed: Collection[int]) -> Iterat
         for one in spare(store, task, keep, needed):
             grave = folder / f"{REMOVED}{one.version}-{secrets.token_hex(4)}"
             store.folder(task, one.version).rename(grave)
-            sync_folder(folder)
+            fsync_folder(folder)
             shutil.rmtree(grave)
             yield one
 

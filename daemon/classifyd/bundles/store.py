@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from classifyd.bundles import blobs, history
-from classifyd.bundles.durable import alone, copy, sync_folder, write
+from classifyd.bundles.holding import alone
 from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
 from classifyd.bundles.opening import entries, open_bundle, open_version, verify
+from classifyd.disk import copy, fsync_folder, rewrite, write
 from classifyd.errors import BundleError
 from classifyd.values import Bundle, TrainedModel
 
@@ -108,7 +109,7 @@ class Store:
             if known.digest == made.digest:
                 return known
         if made.version > max((0, *self.versions(task), self._promised(task))):
-            sync_folder(draft)
+            fsync_folder(draft)
             try:
                 draft.rename(self.folder(task, made.version))
             except OSError as error:
@@ -119,8 +120,8 @@ class Store:
         return self._appeared(task, self._take_number(task, draft, made.manifest))
 
     def _appeared(self, task: str, version: int) -> Bundle:
-        sync_folder(self.path / task)
-        sync_folder(self.path)
+        fsync_folder(self.path / task)
+        fsync_folder(self.path)
         return self.open(task, version)
 
     def promote(self, task: str, version: int) -> Bundle:
@@ -149,19 +150,10 @@ class Store:
         bundle = self.verify(task, version)
         before = self._promised(task) or None
         # The history first: should a crash part the two, `current` is what counts, and the history bears it.
-        self._replace(task, history.HISTORY, history.noted(self._told(task), before, version, back=back))
-        self._replace(task, CURRENT, f"{version}\n")
+        noted = history.noted(self._told(task), before, version, back=back)
+        rewrite(self.path / task / history.HISTORY, noted.encode())
+        rewrite(self.path / task / CURRENT, f"{version}\n".encode())
         return bundle
-
-    def _replace(self, task: str, name: str, text: str) -> None:
-        folder = self.path / task
-        draft = folder / f".{name}-{secrets.token_hex(8)}"
-        try:
-            write(draft, text.encode())
-            draft.replace(folder / name)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_folder(folder)
 
     def _served(self, task: str) -> tuple[int, ...]:
         return history.stack(self._told(task))
@@ -180,8 +172,7 @@ class Store:
         version = max((0, *self.versions(task), self._promised(task))) + 1
         while True:
             numbered = {"schema": SCHEMA, **manifest, "task": task, "version": version}
-            write(draft / MANIFEST, _manifest_bytes(draft, numbered))
-            sync_folder(draft)
+            rewrite(draft / MANIFEST, _manifest_bytes(draft, numbered))
             try:
                 draft.rename(self.folder(task, version))
             except OSError as error:

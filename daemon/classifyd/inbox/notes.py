@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from classifyd.disk import fsync_folder
+from classifyd.disk import create, fsync_folder
 from classifyd.inbox.moves import make_folders
 
 SUFFIX = ".json"
@@ -42,20 +42,7 @@ class Notes:
     def leave(self, about: str, who: str) -> bool:
         """Leave a note; False if there is one already. OSError if it cannot be left."""
         make_folders(self._folder)
-        path = self._path(about)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-        try:
-            with draft.open("x", encoding="ascii") as file:
-                json.dump(asdict(Note(one_line(who), time.time())), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink(missing_ok=True)
-        fsync_folder(self._folder)
-        return True
+        return create(self._path(about), json.dumps(asdict(Note(one_line(who), time.time()))).encode("ascii"))
 
     def remove(self, about: str) -> bool:
         """Take a note away; False if there is none. OSError if it cannot be taken away."""

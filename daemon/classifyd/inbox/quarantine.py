@@ -1,12 +1,11 @@
 """Quarantine: an input that could not be processed, with a file beside it that says why."""
 
-import contextlib
 import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from classifyd.disk import fsync_folder
+from classifyd.disk import rewrite
 from classifyd.inbox.moves import fitted, move, shown
 from classifyd.logs import escaped
 from classifyd.values import Fault
@@ -34,8 +33,8 @@ def quarantine(
         beside = reason_file(place)
         if os.path.lexists(beside) and not _is_ours(beside, reason["path_hex"]):
             raise FileExistsError(beside)  # an input of that very name was quarantined here
-        _write(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
-        fsync_folder(beside.parent)  # else a power cut might leave the file without its reason
+        # On the disk before the file is moved: else a power cut might leave it without its reason.
+        rewrite(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
     return move(path, folder, _room_for_reason(name), below=below, before=write_reason, across=across)
 
@@ -62,21 +61,3 @@ def _room_for_reason(name: str) -> str:
     head, tail = os.path.split(name)
     # Some room more for the number that a taken name gets.
     return os.path.join(head, fitted(tail, len(REASON_SUFFIX) + 8))  # noqa: PTH118  # names may not be UTF-8
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that is whole as soon as it has its name. What a killed one left is written over by the next."""
-    draft = path.with_name(f".{path.name}")
-    draft.unlink(missing_ok=True)
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)
-        raise

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from classifyd.disk import fsync_folder
+from classifyd.disk import rewrite
 
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What a document raises, when it is read or understood, that is not one that was written here."""
@@ -14,13 +13,7 @@ UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, Recursio
 
 def write(path: Path, name: str, content: object) -> None:
     """Put a document on the disk in place of the one before, which stays if that fails. OSError says why it did."""
-    draft = path.with_suffix(".tmp")
-    with draft.open("wb") as stream:
-        stream.write(json.dumps({name: content, "sha256": _digest(content)}, indent=2).encode())
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
-    fsync_folder(path.parent)
+    rewrite(path, json.dumps({name: content, "sha256": _digest(content)}, indent=2).encode())
 
 
 def read(path: Path, name: str) -> Any:

@@ -1,7 +1,6 @@
 """What happens before the first input is taken: one daemon per state folder, plugins known, models loaded."""
 
 import contextlib
-import os
 import secrets
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from classifyd import processor
 from classifyd.config import Config, check_formats, check_tasks
-from classifyd.disk import fsync_folder
+from classifyd.disk import rewrite
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import make_folders
 from classifyd.jobs import Choose, Inspect, JobReport, TaskSpec
@@ -48,11 +47,8 @@ def daemon_id(state: Path) -> str:
         known = path.read_text(encoding="ascii").strip()
         if known:
             return known
-    with path.open("w", encoding="ascii") as file:
-        file.write(secrets.token_hex(6))
-        file.flush()
-        os.fsync(file.fileno())
-    fsync_folder(state)  # under another name after a power cut it would not know its own folders
+    # On the disk at once: under another name after a power cut it would not know its own folders.
+    rewrite(path, secrets.token_hex(6).encode("ascii"))
     return daemon_id(state)
 
 

@@ -3,10 +3,10 @@
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
+from classifyd.disk import create
 from classifyd.inbox.moves import make_folders
 
 LEAST_CHARS = 16
@@ -25,15 +25,7 @@ def read_or_make(path: Path) -> str:
             )
         return token
     make_folders(path.parent)
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}.tmp")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123  # so that the mode is right from the start
-            file.write(secrets.token_urlsafe(24) + "\n")
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # whoever was first has made it
-    finally:
-        draft.unlink(missing_ok=True)
+    create(path, f"{secrets.token_urlsafe(24)}\n".encode("ascii"), 0o600)  # whoever was first has made it
     return read_or_make(path)
 
 
