@@ -1,20 +1,19 @@
-"""The daemon's own connection to the ledger."""
+"""What the daemon tells the ledger, and asks of it."""
 
-import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path, PurePath
 
-from classifyd.errors import DiskFault, UnavailableError
 from classifyd.jobs import Claim, PartReport, Suspect
 from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Aged, Kind, Mark
+from classifyd.ledger.connection import Connection
 from classifyd.ledger.corrections import Correction
-from classifyd.ledger.rows import OPEN, Entry, Plan, connect, dump_plan, dump_report, entry_of, migrate
+from classifyd.ledger.rows import OPEN, Entry, Plan, dump_plan, dump_report, entry_of
 from classifyd.values import Fault
 
 
@@ -25,50 +24,19 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        try:
-            _ = self._db
-        except sqlite3.Error as error:
-            raise UnavailableError(f"{path}: no ledger can be kept there: {error}; mend the disk or folder") from error
+        self._connection = Connection(path)
 
     def close(self) -> None:
         """Close the connection; what was committed is on the disk."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._connection.close()
 
-    @contextmanager
-    def commit(self) -> Iterator[None]:
+    def commit(self) -> AbstractContextManager[None]:
         """One transaction: its changes are on the disk when it ends, or none are made and DiskFault is raised."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            self._abandon()
-            raise DiskFault(f"the ledger cannot be written: {error}; free the disk or mend the folder") from error
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+        return self._connection.commit()
 
     @property
     def _db(self) -> sqlite3.Connection:
-        """The connection, opened anew after a fault."""
-        if self._connection is None:
-            self._connection = _opened(self._path)
-        return self._connection
-
-    def _abandon(self) -> None:
-        """Close the connection after a fault; an open transaction is rolled back by that.
-
-        A log whose fsync failed is not fsynced again and believed: the kernel may have dropped what it held. Closing
-        has SQLite copy what was committed before into the ledger's main file, and remove the log.
-        """
-        with contextlib.suppress(sqlite3.Error):
-            self.close()
-        self._connection = None
+        return self._connection.db
 
     # ------------------------------------------------------------------ transitions
 
@@ -209,14 +177,14 @@ class Ledger:
 
     def untold(self, receiver: str) -> int:
         """How many notices wait for a receiver."""
-        with self._told_of_faults():
+        with self._connection.reading():
             return notices.count(self._db, receiver)
 
     # ------------------------------------------------------------------ growing old
 
     def aged(self, kind: Kind, inbox: str, before: float, *, after: Mark, limit: int) -> list[Aged]:
         """The next files behind a mark, oldest first, of inputs that ended before a time (epoch seconds)."""
-        with self._told_of_faults():
+        with self._connection.reading():
             return aging.aged(self._db, kind, inbox, before, after=after, limit=limit)
 
     def forgotten(self, kind: Kind, claims: Collection[str]) -> None:
@@ -277,25 +245,5 @@ class Ledger:
         return found
 
     def _rows(self, query: str, *values: str | int) -> list[sqlite3.Row]:
-        with self._told_of_faults():
+        with self._connection.reading():
             return self._db.execute(query, values).fetchall()
-
-    @contextmanager
-    def _told_of_faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            self._abandon()
-            raise DiskFault(f"the ledger cannot be read: {error}; mend the disk or the folder") from error
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    db = connect(path)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        migrate(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
