@@ -83,7 +83,7 @@ def test_a_child_that_comes_back_ends_and_changes_nothing(villains: Found) -> No
         ("keeps_everything", "memory for a record", "stay behind for each record"),
         ("explains_another", "explains its answers", "explained another answer than the one that it gives"),
         ("weighs", "explains its answers", "weigh 2 together, not 1"),
-        ("unpickles", "unpickles nothing", "classifyd.values.Record"),
+        ("unpickles", "unpickles nothing", "classifyd.values.records.Record"),
     ],
 )
 def test_a_broken_promise_is_found_by_the_check_that_is_for_it(

@@ -14,7 +14,8 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 """No report is nearly as long; a longer one is garbage, or a plugin's."""
 
 _CHUNK = 2**16
-_KNOWN = frozenset({"classifyd.jobs", "classifyd.offers", "classifyd.values"})
+_VALUES = ("answers", "empty", "models", "records", "training")
+_KNOWN = frozenset({"classifyd.jobs", "classifyd.offers", *(f"classifyd.values.{part}" for part in _VALUES)})
 
 
 class Garbled(Exception):  # not an error of ours: the worker is replaced for it
