@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from daemons import PLUGIN, Place, descendants
+from daemons import Place, descendants
+from nursery import PLUGIN
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

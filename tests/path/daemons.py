@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from jsonschema import Draft202012Validator
+from nursery import INTERPRETER, Forked, fits, nursery
 
-PLUGIN = Path(__file__).parent / "plugin"
+Process = subprocess.Popen[bytes] | Forked
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
 
 CONFIG = """
@@ -64,7 +65,7 @@ class Place:
     """A folder in which daemons run one after the other."""
 
     root: Path
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
 
     @classmethod
     def make(  # a test says only what it is about
@@ -102,38 +103,40 @@ class Place:
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         # Where several runtimes are installed, each new version would be measured in all of them first.
         runtimes = {f"CLASSIFYD_TASKS__{task}__RUNTIME": "onnxruntime" for task in ("SPAM", "TOPIC", "NER")}
-        return {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONWARNINGS": "default", **runtimes, **(more or {})}
+        return {**os.environ, **INTERPRETER, **runtimes, **(more or {})}
 
-    def start(self, *arguments: str, more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start `classifyd run` in a process group of its own."""
-        with (self.root / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    str(Path(sys.executable).with_name("classifyd")),
-                    "run",
-                    "--config",
-                    str(self.root / "config.toml"),
-                    *arguments,
-                ],
+    def start(self, *arguments: str, more: Mapping[str, str] | None = None, forked: bool = True) -> Process:
+        """Start `classifyd run` in a session of its own, forked where that is all the same."""
+        command = ["run", "--config", str(self.root / "config.toml"), *arguments]
+        environment, log = self.environment(more), self.root / "log"
+        if forked and fits(environment):
+            process = nursery().start(command, self.root, environment, log)
+        else:
+            process = self._spawn(command, environment, log)
+        self.processes.append(process)
+        return process
+
+    def _spawn(self, command: Sequence[str], environment: Mapping[str, str], output: Path) -> subprocess.Popen[bytes]:
+        with output.open("ab") as log:
+            return subprocess.Popen(
+                [Path(sys.executable).with_name("classifyd"), *command],
                 stdout=log,
                 stderr=log,
                 cwd=self.root,
-                env=self.environment(more),
+                env=environment,
                 start_new_session=True,
             )
-        self.processes.append(process)
-        return process
 
     def once(self, *, timeout: float = 120, more: Mapping[str, str] | None = None) -> int:
         """Run `classifyd run --once` to its end; its exit code."""
         return self.start("--once", more=more).wait(timeout)
 
-    def stop(self, process: subprocess.Popen[bytes], *, timeout: float = 60) -> int:
+    def stop(self, process: Process, *, timeout: float = 60) -> int:
         """Ask a daemon to end; its exit code."""
         process.terminate()
         return process.wait(timeout)
 
-    def kill_everything(self, process: subprocess.Popen[bytes]) -> None:
+    def kill_everything(self, process: Process) -> None:
         """kill -9 the daemon and every process below it, at once."""
         for pid in (process.pid, *descendants(process.pid)):
             try:

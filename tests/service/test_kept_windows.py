@@ -67,7 +67,7 @@ def test_a_disk_that_refuses_is_tried_again_and_the_file_before_stays(tmp_path: 
     drifting.seen([profile(1)])
     drifting.keep(tmp_path)
     drifting.seen([profile(1)])
-    draft = (tmp_path / FILE).with_suffix(".tmp")
+    draft = tmp_path / f".{FILE}"
     draft.mkdir()
     drifting.keep(tmp_path, at_once=True)
     assert len(windows(remembered(tmp_path))) == 1

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from gzip import compress
 from pathlib import Path
 
-from daemons import PLUGIN, Place
+from daemons import Place
+from nursery import PLUGIN
 from oracle import Account, Consumer, Producer, Scene, account
 from restarts import CRASHED, Restarts, runs
 from shapes import Shape, jsonl, mark

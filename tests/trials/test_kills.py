@@ -1,7 +1,8 @@
 """kill -9 at random moments, under a load of mixed files: nothing is lost, torn, doubled or different.
 
-In the long form nine starts in ten are forked from a process that has its modules loaded; the others, and all of the
-short form's, are `classifyd run` as anybody starts it, which takes twenty times as long.
+In the long form nine starts in ten are forked, and their workers too, from a process that has the modules loaded; the
+others are `classifyd run` as anybody starts it, which takes twenty times as long. In the short form daemons are forked,
+and their workers spawned.
 A failure is repeated with the seed that it prints: `SEED=… pytest -m trial tests/trials/test_kills.py`.
 """
 
@@ -207,7 +208,7 @@ class Trial:
             pid = self.restarts.start(self.here.root)
             self.daemon = Running(pid, lambda: self.restarts.wait(pid))
         else:
-            process = self.here.start(more=ENVIRONMENT)
+            process = self.here.start(more=ENVIRONMENT, forked=not self.forked)
             self.daemon = Running(process.pid, process.wait)
         if self.dice.random() < 0.8:  # else it is killed while it is starting
             wait_until(lambda: b'"event": "started"' in read_from(log, before), seconds=240)

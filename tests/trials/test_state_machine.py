@@ -14,10 +14,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from daemons import PLUGIN, Place
+from daemons import Place
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from nursery import PLUGIN
 from restarts import Restarts
 
 HISTORIES = int(os.environ.get("CLASSIFYD_HISTORIES", "300"))

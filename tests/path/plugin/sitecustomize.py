@@ -167,44 +167,49 @@ def listen(told):
     sys.addaudithook(hear)
 
 
-if "HEARD" in os.environ:
-    listen(os.environ["HEARD"])
+def arm_process():
+    """Do to this process what its environment says, which a forked daemon has only after it was forked."""
+    if "HEARD" in os.environ:
+        listen(os.environ["HEARD"])
 
-if "CLOCK" in os.environ:
-    right = time.time
-    time.time = lambda: right() + float(Path(os.environ["CLOCK"]).read_text())
+    if "CLOCK" in os.environ:
+        right = time.time
+        time.time = lambda: right() + float(Path(os.environ["CLOCK"]).read_text())
 
-# Only the daemon itself is armed, not its workers.
-DAEMON = "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv)
-if "DIE" in os.environ and DAEMON:
-    arm(*os.environ["DIE"].split())
-if "LINGER" in os.environ and DAEMON:
-    linger(os.environ["LINGER"])
-if "DEAF" in os.environ and DAEMON:
-    deafen()
-if "HANGING" in os.environ and DAEMON:
-    hang()
-if "SLOW_COPYING" in os.environ and DAEMON:
-    dawdle(float(os.environ["SLOW_COPYING"]))
-if "UNGIVEN" in os.environ and DAEMON:
-    keep_all()
-if "DENIED" in os.environ and DAEMON:
-    deny(os.environ["DENIED"])
-if "HOLD_SECONDS" in os.environ and DAEMON:
-    from classifyd.service import holds
+    # Only the daemon itself is armed, not its workers.
+    is_daemon = "run" in sys.argv and "multiprocessing" not in " ".join(sys.argv)
+    if "DIE" in os.environ and is_daemon:
+        arm(*os.environ["DIE"].split())
+    if "LINGER" in os.environ and is_daemon:
+        linger(os.environ["LINGER"])
+    if "DEAF" in os.environ and is_daemon:
+        deafen()
+    if "HANGING" in os.environ and is_daemon:
+        hang()
+    if "SLOW_COPYING" in os.environ and is_daemon:
+        dawdle(float(os.environ["SLOW_COPYING"]))
+    if "UNGIVEN" in os.environ and is_daemon:
+        keep_all()
+    if "DENIED" in os.environ and is_daemon:
+        deny(os.environ["DENIED"])
+    if "HOLD_SECONDS" in os.environ and is_daemon:
+        from classifyd.service import holds
 
-    holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
+        holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
 
-if "PAUSE_SECONDS" in os.environ and DAEMON:
-    from classifyd.service import receivers
+    if "PAUSE_SECONDS" in os.environ and is_daemon:
+        from classifyd.service import receivers
 
-    receivers.FIRST_PAUSE_SECONDS = receivers.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
+        receivers.FIRST_PAUSE_SECONDS = receivers.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
 
-if "GRACE_SECONDS" in os.environ and DAEMON:
-    from classifyd.workers import remote
+    if "GRACE_SECONDS" in os.environ and is_daemon:
+        from classifyd.workers import remote
 
-    remote.GRACE_SECONDS = float(os.environ["GRACE_SECONDS"])
+        remote.GRACE_SECONDS = float(os.environ["GRACE_SECONDS"])
 
-# Only its workers are hindered.
-if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
-    hinder()
+    # Only its workers are hindered.
+    if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
+        hinder()
+
+
+arm_process()
