@@ -141,8 +141,8 @@ def test_everything_works_without_events_only_later(place):
 
 def test_small_files_are_answered_while_a_large_one_is_worked_through(place):
     here = place(tasks=("slow",), workers=2, split_seconds=0.2)
-    process = here.start(more={"SLOW_SECONDS": "0.0005"})
-    here.drop("large.jsonl", "".join(json.dumps({"text": "x" * 200}) + "\n" for _ in range(40_000)))
+    process = here.start(more={"SLOW_SECONDS": "0.002"})
+    here.drop("large.jsonl", "".join(json.dumps({"text": "x" * 800}) + "\n" for _ in range(10_000)))
     wait_until(lambda: '"event": "cut"' in here.log(), place=here)
     here.drop("small.txt", "hello")
     wait_until(lambda: "small.txt.jsonl" in here.files("out"), seconds=10, place=here)

@@ -65,7 +65,7 @@ SPAM = ("win cash prize", "free prize now", "claim cash offer", "call now win", 
 HAM = ("meeting tomorrow", "lunch at office", "report draft minutes", "team lunch", "draft for the team", "the minutes")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def spam_rows() -> list[dict[str, object]]:
     """Texts of two labels that no two share a line of words; easily told apart."""
     import itertools

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,14 @@ def run(registry: plugins.Registry, task: str, data: Path, base: Path, store: St
     return train(registry.task(task), options, store, registry.readers, tell)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained_spam(
-    registry: plugins.Registry, base_model: Path, write_jsonl: Write, spam_rows: list[dict[str, object]], tmp_path: Path
+    registry: plugins.Registry, base_model: Path, folder: Path, spam_rows: list[dict[str, object]]
 ) -> tuple[Bundle, Store, Path]:
-    data = write_jsonl("spam.jsonl", spam_rows)
-    store = Store(tmp_path / "models")
+    """A training that several tests look at; who changes something takes a copy."""
+    data = folder / "spam.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in spam_rows), encoding="utf-8")
+    store = Store(folder / "models")
     return run(registry, "spam", data, base_model, store), store, data
 
 
@@ -99,9 +102,11 @@ def test_the_manifest_and_the_report_say_how_it_was_made(trained_spam: tuple[Bun
 
 
 def test_a_second_training_that_is_no_better_stays_out_of_service_and_resume_takes_up_the_checkpoint(
-    registry: plugins.Registry, base_model: Path, trained_spam: tuple[Bundle, Store, Path]
+    registry: plugins.Registry, base_model: Path, trained_spam: tuple[Bundle, Store, Path], tmp_path: Path
 ) -> None:
-    first, store, data = trained_spam
+    first, trained, data = trained_spam
+    shutil.copytree(trained.path.parent, tmp_path, dirs_exist_ok=True)
+    store = Store(tmp_path / "models")
     told: list[str] = []
     second = run(registry, "spam", data, base_model, store, resume=True, tell=told.append)
     assert (second.version, store.current("spam")) == (2, first.version)
