@@ -2,29 +2,24 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from classifyd.api import (
     BundleError,
     ChecksRecipe,
     ClassifydError,
     ExplainingPredictor,
-    Explanation,
-    Label,
     Setup,
-    Span,
     Task,
 )
-from classifyd.bundles import Store
 from classifyd.conformance import samples
-from classifyd.conformance.findings import Failed, Noted, Request, Skipped
-from classifyd.jobs import TaskSpec
-from classifyd.pipeline.answers import checked
+from classifyd.conformance.comparing import check_explanation, compare, strange
+from classifyd.conformance.findings import Failed, Noted, Request
+from classifyd.conformance.subject import Subject
 from classifyd.pipeline.border import Border, lowest_free
 from classifyd.pipeline.explaining import explain
-from classifyd.pipeline.loading import Loaded, Predictors
 from classifyd.plugins import Registry
-from classifyd.values import Annotation, Fault, Record
+from classifyd.values import Record
 from classifyd.workers.worker import memory_bytes
 
 BATCHES = (1, 7, 32)
@@ -32,8 +27,6 @@ ROUNDS = 20
 ROUND_RECORDS = 64
 MOST_GROWTH_BYTES = 16 * 2**10
 """So much memory kept for each record would fill a worker within a million of them."""
-
-_PLAIN = (str, float, int)
 
 
 class TaskChecks:
@@ -44,9 +37,7 @@ class TaskChecks:
         self._request = request
         self._border = border
         self._unpickled = unpickled
-        self._predictors = Predictors(registry, border)
-        self._fault: Exception | None = None
-        self._version = Store(request.models).current(task.name)
+        self._subject = Subject(task, registry, request, border)
 
     def all(self) -> Iterator[tuple[str, Callable[[], str]]]:
         """Each check with its name."""
@@ -70,72 +61,72 @@ class TaskChecks:
 
     def loads(self) -> str:
         before, began = memory_bytes("self", ("VmRSS",)), time.monotonic()
-        loaded = self._loaded()
+        loaded = self._subject.loaded()
         grown = max(0, memory_bytes("self", ("VmRSS",)) - before)
         return f"{loaded.model}, in {time.monotonic() - began:.1f} s and {grown / 2**20:.0f} MiB"
 
     def order(self) -> str:
         records = samples.ordinary(40)
-        forth = self._answers(records)
-        back = self._answers(records[::-1])[::-1]
-        _compare(forth, back, records, "in the opposite order")
+        forth = self._subject.answers(records)
+        back = self._subject.answers(records[::-1])[::-1]
+        compare(forth, back, records, "in the opposite order")
         return f"{len(records)} records"
 
     def batches(self) -> str:
         """The same input gives the same bytes, whatever it was batched with."""
         records = samples.ordinary(64)
-        whole = self._answers(records)
-        _compare(whole, self._answers(records), records, "when asked again")
+        whole = self._subject.answers(records)
+        compare(whole, self._subject.answers(records), records, "when asked again")
         for size in BATCHES:
-            parts = [self._answers(records[start : start + size]) for start in range(0, len(records), size)]
-            _compare(whole, [answer for part in parts for answer in part], records, f"in batches of {size}")
+            parts = [self._subject.answers(records[start : start + size]) for start in range(0, len(records), size)]
+            compare(whole, [answer for part in parts for answer in part], records, f"in batches of {size}")
         return f"{len(records)} records in batches of {', '.join(map(str, BATCHES))} and {len(records)}"
 
     def _each(self, texts: Mapping[str, str]) -> str:
         """Answers to texts one by one, and among ordinary ones."""
         for what, text in texts.items():
             try:
-                alone = self._answers([Record(text)])
+                alone = self._subject.answers([Record(text)])
             except Failed as error:
                 raise Failed(f"{what}: {error}") from error
             ordinary = samples.ordinary(2)
-            among = self._answers([ordinary[0], Record(text, 1), ordinary[1]])
-            _compare(alone, among[1:2], [Record(text)], f"among others ({what})")
+            among = self._subject.answers([ordinary[0], Record(text, 1), ordinary[1]])
+            compare(alone, among[1:2], [Record(text)], f"among others ({what})")
         return f"{len(texts)} kinds, alone and among others"
 
     def huge(self) -> str:
         began = time.monotonic()
-        self._answers([samples.huge()])
+        self._subject.answers([samples.huge()])
         return f"{samples.HUGE_CHARS:,} characters in {time.monotonic() - began:.1f} s"
 
     def errors(self) -> str:
         """What a predictor raises over some records must not change its answers to others."""
         records = samples.ordinary(8)
-        before = self._answers(records)
+        before = self._subject.answers(records)
         raised = 0
-        for strange in ([Record("a\ud800b")], [Record("\x00" * 1000)], [*samples.odd(), *records]):
+        for odd in ([Record("a\ud800b")], [Record("\x00" * 1000)], [*samples.odd(), *records]):
             try:
-                self._answers(strange)
+                self._subject.answers(odd)
             except Failed:
                 raised += 1
-        _compare(before, self._answers(records), records, "after other records")
+        compare(before, self._subject.answers(records), records, "after other records")
         return f"{raised or 'none'} of 3 strange batches raised, and the answers after them are as before"
 
     def plain(self) -> str:
         """Nothing of a plugin's own is pickled: answers are made of our values, which hold text and numbers."""
-        self._loaded()
+        self._subject.loaded()
         with self._border:
-            answers = self._loaded().predictor.predict(samples.ordinary(4))
+            answers = self._subject.loaded().predictor.predict(samples.ordinary(4))
         if type(answers) is not list and type(answers) is not tuple:
             raise Noted(f"the answers come as {type(answers).__name__}, which is looked at like a list")
-        strange = sorted({kind for answer in answers for kind in _strange(answer)})
-        if strange:
-            raise Noted(f"{', '.join(strange)} among the values; they are turned into plain ones, which takes time")
+        foreign = sorted({kind for answer in answers for kind in strange(answer)})
+        if foreign:
+            raise Noted(f"{', '.join(foreign)} among the values; they are turned into plain ones, which takes time")
         return "texts and numbers only"
 
     def explains(self) -> str:
         """What `classifyd explain` is told is how the very answer came about that the daemon would publish."""
-        loaded = self._loaded()
+        loaded = self._subject.loaded()
         if not isinstance(loaded.predictor, ExplainingPredictor):
             return "no, it has no explain(); that is optional"
         for record in (*samples.ordinary(4), *samples.odd()):
@@ -145,11 +136,11 @@ class TaskChecks:
                 raise Failed(str(error)) from error
             except Exception as error:
                 raise Failed(f"explain() raises {type(error).__name__}: {error}") from error
-            _check_explanation(explained.explanation, record)
+            check_explanation(explained.explanation, record)
         return "the same that it gives, with windows that lie in the text"
 
     def unpickles(self) -> str:
-        self._loaded()
+        self._subject.loaded()
         if self._unpickled:
             raise Failed(
                 f"it unpickles ({', '.join(self._unpickled[:5])}): whoever can write into the model's folder could run"
@@ -161,9 +152,9 @@ class TaskChecks:
 
     def speed(self) -> str:
         records = samples.ordinary(256)
-        self._answers(records[:32])
+        self._subject.answers(records[:32])
         began = time.monotonic()
-        self._answers(records)
+        self._subject.answers(records)
         each = (time.monotonic() - began) / len(records)
         if each > self._request.record_seconds:
             raise Failed(
@@ -176,7 +167,7 @@ class TaskChecks:
         descriptors = 0
         sizes = []
         for number in range(ROUNDS):
-            self._answers(samples.ordinary(ROUND_RECORDS, first=10_000 + number * ROUND_RECORDS))
+            self._subject.answers(samples.ordinary(ROUND_RECORDS, first=10_000 + number * ROUND_RECORDS))
             sizes.append(memory_bytes("self", ("RssAnon",)))
             descriptors = lowest_free() if number == ROUNDS // 2 else descriptors
         if lowest_free() > descriptors + ROUNDS // 4:
@@ -192,7 +183,7 @@ class TaskChecks:
     def without_model(self) -> str:
         try:
             with self._border:
-                self._task.load(Setup(self._task.name, self._options()))
+                self._task.load(Setup(self._task.name, self._subject.options()))
         except BundleError as error:
             return f"says so: {error}"[:160]
         except Exception as error:
@@ -212,42 +203,6 @@ class TaskChecks:
             raise Noted("an option that there is not is passed over")
         return "names an option that there is not"
 
-    # ------------------------------------------------------------------ helpers
-
-    def _loaded(self) -> Loaded:
-        if self._fault is not None:
-            raise Skipped(str(self._fault)) from self._fault
-        try:
-            return self._predictors.get(self._spec(), self._request.device, self._request.threads)
-        except ClassifydError as error:
-            if self._version is None and isinstance(error, BundleError):
-                train = f"no model yet; train one, and test again: classifyd train {self._task.name} --data FILE"
-                self._fault = Skipped(train)
-                raise self._fault from error
-            self._fault = Skipped("it cannot be loaded")
-            raise Failed(str(error)) from error
-        except Exception as error:
-            self._fault = Skipped("it cannot be loaded")
-            raise Failed(f"{type(error).__name__}: {error}") from error
-
-    def _spec(self) -> TaskSpec:
-        name = self._task.name
-        bundle = None if self._version is None else Store(self._request.models).folder(name, self._version).resolve()
-        return TaskSpec(name, self._version, bundle, self._options())
-
-    def _options(self) -> "dict[str, object]":
-        return dict(self._request.options.get(self._task.name, {}))
-
-    def _answers(self, records: Sequence[Record]) -> list[Annotation]:
-        """What the pipeline would make of the answers. Failed if they are not as promised, or it raises."""
-        loaded = self._loaded()
-        try:
-            with self._border:
-                return checked(loaded, loaded.predictor.predict(records), records)
-        except Exception as error:
-            fault = Fault.of(error)
-            raise Failed(fault.message if isinstance(error, ClassifydError) else f"{fault.type}: {error}") from error
-
 
 def watch_unpickling(seen: list[str]) -> None:
     """From now on every class or function that a pickle names in this process is noted in `seen`."""
@@ -257,47 +212,3 @@ def watch_unpickling(seen: list[str]) -> None:
             seen.append(".".join(map(str, arguments)))
 
     sys.addaudithook(hook)
-
-
-def _check_explanation(explanation: Explanation, record: Record) -> None:
-    """Failed where an explanation makes no sense."""
-    answer, plain = explanation.answer, explanation.plain
-    if len(answer.labels) != len(plain.labels) or len(answer.spans or ()) != len(plain.spans or ()):
-        raise Failed("an explanation has other labels or spans before calibration than after it")
-    for window in explanation.windows:
-        if not 0 <= window.start <= window.end <= len(record.text):
-            raise Failed(
-                f"a window from {window.start} to {window.end} is not in a text of {len(record.text)} characters"
-            )
-    weights = sum(window.weight for window in explanation.windows)
-    if explanation.windows and abs(weights - 1) > 1e-6:
-        raise Failed(f"the windows of an explanation weigh {weights:g} together, not 1")
-
-
-def _compare(one: Sequence[Annotation], other: Sequence[Annotation], records: Sequence[Record], when: str) -> None:
-    """Failed where two series of answers to the same records differ."""
-    for before, after, record in zip(one, other, records, strict=True):
-        if before != after:
-            text = record.text if len(record.text) <= 40 else f"{record.text[:40]}…"
-            raise Failed(f"{text!r} gets another answer {when}: {_short(before)} and {_short(after)}")
-
-
-def _short(answer: Annotation) -> str:
-    if answer.spans is not None:
-        return ", ".join(f"{span.label} {span.start}-{span.end} {span.score!r}" for span in answer.spans[:3]) or "none"
-    return ", ".join(f"{label.label} {label.score!r}" for label in answer.labels[:2]) or "none"
-
-
-def _strange(answer: object) -> Iterator[str]:
-    """The types in an answer that are neither ours nor plain."""
-    items = (*answer.labels, *(answer.spans or ())) if isinstance(answer, Annotation) else answer
-    for item in items if isinstance(items, list | tuple) else ():
-        if isinstance(item, Label | Span):
-            values = (item.label, item.score, *((item.start, item.end) if isinstance(item, Span) else ()))
-            yield from (_named(value) for value in values if type(value) not in _PLAIN)
-        if type(item) not in (Label, Span):
-            yield _named(item)
-
-
-def _named(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
