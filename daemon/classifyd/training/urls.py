@@ -1,38 +1,22 @@
-"""Files behind URLs: brought to a local folder, and written where a store of objects or another driver allows it.
-
-The one place that knows fsspec, which is imported once a URL is used and needs the extra `classifyd[train]`.
-"""
+"""Files behind URLs: brought to a local folder, and written where a store of objects or another driver allows it."""
 
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from classifyd.errors import TrainingError
+from classifyd.training.drivers import URL, WEB, driver_of, explained, protocol_of
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "http": "train", "https": "train"}
-"""Which extra brings the driver of a protocol."""
-
-WEB = frozenset({"http", "https"})
-
-QUICK_TO_GIVE_UP: Mapping[str, Mapping[str, Any]] = {
-    "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 1}}},
-}
-"""Options of drivers that would otherwise wait for minutes for a host that does not answer (s3fs tries again itself).
-
-What fsspec's own configuration says (its files, FSSPEC_… in the environment) goes first.
-"""
-
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)(?:::[a-z][a-z0-9+.-]*)*://")
 _MAGIC = re.compile(r"[*?\[]")
 
 
 def is_url(text: str) -> bool:
     """Whether this is a URL rather than a path; `file://` counts as a path."""
-    return _URL.match(text) is not None and not text.startswith("file://")
+    return URL.match(text) is not None and not text.startswith("file://")
 
 
 def as_path(text: str) -> str:
@@ -51,8 +35,8 @@ def fetch(url: str, folder: Path) -> list[Path]:
     TrainingError if there is nothing, or it cannot be had.
     """
     with explained(url):
-        driver, path = _driver(url)
-        if _protocol(url) in WEB:
+        driver, path = driver_of(url)
+        if protocol_of(url) in WEB:
             return _fetch_web(driver, url, folder)
         is_pattern = bool(_MAGIC.search(path)) and not driver.exists(path)
         found = sorted(driver.glob(path)) if is_pattern else [path.rstrip("/")]
@@ -79,13 +63,13 @@ def listed(url: str) -> list[Remote]:
     TrainingError if there is none, or they cannot be listed.
     """
     with explained(url):
-        driver, path = _driver(url)
+        driver, path = driver_of(url)
         is_pattern = bool(_MAGIC.search(path)) and not driver.exists(path)
         roots = sorted(driver.glob(path)) if is_pattern else [path.rstrip("/")]
         base = (_MAGIC.split(path)[0] if is_pattern else roots[0]).rpartition("/")[0]
         details = {name: one for root in roots for name, one in driver.find(root, detail=True).items()}
         found = [
-            Remote(str(driver.unstrip_protocol(name)), _below(name, path, base), int(one["size"] or 0), _stamp(one))
+            Remote(str(driver.unstripprotocol_of(name)), _below(name, path, base), int(one["size"] or 0), _stamp(one))
             for name, one in sorted(details.items())
         ]
         kept = [one for one in found if not any(step.startswith((".", "_")) for step in one.name.split("/"))]
@@ -100,11 +84,11 @@ class Place:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         with explained(self.url):
-            self._driver, self._path = _driver(self.url)
+            self._driver, self._path = driver_of(self.url)
 
     def probe(self) -> None:
         """Write something small and take it away again. TrainingError if the place cannot be written to."""
-        if _protocol(self.url) in WEB:
+        if protocol_of(self.url) in WEB:
             raise TrainingError(f"{self.url}: a web server gives files and takes none; name a bucket or a folder")
         name = f".classifyd-{secrets.token_hex(8)}"
         self.write(name, b"can this be written?\n")
@@ -180,52 +164,8 @@ class Place:
     def _make_parents(self, name: str) -> None:
         """Folders, for drivers that have them; stores of objects have none, and a bucket is not made unasked."""
         parent = self._at(name).rpartition("/")[0]
-        if _protocol(self.url) not in {"s3", "s3a", "gs", "gcs", "abfs", "az"}:
+        if protocol_of(self.url) not in {"s3", "s3a", "gs", "gcs", "abfs", "az"}:
             self._driver.makedirs(parent, exist_ok=True)
-
-
-@contextlib.contextmanager
-def explained(url: str) -> Iterator[None]:
-    """TrainingError, saying what to do, for whatever a driver raises."""
-    try:
-        yield
-    except TrainingError:
-        raise
-    except PermissionError as error:
-        raise TrainingError(
-            f"{url}: access is denied ({_said(error)}); check the credentials of this machine and the permissions there"
-        ) from error
-    except FileNotFoundError as error:
-        raise TrainingError(f"{url}: there is no such file, folder or bucket; check the name") from error
-    except NotImplementedError as error:
-        raise TrainingError(f"{url}: its driver cannot do that; name a bucket or a folder") from error
-    except Exception as error:  # each driver raises what its own libraries do
-        raise TrainingError(
-            f"{url}: cannot be reached ({_said(error)}); check the name, the network and the credentials"
-        ) from error
-
-
-def _driver(url: str) -> tuple[Any, str]:
-    """The driver for a URL, and the path that it understands. TrainingError names the extra if it is missing."""
-    protocol = _protocol(url)
-    extra = EXTRAS.get(protocol, "train")
-    try:
-        import fsspec  # noqa: PLC0415  # only once a URL is used
-        from fsspec.core import url_to_fs  # noqa: PLC0415  # likewise
-
-        chosen = {**QUICK_TO_GIVE_UP.get(protocol, {}), **fsspec.config.conf.get(protocol, {})}
-        driver, path = url_to_fs(url, **chosen)
-    except ImportError as error:
-        raise TrainingError(f"{url}: needs a driver ({error}): pip install 'classifyd[{extra}]'") from error
-    except ValueError as error:
-        raise TrainingError(f"{url}: {error}; check how the URL is written") from error
-    driver.invalidate_cache()
-    return driver, str(path)
-
-
-def _protocol(url: str) -> str:
-    found = _URL.match(url)
-    return found[1] if found else "file"
 
 
 def _fetch_web(driver: Any, url: str, folder: Path) -> list[Path]:
@@ -278,7 +218,3 @@ def _inside(name: str) -> str:
     if not name or path.is_absolute() or ".." in path.parts:
         raise TrainingError(f"{name!r}: an object of that name cannot be stored as a file; rename it")
     return name
-
-
-def _said(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:200]
