@@ -1,21 +1,18 @@
 """The review queue in Debian's Chromium: by keys alone, one a record, and taken back by one."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from browser import MISSING, browser, look_like, resize
+from browser import MISSING, look_like, resize
 from daemons import Place, wait_until
+from reviewing import kept, queue
 from selenium.webdriver import Chrome, Keys
 from test_page import CONTRASTS, press, text
 from tiny import make_bundle
 
 from classifyd.bundles import Store
-from classifyd.ledger import Correction, LedgerView
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING or "there is a browser")
 
@@ -37,19 +34,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def page(place: Place, tmp_path: Path) -> Iterator[Chrome]:
-    command = [Path(sys.executable).with_name("classifyd"), "status", "--page", "--config", place.root / "config.toml"]
-    link = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    with browser(tmp_path / "profile") as driver:
-        driver.get(link)
-        wait_until(lambda: "2 left" in text(driver, "review"))
+    with queue(place, tmp_path / "profile", 2) as driver:
         yield driver
-        complaints = [entry["message"] for entry in driver.get_log("browser")]
-        assert [one for one in complaints if "status of 401" not in one] == []
-
-
-def kept(place: Place) -> list[Correction]:
-    with closing(LedgerView(place.root / "state" / "ledger.sqlite")) as view:
-        return view.corrections()
 
 
 def tab_to(driver: Chrome, identity: str) -> None:

@@ -1,21 +1,18 @@
 """Spans in the review queue, in Debian's Chromium: marked, changed and removed by pointer or by keys alone."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from browser import MISSING, browser, look_like, resize
+from browser import MISSING, look_like, resize
 from daemons import Place, wait_until
+from reviewing import kept, queue
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from test_page import CONTRASTS, press, text
 from tiny import make_bundle
 
 from classifyd.bundles import Store
-from classifyd.ledger import Correction, LedgerView
 from classifyd.values import Span
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING or "there is a browser")
@@ -40,20 +37,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def page(place: Place, tmp_path: Path) -> Iterator[Chrome]:
-    command = [Path(sys.executable).with_name("classifyd"), "status", "--page", "--config", place.root / "config.toml"]
-    link = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    with browser(tmp_path / "profile") as driver:
-        driver.get(link)
-        wait_until(lambda: "1 left" in text(driver, "review"))
+    with queue(place, tmp_path / "profile", 1) as driver:
         driver.execute_script("document.getElementById('review').focus()")
         yield driver
-        complaints = [entry["message"] for entry in driver.get_log("browser")]
-        assert [one for one in complaints if "status of 401" not in one] == []
-
-
-def kept(place: Place) -> list[Correction]:
-    with closing(LedgerView(place.root / "state" / "ledger.sqlite")) as view:
-        return view.corrections()
 
 
 def marks(driver: Chrome) -> list[tuple[str, str]]:
