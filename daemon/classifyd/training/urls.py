@@ -69,7 +69,7 @@ def listed(url: str) -> list[Remote]:
         base = (_MAGIC.split(path)[0] if is_pattern else roots[0]).rpartition("/")[0]
         details = {name: one for root in roots for name, one in driver.find(root, detail=True).items()}
         found = [
-            Remote(str(driver.unstripprotocol_of(name)), _below(name, path, base), int(one["size"] or 0), _stamp(one))
+            Remote(str(driver.unstrip_protocol(name)), _below(name, path, base), int(one["size"] or 0), _stamp(one))
             for name, one in sorted(details.items())
         ]
         kept = [one for one in found if not any(step.startswith((".", "_")) for step in one.name.split("/"))]
