@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from clusters import begun, rows, section
-from daemons import PLUGIN, wait_until
+from daemons import wait_until
+from nursery import PLUGIN
 
 TEXTS = [f"row {number} {'x' * 400}" for number in range(2000)]
 

@@ -125,7 +125,8 @@ def status(here):
         [str(CLASSIFYD), "status", "--config", str(here.root / "config.toml"), "--json"],
         capture_output=True, text=True, check=True, env=here.environment(),
     ).stdout  # fmt: skip
-    return json.loads(said)["daemon"]["receivers"]
+    unknown = {"crm": {"count": None, "error": ""}}  # of a daemon that begins, or had no time to say how it fares
+    return unknown | json.loads(said)["daemon"]["receivers"]
 
 
 # ---------------------------------------------------------------------- what is told

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from classifyd.offers import Admission
-from classifyd.workers.demands import PROOF, Demands
+from classifyd.workers.demands import PROOF, Demands, Sharing
 
 ALL = Admission()
 
@@ -14,18 +14,32 @@ ALL = Admission()
 def shared(tmp_path):
     for name in ("state", "in"):
         (tmp_path / name).mkdir()
-    return Demands.sharing(ALL, tmp_path / "state", (tmp_path / "in",))
+    mark = tmp_path / "in" / "held.lock"
+    mark.touch()
+    return Demands.here(ALL, Sharing.proved(tmp_path / "state", (tmp_path / "in",), {tmp_path / "in": mark}))
+
+
+def lacks(demands):
+    return [str(lack) for lack in demands.lacks(ALL)]
 
 
 def test_the_machine_that_made_them_meets_them(shared):
-    assert [] == list(shared.faults(ALL))
+    assert [] == lacks(shared)
 
 
 def test_a_folder_that_a_node_does_not_see_is_named(shared, tmp_path):
+    (tmp_path / "in" / "held.lock").unlink()
     (tmp_path / "in").rmdir()
 
-    [fault] = shared.faults(ALL)
-    assert fault.startswith(f"does not see the folder {tmp_path / 'in'}; mount it there at the same path, or set files")
+    [lack] = lacks(shared)
+    assert lack.startswith(f"does not see the folder {tmp_path / 'in'}; mount it there at the same path, or set files")
+
+
+def test_an_inbox_without_the_daemons_mark_is_another_folder(shared, tmp_path):
+    (tmp_path / "in" / "held.lock").unlink()
+
+    [lack] = lacks(shared)
+    assert lack.startswith(f"has another folder at {tmp_path / 'in'}; mount the same one there")
 
 
 @pytest.mark.parametrize("text", [None, "another daemon's"])
@@ -34,18 +48,18 @@ def test_another_folder_at_the_same_path_is_told_by_its_proof(shared, tmp_path, 
     if text is not None:
         (tmp_path / "state" / PROOF).write_text(text)
 
-    [fault] = shared.faults(ALL)
-    assert fault.startswith(f"has another folder at {tmp_path / 'state'}; mount the same one there")
+    [lack] = lacks(shared)
+    assert lack.startswith(f"has another folder at {tmp_path / 'state'}; mount the same one there")
 
 
 def test_versions_that_differ_and_packages_of_one_side_alone_are_named():
     here = Demands.here(ALL)
     there = replace(here, versions={**here.versions, "classifyd": "0.0", "classifyd-days": "1.2"})
 
-    found = list(there.faults(ALL))
+    found = lacks(there)
 
     own = here.versions["classifyd"]
     assert f"has classifyd {own}, the daemon's machine 0.0; install the same version on both" in found
     assert "lacks classifyd-days 1.2; install it there" in found
-    [extra] = replace(here, versions={k: v for k, v in here.versions.items() if k != "Python"}).faults(ALL)
+    [extra] = lacks(replace(here, versions={k: v for k, v in here.versions.items() if k != "Python"}))
     assert extra.endswith("which the daemon's machine has not; install the same packages on both")

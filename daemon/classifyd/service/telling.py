@@ -106,6 +106,8 @@ class Webhook:
                     connection.sock = self._trust.wrap_socket(connection.sock, server_hostname=connection.host)
                 connection.request("POST", target, document, self._headers(document))
                 status = connection.getresponse().status
+        except TimeoutError as error:  # of one byte or of all
+            raise NotToldError(f"{self._host}: took more than {self._seconds:g} s") from error
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise NotToldError(f"{self._host}: {_why(error)}") from error
         finally:
