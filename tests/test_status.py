@@ -147,6 +147,13 @@ def test_an_inbox_that_cannot_be_listed_says_so_and_the_rest_is_counted(settings
     assert found.fault == f"{settings.inboxes[0].path}: No such file or directory"
 
 
+def test_a_ledger_that_a_daemon_has_just_begun_is_none_yet(settings: config.Config) -> None:
+    (settings.daemon.state / "ledger.sqlite").touch()
+    found = status.look(settings, 0.0)
+    assert [inbox.done for inbox in found.inboxes] == [0 for _ in settings.inboxes]
+    assert status.needed(settings, "spam") == set()
+
+
 def test_a_ledger_that_cannot_be_read_is_told_with_its_path(settings: config.Config) -> None:
     (settings.daemon.state / "ledger.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(DiskFault, match=r"ledger\.sqlite"):

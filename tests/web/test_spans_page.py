@@ -52,6 +52,12 @@ def marks(driver: Chrome) -> list[tuple[str, str]]:
     return [(words, label) for words, label in found]
 
 
+def clicked(driver: Chrome, selector: str) -> str:
+    """What is picked after a click; on a busy machine the page may be drawn anew beneath the pointer."""
+    driver.find_element(By.CSS_SELECTOR, selector).click()
+    return picked(driver)
+
+
 def picked(driver: Chrome) -> str:
     return driver.execute_script(
         "return [...document.querySelectorAll('#review-text .picked')].map(part => part.textContent).join('')"
@@ -131,9 +137,7 @@ def test_what_is_dragged_over_is_marked_and_a_click_picks_a_span(page: Chrome, p
     assert marks(page) == [("the meeting", "LOC")]
 
     walk_to(page, "hello")
-    mark = page.find_element(By.CSS_SELECTOR, "#review-text mark span")
-    mark.click()
-    assert picked(page) == "the meeting"
+    wait_until(lambda: clicked(page, "#review-text mark span") == "the meeting", seconds=10)
     buttons = page.find_elements(By.CSS_SELECTOR, "#review-labels button")
     [remove] = [button for button in buttons if button.text.startswith("Remove")]
     remove.click()

@@ -80,11 +80,16 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring a ledger to the schema of this release, a step at a time; a crash leaves it between two of them."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = version_of(db)
     if version > SCHEMA_VERSION:
         raise UnavailableError(f"{path}: made by a newer classifyd (ledger {version}); run that one, or move it away")
     for number, step in enumerate(_STEPS[version:], version + 1):
         db.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """The schema that a ledger has; 0 before it has any."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def quoted(words: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.notices import Notice
-from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted
+from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,20 @@ class Counts:
 
 
 class LedgerView:
-    """Another process's view of a ledger: it reads, and never holds up the daemon."""
+    """Another process's view of a ledger: it reads, and never holds up the daemon.
+
+    UnavailableError if there is none yet.
+    """
 
     def __init__(self, path: Path) -> None:
+        none_yet = f"{path}: no ledger there yet; has the daemon ever run with this configuration?"
         if not path.exists():
-            raise UnavailableError(f"{path}: no ledger there yet; has the daemon ever run with this configuration?")
+            raise UnavailableError(none_yet)
         self._db = connect(path)
         self._db.execute("PRAGMA query_only=ON")
+        if not version_of(self._db):  # a daemon is about to make it
+            self._db.close()
+            raise UnavailableError(none_yet)
 
     def close(self) -> None:
         """Close the connection."""

@@ -4,12 +4,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.config import Config, CorrectionsInbox, InboxConfig, with_corrections
-from classifyd.errors import DiskFault
+from classifyd.errors import DiskFault, UnavailableError
 from classifyd.inbox.claims import FOLDER
 from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
@@ -67,9 +67,7 @@ def look(config: Config, now: float) -> Status:
     config = with_corrections(config)
     daemon = read(config.daemon.state, now)
     ledger = config.daemon.state / "ledger.sqlite"
-    if not ledger.exists():
-        return Status(daemon, _inboxes(config, None, now))
-    with _reading(ledger), closing(LedgerView(ledger)) as view:
+    with _reading(ledger) as view:
         return Status(daemon, _inboxes(config, view, now))
 
 
@@ -80,18 +78,27 @@ def needed(config: Config, task: str) -> set[int]:
     """
     found = {read(config.daemon.state, 0.0).serving.get(task)}
     ledger = config.daemon.state / "ledger.sqlite"
-    if ledger.exists():
-        with _reading(ledger), closing(LedgerView(ledger)) as view:
+    with _reading(ledger) as view:
+        if view is not None:
             found |= {entry.versions.get(task) for entry in view.open_entries()}
     return {version for version in found if version is not None}
 
 
 @contextmanager
-def _reading(ledger: Path) -> Iterator[None]:
+def _reading(ledger: Path) -> Iterator[LedgerView | None]:
+    """A view of the ledger; None where no daemon has made one yet."""
+    with ExitStack() as closed:
+        try:
+            yield _opened(ledger, closed)
+        except sqlite3.Error as error:
+            raise DiskFault(f"{ledger}: {error}; run this as a user who may read it") from error
+
+
+def _opened(ledger: Path, closed: ExitStack) -> LedgerView | None:
     try:
-        yield
-    except sqlite3.Error as error:
-        raise DiskFault(f"{ledger}: {error}; run this as a user who may read it") from error
+        return closed.enter_context(closing(LedgerView(ledger)))
+    except UnavailableError:
+        return None
 
 
 # ---------------------------------------------------------------------- the inboxes
