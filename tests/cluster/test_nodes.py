@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import re
 import signal
 import time
 import urllib.request
@@ -195,10 +194,9 @@ def test_more_than_any_node_has_is_said_at_once(two_nodes, place):
 
 
 def test_an_actor_that_never_finds_room_is_not_waited_for_without_end(two_nodes, place):
-    said = refused(two_nodes.give(place(workers=3), start_seconds=8))
+    said = refused(two_nodes.give(place(workers=3), start_seconds=20))
 
-    # One has no room; on a busy machine the others may be no quicker.
-    assert re.search("[123] of 3 actors have not begun: no node had room for it, or could start it, within 8 sec", said)
+    assert "1 of 3 actors have not begun: no node had room for it, or could start it, within 20 seconds" in said
 
 
 def test_an_address_at_which_nobody_answers_is_said(place):

@@ -76,7 +76,7 @@ def killed(where, sites, expected):
     root, starts = where
     tally = Tally("kills")
     for site in sites:
-        wrong, course, code = tried(root / "one", starts, site, "signal=KILL", expected)
+        wrong, course, code = met(root / "one", starts, site, "signal=KILL", expected)
         if site.who == "daemon" and code != -9:
             wrong.append(f"missed: the daemon ended with {code}")
         tally.add(site, wrong, course)
@@ -88,7 +88,7 @@ def failed(where, sites, errors, expected):
     tally = Tally(", ".join(errors))
     for place, site in enumerate(sites):
         error = errors[place % len(errors)]
-        wrong, course, code = tried(root / "one", starts, site, f"error={error}", expected)
+        wrong, course, code = met(root / "one", starts, site, f"error={error}", expected)
         tally.ends[code] += 1
         # Jobs differ from run to run, and with them what the call of that number is on.
         meant = f"{course.place.root}/{site.path.partition('/')[0]}/" in (course.injected(site) or "")
@@ -97,6 +97,17 @@ def failed(where, sites, errors, expected):
             wrong += [] if code == 69 or told(course.place.log()) else ["no line in the log says so"]
         tally.add(site, wrong, course)
     tally.judge(len(sites))
+
+
+def met(root, starts, site, inject, expected):
+    """A course with the injection, gone through again where the call did not come: jobs differ from run to run."""
+    for _ in range(2):
+        wrong, course, code = tried(root, starts, site, inject, expected)
+        if not wrong or not all(line.startswith("missed") for line in wrong):
+            return wrong, course, code
+        course.place.end()
+        shutil.rmtree(course.place.root)
+    return tried(root, starts, site, inject, expected)
 
 
 def told(log: str) -> bool:
@@ -126,4 +137,4 @@ class Tally:
     def judge(self, tried):
         print(f"{self.what}: {tried} calls, {self.missed} missed, exits {dict(self.ends)}, {len(self.wrong)} wrong")
         assert self.wrong == {}
-        assert self.missed <= tried / 20 + SHORT / 2, "hardly a call came where it was awaited"
+        assert self.missed <= tried / 20 + 1, "hardly a call came where it was awaited"
