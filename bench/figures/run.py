@@ -57,7 +57,11 @@ def _sms() -> Iterator[Experiment]:
 
 EXPERIMENTS: dict[str, Sequence[Experiment]] = {
     "sms": tuple(_sms()),
-    "arxiv": (Experiment("arxiv", "arxiv", "topic", _recipe("--epochs 3 --learning-rate 1e-4 --max-length 192")),),
+    "arxiv": (
+        Experiment(
+            "arxiv", "arxiv", "topic", _recipe("--epochs 3 --learning-rate 1e-4 --max-length 192 --quantize none")
+        ),
+    ),
     "reviews": (Experiment("reviews", "reviews", "spam", _recipe("--epochs 1 --learning-rate 1e-4 --max-length 256")),),
     "curve": tuple(
         Experiment(f"curve-{size}", f"curve-{size}", "spam", _recipe("--epochs 4 --learning-rate 1e-4"))
