@@ -125,6 +125,29 @@ def side_by_side(wait: Callable[[Item], object], items: Collection[Item]) -> Non
         raise errors[0]
 
 
+def meanwhile(wait: Callable[[], object]) -> Callable[[], None]:
+    """Begin something that waits for the disk. What is returned waits until it is over, and raises its error."""
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            wait()
+        except Exception as error:  # noqa: BLE001  # raised below, by the thread that asked
+            errors.append(error)
+
+    threads = list(_started(work, 1))
+    if not threads:
+        work()
+
+    def end() -> None:
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    return end
+
+
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Whatever fails is told of the file that was to be written: an fsync knows no name."""

@@ -1,10 +1,12 @@
 import errno
 import hashlib
+import os
+import threading
 
 import pytest
 
 from classifyd.errors import DiskFault
-from classifyd.pipeline.parts import write_whole
+from classifyd.pipeline.parts import Drafts, write_whole
 
 
 def test_a_part_has_its_name_only_when_it_is_whole(tmp_path):
@@ -42,4 +44,27 @@ def test_a_full_disk_is_a_fault_of_the_disk(tmp_path):
     with pytest.raises(DiskFault, match="No space left"):
         write_whole(tmp_path / "a.part", fill)
 
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_draft_in_the_hands_of_the_disk_is_closed_only_afterwards(tmp_path, monkeypatch):
+    began, over = threading.Event(), threading.Event()
+    flushed = []
+    fsync = os.fsync
+
+    def slow(descriptor):
+        began.set()
+        over.wait(0.2)
+        fsync(descriptor)  # "Bad file descriptor" where it was closed
+        flushed.append(True)
+
+    monkeypatch.setattr(os, "fsync", slow)
+
+    with pytest.raises(ValueError, match="upset"), Drafts() as drafts:
+        drafts.write(tmp_path / "a.part", lambda stream: stream.write(b"bytes"))
+        drafts.flush()
+        assert began.wait(30)
+        raise ValueError("upset")
+
+    assert [True] == flushed
     assert [] == list(tmp_path.iterdir())

@@ -4,9 +4,11 @@ Records flow: they are read, predicted in chunks that may span many small inputs
 by a chunk and never by an input.
 """
 
+import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +28,7 @@ from classifyd.values import AnnotatedRecord, Annotation, Fault, Record, WriteOp
 CHUNK_RECORDS = 1024
 CHUNK_CHARS = 100_000
 TOGETHER = 64
-"""Parts of small inputs that get their names together, for the price of one flush of the disk."""
+"""Small inputs that are predicted in one chunk, and whose parts get their names for the price of one flush."""
 
 
 @dataclass(slots=True)
@@ -42,16 +44,23 @@ class Annotating:
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     def parts(self) -> Iterator[PartReport]:
-        """Write the parts, in the order of the splits, and report each; an unreadable input's holds its fault."""
+        """Write the parts, in the order of the splits, and report each; an unreadable input's holds its fault.
+
+        While the disk takes some of them the next ones are annotated.
+        """
         flow = Flow(self._annotated(self._items()))
-        reports: list[PartReport] = []
-        with Drafts() as drafts:
-            for number, split in enumerate(self.job.splits, 1):
-                reports.append(self._part(split, flow, drafts))
-                if len(drafts) == TOGETHER or number == len(self.job.splits):
-                    drafts.name()
-                    yield from reports
-                    reports.clear()
+        splits = self.job.splits
+        with contextlib.ExitStack() as kept:
+            written: deque[tuple[Drafts, list[PartReport]]] = deque()
+            for start in range(0, len(splits), TOGETHER):
+                drafts = kept.enter_context(Drafts())
+                reports = [self._part(split, flow, drafts) for split in splits[start : start + TOGETHER]]
+                drafts.flush()
+                written.append((drafts, reports))
+                if len(written) > 1:
+                    yield from _named(*written.popleft())
+            for drafts, reports in written:
+                yield from _named(drafts, reports)
 
     def _part(self, split: Split, flow: Flow, drafts: Drafts) -> PartReport:
         count = Count(split)
@@ -83,7 +92,9 @@ class Annotating:
                 for record in self._read(split):
                     yield Item(split, record)
             except UnreadableFile as error:
-                yield Item(split, None, error)
+                yield Item(split, error=error)
+            else:
+                yield Item(split)
 
     def _read(self, split: Split) -> Iterator[Record]:
         with opened_split(split, self.job.reading) as source:
@@ -130,15 +141,22 @@ class Annotating:
 # ---------------------------------------------------------------------- helpers, in the order used
 
 
+def _named(drafts: Drafts, reports: Iterable[PartReport]) -> Iterable[PartReport]:
+    """The reports of parts, which have their names from here on."""
+    drafts.name()
+    return reports
+
+
 def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
     chunk: list[Item] = []
-    chars = 0
+    chars = ends = 0
     for item in items:
         chunk.append(item)
         chars += len(item.record.text) if item.record else 0
-        if len(chunk) >= CHUNK_RECORDS or chars >= CHUNK_CHARS:
+        ends += item.record is None
+        if len(chunk) >= CHUNK_RECORDS or chars >= CHUNK_CHARS or ends == TOGETHER:
             yield chunk
-            chunk, chars = [], 0
+            chunk, chars, ends = [], 0, 0
     if chunk:
         yield chunk
 

@@ -1,5 +1,6 @@
 """A job's records on their way from the readers to the parts: one stream, in which splits follow one another."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,39 +11,38 @@ from classifyd.values import AnnotatedRecord, Record
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record of one split, or the error that ends the split."""
+    """One record of one split; without a record the end of the split, with the error if one ended it."""
 
     split: Split
-    record: Record | None
+    record: Record | None = None
     error: UnreadableFile | None = None
 
 
 class Flow:
-    """The annotated records of a job in order, handed out split by split."""
+    """The annotated records of a job in order, handed out split by split.
+
+    Each split of `items` is closed by its end, so that nobody looks into the next one, and waits for its answers, to
+    find out that this one is over.
+    """
 
     def __init__(self, items: Iterator[Item | tuple[Split, AnnotatedRecord]]) -> None:
         self._items = items
-        self._next = next(items, None)
+        self._ended: Split | None = None
 
     def of(self, split: Split) -> Iterator[AnnotatedRecord]:
-        """The annotated records of one split. UnreadableFile where its reading ended in a fault."""
-        while self._next is not None:
-            item = self._next
+        """The annotated records of the next split. UnreadableFile where its reading ended in a fault."""
+        if self._ended is split:
+            return
+        for item in self._items:
             if isinstance(item, Item):
-                if item.split is not split:
-                    return
-                assert item.error is not None
-                raise item.error
-            if item[0] is not split:
+                self._ended = item.split
+                if item.error:
+                    raise item.error
                 return
-            self._next = next(self._items, None)
             yield item[1]
 
     def skip(self, split: Split) -> None:
         """Pass over what is left of a split."""
-        while self._next is not None and _split_of(self._next) is split:
-            self._next = next(self._items, None)
-
-
-def _split_of(item: Item | tuple[Split, AnnotatedRecord]) -> Split:
-    return item.split if isinstance(item, Item) else item[0]
+        with contextlib.suppress(UnreadableFile):
+            for _ in self.of(split):
+                pass

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
-from classifyd.disk import side_by_side
+from classifyd.disk import meanwhile, side_by_side
 from classifyd.errors import DiskFault
 
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES})
@@ -56,15 +56,13 @@ class Drafts:
 
     def __init__(self) -> None:
         self._drafts: list[_Draft] = []
+        self._flushed: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._discard()
-
-    def __len__(self) -> int:
-        return len(self._drafts)
 
     def write(self, path: Path, fill: Callable[[BinaryIO], None]) -> Written:
         """Let `fill` write what is to be called `path`, in place of an older one. What `fill` raises leaves nothing."""
@@ -83,9 +81,13 @@ class Drafts:
         self._drafts.append(draft)
         return Written(hashing.size, hashing.sha256.hexdigest())
 
+    def flush(self) -> None:
+        """Begin to put all drafts on the disk, if they are not to be named at once. No more are written then."""
+        self._flushed = meanwhile(self._sync)
+
     def name(self) -> None:
-        """Give all drafts their names."""
-        side_by_side(_sync, self._drafts)
+        """Give all drafts their names, once they are on the disk."""
+        (self._flushed or self._sync)()
         while self._drafts:
             draft = self._drafts[0]
             with _faults(draft.path):
@@ -93,7 +95,13 @@ class Drafts:
                 draft.temporary.rename(draft.path)
             del self._drafts[0]
 
+    def _sync(self) -> None:
+        side_by_side(_sync, self._drafts)
+
     def _discard(self) -> None:
+        if self._drafts and self._flushed is not None:
+            with contextlib.suppress(DiskFault, OSError):
+                self._flushed()  # it has the drafts' descriptors in hand
         for draft in self._drafts:
             draft.discard()
         self._drafts.clear()
