@@ -195,12 +195,27 @@ def test_what_was_finished_lately_comes_with_its_time_and_records_oldest_first(p
     for name, at in (("old", 100.0), ("second", 300.0), ("first", 200.0)):
         claimed(ledger, entry(name))
         with ledger.commit():
-            ledger.intend(name, "part", PartReport(name, 0, records=3))
+            ledger.intend(name, "part", PartReport(name, 0, records=3, errors=1, counts={"spam": {"ham": 2}}))
             ledger.retired(name, at)
     claimed(ledger, entry("open"))
 
     view = LedgerView(path)
-    assert [("mail", 200.0, 3), ("mail", 300.0, 3)] == view.finished_since(150.0)
+    finished = list(view.finished_since(150.0))
+    assert [("mail", 200.0, "first"), ("mail", 300.0, "second")] == [(i, at, total.claim) for i, at, total in finished]
+    assert {(3, 1)} == {(total.records, total.errors) for _, _, total in finished}
+    assert all({"spam": {"ham": 2}} == total.counts for _, _, total in finished)
+    view.close()
+
+
+def test_of_an_input_from_before_labels_were_counted_that_of_a_single_record_is_known(path, ledger):
+    claimed(ledger, entry("old"))
+    with ledger.commit():
+        ledger.intend("old", "part", PartReport("old", 0, records=1, labels={"spam": "ham"}))
+        ledger.retired("old", 100.0)
+        ledger._db.execute("UPDATE inputs SET counts = NULL")
+
+    view = LedgerView(path)
+    assert [{"spam": {"ham": 1}}] == [total.counts for _, _, total in view.finished_since(0.0)]
     view.close()
 
 

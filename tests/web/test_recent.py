@@ -56,16 +56,18 @@ def test_outputs_with_doubts_are_remembered_however_many_without_come_after_them
 
 def test_it_begins_with_what_the_ledger_remembers_and_counts_on() -> None:
     recent, now = Recent(), time.time()
-    recent.begin({"mail": Totals(3, 30, 1, 2)}, [("mail", now - 120, 20), ("mail", now - 60, 10)])
+    hour = [("mail", now - 120, part(20, ham=20)), ("mail", now - 60, part(10, ham=10))]
+    recent.begin({"mail": Totals(3, 30, 1, 2)}, hour)
     recent.finished(FileReport("mail", "a", "published", 5, 1, 1, None, 0.1), None, now)
     recent.finished(FileReport("mail", "b", "quarantined", 0, 0, 0, None, 0.1), None, now)
     assert recent.totals("mail") == Totals(4, 35, 2, 3)
     assert recent.throughput()[-3:-1] == [{"mail": 20}, {"mail": 10}]
+    assert recent.labels() == {"spam": {"ham": 30}}
     assert recent.totals("other") == Totals()
 
 
 def test_a_daemon_that_follows_another_in_its_process_does_not_count_the_hour_twice() -> None:
     recent, now = Recent(), time.time()
     recent.worked("mail", [part(10)], now)
-    recent.begin({"mail": Totals(1, 10, 0, 0)}, [("mail", now, 10)])
+    recent.begin({"mail": Totals(1, 10, 0, 0)}, [("mail", now, part(10))])
     assert recent.throughput()[-1] == {"mail": 10}

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ CREATE TABLE suspects (claim TEXT NOT NULL, number INTEGER NOT NULL, suspect TEX
 CREATE INDEX suspects_by_claim ON suspects (claim, number);
 """
 
-_STEPS = (_FIRST, corrections.TABLE, aging.TABLE, notices.TABLE)
+_COUNTS = "ALTER TABLE inputs ADD COLUMN counts TEXT;"
+
+_STEPS = (_FIRST, corrections.TABLE, aging.TABLE, notices.TABLE, _COUNTS)
 """What makes each schema from the one before it, the first from nothing. Never changed once released, only added to."""
 
 SCHEMA_VERSION = len(_STEPS)
@@ -142,3 +145,17 @@ def entry_of(row: sqlite3.Row) -> Entry:
         row["finished_at"],
         os.fsdecode(row["place"]) if "place" in row.keys() and row["place"] else None,  # noqa: SIM118  # rows are no dicts
     )
+
+
+def counts_of(row: sqlite3.Row) -> PartReport:
+    """What an input came to. Of one from before labels were counted those of a single record are known."""
+    labels = _read(row["labels"])
+    counts = _read(row["counts"]) if row["counts"] else {task: {label: 1} for task, label in labels.items()}
+    return PartReport(row["claim"], 0, row["records"], row["errors"], row["reviews"], labels=labels, counts=counts)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Mapping[str, Any]:
+    """A million mails an hour come to the same few counts."""
+    found: Mapping[str, Any] = json.loads(text)
+    return found

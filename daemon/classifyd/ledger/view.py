@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
+from classifyd.jobs import PartReport
 from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.notices import Notice
-from classifyd.ledger.rows import OPEN, Entry, connect, entry_of, quoted, version_of
+from classifyd.ledger.rows import OPEN, Entry, connect, counts_of, entry_of, quoted, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,10 @@ class LedgerView:
         rows = self._db.execute(query, (since,))
         return [Counts(row[0], row[1], int(row[2]), int(row[3]), int(row[4]), int(row[5])) for row in rows]
 
-    def finished_since(self, since: float) -> list[tuple[str, float, int]]:
-        """Inbox, time and records of every input retired at `since` (epoch seconds) or later, oldest first."""
-        rows = self._db.execute(
-            "SELECT inbox, finished_at, records FROM inputs WHERE state = 'retired' AND finished_at >= ?"
-            " ORDER BY finished_at",
-            (since,),
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
+    def finished_since(self, since: float) -> Iterator[tuple[str, float, PartReport]]:
+        """Inbox, time and counts of every input retired at `since` (epoch seconds) or later, oldest first."""
+        query = "SELECT * FROM inputs WHERE state = 'retired' AND finished_at >= ? ORDER BY finished_at"
+        return ((row["inbox"], row["finished_at"], counts_of(row)) for row in self._db.execute(query, (since,)))
 
     def newest(self, limit: int) -> list[Entry]:
         """The inputs that were answered last, newest first."""

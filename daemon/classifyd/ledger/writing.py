@@ -87,7 +87,7 @@ class Ledger:
         """The file `part`, last changed at `mtime_ns`, is about to get the output's name; `total` counts the input."""
         self._db.execute(
             "UPDATE inputs SET state = 'intent', part = ?, digest = ?, records = ?, errors = ?, reviews = ?,"
-            " labels = ?, answer_size = ?, answer_mtime_ns = ? WHERE claim = ?",
+            " labels = ?, counts = ?, answer_size = ?, answer_mtime_ns = ? WHERE claim = ?",
             (
                 os.fsencode(part),
                 total.digest,
@@ -95,6 +95,7 @@ class Ledger:
                 total.errors,
                 total.reviews,
                 json.dumps(dict(total.labels)),
+                json.dumps({task: dict(counts) for task, counts in total.counts.items()}),
                 total.size,
                 mtime_ns,
                 claim,

@@ -59,11 +59,11 @@ class Recent:
     def begin(
         self,
         totals: dict[str, Totals],
-        finished: Iterable[tuple[str, float, int]],
+        finished: Iterable[tuple[str, float, PartReport]],
         outputs: Iterable[Output] = (),
         doubtful: Iterable[Output] = (),
     ) -> None:
-        """What the ledger remembers: sums, and (inbox, time, records) of the last hour, oldest first.
+        """What the ledger remembers: sums, and the inputs of the last hour (inbox, time, counts), oldest first.
 
         `outputs` are the newest, newest first; `doubtful` those with records for review, which may be older.
         """
@@ -74,20 +74,13 @@ class Recent:
                 self._doubtful.extend(doubtful)
                 self.revision += 1
             if not self._minutes:  # else a daemon before this one, in this process, has counted
-                for inbox, at, records in finished:
-                    self._minute(at).records[inbox] += records
+                for inbox, at, total in finished:
+                    self._count(inbox, [total], at)
 
     def worked(self, inbox: str, parts: Iterable[PartReport], at: float) -> None:
         """A worker is through with some parts, at `at` (epoch seconds)."""
         with self._lock:
-            minute = self._minute(at)
-            for part in parts:
-                minute.records[inbox] += part.records
-                minute.errors += part.errors
-                for task, labels in part.counts.items():
-                    for label, count in labels.items():
-                        if (task, label) in minute.labels or len(minute.labels) < MOST_LABELS:
-                            minute.labels[task, label] += count
+            self._count(inbox, parts, at)
 
     def finished(self, report: FileReport, place: Path | None, at: float) -> None:
         """An input has ended."""
@@ -141,6 +134,16 @@ class Recent:
         for (task, label), count in total.most_common():
             mix.setdefault(task, {})[label] = count
         return mix
+
+    def _count(self, inbox: str, parts: Iterable[PartReport], at: float) -> None:
+        minute = self._minute(at)
+        for part in parts:
+            minute.records[inbox] += part.records
+            minute.errors += part.errors
+            for task, labels in part.counts.items():
+                for label, count in labels.items():
+                    if (task, label) in minute.labels or len(minute.labels) < MOST_LABELS:
+                        minute.labels[task, label] += count
 
     def _minute(self, at: float) -> Minute:
         """The minute of a moment. The wall clock may go back: what is late counts for the newest minute."""
