@@ -102,5 +102,5 @@ def test_on_a_cluster_the_numbers_that_it_gave_are_no_change_and_another_folder_
 
     change = compare(fitted, asked)
     assert ((), fitted) == (change.of_workers, change.config)
-    moved = replace(asked, inboxes=(replace(INBOX, path=Path("/elsewhere")),))
-    assert ("[[inbox]] path",) == compare(fitted, moved).of_workers
+    for moved in (replace(INBOX, path=Path("/elsewhere")), replace(INBOX, output=Path("/elsewhere"))):
+        assert ("[[inbox]] path or output",) == compare(fitted, replace(asked, inboxes=(moved,))).of_workers

@@ -62,7 +62,7 @@ def _of_workers(old: Config, new: Config) -> Iterator[str]:
         "[plugins]": (old.plugins, new.plugins),
         "[workers]": (old.workers, new.workers),
         "[[receiver]]": (old.receivers, new.receivers),  # whose threads are begun with the rest
-        "[[inbox]] path": (_shared(old), _shared(new)),
+        "[[inbox]] path or output": (_shared(old), _shared(new)),
     }
     yield from (name for name, (before, after) in sections.items() if before != after)
     served = {task for inbox in old.inboxes for task in inbox.tasks}
@@ -74,4 +74,4 @@ def _of_workers(old: Config, new: Config) -> Iterator[str]:
 def _shared(config: Config) -> list[Path]:
     """The folders that every node of a cluster has to see, for which it is asked when its workers are hired."""
     shared = config.workers.engine == "ray" and config.workers.files != "objects"
-    return [inbox.path for inbox in config.inboxes] if shared else []
+    return [folder for inbox in config.inboxes for folder in (inbox.path, inbox.output)] if shared else []
