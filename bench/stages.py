@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import growth
 import material
@@ -26,7 +28,28 @@ from serving import Serving, serving
 
 ROOT = Path(__file__).parents[1]
 LAUNCH = (sys.executable, Path(__file__).with_name("launch.py"))
-Stages = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that a process spent: by stage those of the clock and of the processor, and all of the processor's."""
+
+    stages: Mapping[str, tuple[float, float]]
+    processor: float
+
+    @classmethod
+    def told(cls, path: Path) -> Self:
+        """What it has told of itself so far (launch.py)."""
+        said = json.loads(path.read_text(encoding="ascii"))
+        return cls({name: (clock, processor) for name, (clock, processor) in said["stages"].items()}, said["processor"])
+
+    def since(self, before: Self) -> Self:
+        """What it has spent since then."""
+        stages = {}
+        for name, (clock, processor) in self.stages.items():
+            clock_before, processor_before = before.stages.get(name, (0.0, 0.0))
+            stages[name] = clock - clock_before, processor - processor_before
+        return type(self)(stages, self.processor - before.processor)
 
 
 def main() -> None:
@@ -73,37 +96,26 @@ def watch(texts: Sequence[str], folder: Path, options: argparse.Namespace) -> No
             print(f"{shape}: {options.count / seconds:,.0f} records/s\n")
             print("| process | stage | share of its time | of its processor time |\n|---|---|--:|--:|")
             main_process = daemon.process.pid
-            lines("a worker", [difference(before[one], after[one]) for one in before if one != main_process], seconds)
-            lines("the daemon", [difference(before[main_process], after[main_process])], seconds)
+            lines("a worker", [after[one].since(before[one]) for one in before if one != main_process], seconds)
+            lines("the daemon", [after[main_process].since(before[main_process])], seconds)
             print(flush=True)
 
 
-def read(folder: Path) -> dict[int, dict[str, object]]:
+def read(folder: Path) -> dict[int, Spent]:
     """What each process has told so far."""
-    return {int(path.stem): json.loads(path.read_text(encoding="ascii")) for path in folder.glob("*.json")}
+    return {int(path.stem): Spent.told(path) for path in folder.glob("*.json")}
 
 
-def difference(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, list[float]]:
-    """What happened in between, by stage, and all processor time."""
-    earlier = dict(before["stages"])  # type: ignore[call-overload]
-    found = {
-        name: [now - then for now, then in zip(taken, earlier.get(name, (0, 0)), strict=True)]
-        for name, taken in dict(after["stages"]).items()  # type: ignore[call-overload]
-    }
-    found["all"] = [0.0, float(after["processor"]) - float(before["processor"])]  # type: ignore[arg-type]
-    return found
-
-
-def lines(process: str, processes: Sequence[Stages], seconds: float) -> None:
+def lines(process: str, processes: Sequence[Spent], seconds: float) -> None:
     """Lines for processes of one kind, those that did nothing left out: what most takes first, what is left last."""
-    busy = [one for one in processes if process == "the daemon" or one["all"][1] > 0.05]
-    clock, processor = seconds * len(busy), sum(one["all"][1] for one in busy)
-    total: dict[str, list[float]] = collections.defaultdict(lambda: [0.0, 0.0])
+    busy = [one for one in processes if process == "the daemon" or one.processor > 0.05]
+    clock, processor = seconds * len(busy), sum(one.processor for one in busy)
+    total: dict[str, tuple[float, float]] = collections.defaultdict(lambda: (0.0, 0.0))
     for one in busy:
-        for name, taken in one.items():
-            if name not in ("all", "idle"):
-                total[name] = [total[name][0] + taken[0], total[name][1] + taken[1]]
-    rest = [clock - sum(one[0] for one in total.values()), processor - sum(one[1] for one in total.values())]
+        for name, taken in one.stages.items():
+            if name != "idle":
+                total[name] = total[name][0] + taken[0], total[name][1] + taken[1]
+    rest = clock - sum(one[0] for one in total.values()), processor - sum(one[1] for one in total.values())
     for name, taken in sorted(total.items(), key=lambda item: -item[1][0]):
         print(f"| {process} | {name} | {taken[0] / clock:.1%} | {taken[1] / processor:.1%} |")
     print(f"| {process} | waiting, and what no stage has | {max(0, rest[0]) / clock:.1%} | {rest[1] / processor:.1%} |")
@@ -126,7 +138,7 @@ def operators(texts: Sequence[str], folder: Path, options: argparse.Namespace) -
     capitals = bool(manifest.get("capitals"))
     tokenizer = Tokenizer(bundle.read("tokenizer.json"), manifest["max_length"], manifest["stride"], capitals=capitals)
     windows = tokenizer.windows(texts)
-    settings = runtimes._options(1)  # noqa: SLF001  # the settings that serve, whatever they are
+    settings = runtimes.session_options(1)
     settings.enable_profiling = True
     settings.profile_file_prefix = str(folder / "operators")
     session = onnxruntime.InferenceSession(bundle.read("model.onnx"), settings, providers=["CPUExecutionProvider"])

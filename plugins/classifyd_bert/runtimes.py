@@ -44,7 +44,7 @@ class OnnxRuntime:
         provider = _provider(device)
         model = _in_halves(model) if device == "cuda" else model
         try:
-            self.session = onnxruntime.InferenceSession(model, _options(threads), providers=[provider])
+            self.session = onnxruntime.InferenceSession(model, session_options(threads), providers=[provider])
         except Exception as error:  # the runtime's exceptions have no common base
             raise BundleError(f"model.onnx: ONNX Runtime cannot load it: {error}") from error
         if provider not in self.session.get_providers():
@@ -117,7 +117,8 @@ def usable(device: str) -> tuple[str, ...]:
     return (DEFAULT, "openvino") if found and device == "cpu" else (DEFAULT,)
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """What ONNX Runtime is told wherever it serves: memory that stays flat, threads that sleep, exact products."""
     options = onnxruntime.SessionOptions()
     # The arena and the memory patterns keep the largest batch's memory for ever; shapes vary and memory must stay flat.
     options.enable_cpu_mem_arena = False
