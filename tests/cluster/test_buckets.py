@@ -9,7 +9,7 @@ from pathlib import Path
 import bucket
 import pytest
 from bucket import Bucket
-from clusters import section
+from clusters import need_ray, on_cluster
 from daemons import descendants, wait_until
 
 pytestmark = pytest.mark.filterwarnings("default")  # botocore and moto warn of themselves
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # botocore and moto warn of 
 @pytest.fixture
 def s3(monkeypatch):
     """An empty bucket, and an environment that leads to it."""
-    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
+    need_ray()
     server, endpoint = bucket.start()
     made = Bucket(endpoint)
     made.client().create_bucket(Bucket=bucket.BUCKET)
@@ -34,13 +34,11 @@ def s3(monkeypatch):
 
 
 def test_a_corpus_in_a_bucket_is_answered_in_a_bucket_and_nothing_of_ray_stays_behind(s3, place):
-    here = place()
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section("", more='object_store_bytes = "100 MiB"'))
+    here = on_cluster(place(), "", more='object_store_bytes = "100 MiB"')
     s3.put("in/a.jsonl", b'{"text": "HELLO"}\n{"text": "hello"}\n')
     s3.put("in/sub/b.csv", b"id,text\n1,HELLO\n")
     s3.put("in/_SUCCESS", b"")
-    words = ["label", "--engine", "ray", "--config", str(config), "--task", "shouting", "--format", "same"]
+    words = ["label", "--engine", "ray", "--config", "config.toml", "--task", "shouting", "--format", "same"]
     with (here.root / "label.log").open("wb") as log:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("classifyd"), *words, "-o", f"{s3.url}/out", f"{s3.url}/in"],

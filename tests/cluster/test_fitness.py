@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from clusters import begun, section
+from clusters import NO_RAY, begun, need_ray, on_cluster, refused, shadowing
 from daemons import wait_until
 
 CLASSIFYD = Path(sys.executable).with_name("classifyd")
@@ -30,14 +30,6 @@ def doctor(here, **more):
 
 def bad(here, **more):
     return [(one["what"], one["mend"]) for one in doctor(here, **more) if one["state"] == "bad"]
-
-
-def refused(here, **more):
-    """What the daemon says when it ends at the start; nothing was claimed."""
-    here.drop("a.txt", "hello")
-    assert 69 == here.once(more=more), here.log()
-    assert {"a.txt"} == here.files("in")
-    return here.log()
 
 
 def test_a_fit_cluster_is_told_node_by_node_and_the_running_daemon_is_not_disturbed(two_nodes, place):
@@ -66,9 +58,7 @@ def test_before_the_first_start_doctor_asks_for_the_state_folder(two_nodes, plac
 
 
 def test_auto_finds_the_cluster_of_this_machine_and_says_what_to_do_where_there_is_none(two_nodes, place):
-    here = place(workers=1)
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section("auto"))
+    here = on_cluster(place(workers=1), "auto")
     here.drop("a.txt", "HELLO")
 
     assert 0 == here.once(more={"RAY_ADDRESS": two_nodes.address}), here.log()
@@ -78,34 +68,26 @@ def test_auto_finds_the_cluster_of_this_machine_and_says_what_to_do_where_there_
     assert "on 127.0.0.1: ray start --head --num-cpus=0 --port=9" == mend
 
 
-def test_without_ray_doctor_says_what_to_install(place, tmp_path):
-    (tmp_path / "without").mkdir()
-    (tmp_path / "without/ray.py").write_text("raise ImportError('No module named ray')")
-    here = place()
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section("127.0.0.1:9"))
-    path = os.pathsep.join([str(tmp_path / "without"), here.environment()["PYTHONPATH"]])
+def test_without_ray_doctor_says_what_to_install(place):
+    here = on_cluster(place(), "127.0.0.1:9")
+    path = shadowing(here, ray=NO_RAY)
 
     assert ['pip install "classifyd[ray]"'] == [mend for _, mend in bad(here, PYTHONPATH=path)]
 
 
 def test_an_address_at_which_nobody_answers_is_told_with_the_command_that_starts_a_head(place):
-    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
-    here = place()
-    config = here.root / "config.toml"
-    config.write_text(config.read_text() + section("127.0.0.1:9"))
+    need_ray()
+    here = on_cluster(place(), "127.0.0.1:9")
 
     [(what, mend)] = bad(here)
     assert "[workers] address 127.0.0.1:9: nobody answers there (Connection refused)" in what
     assert "on 127.0.0.1: ray start --head --num-cpus=0 --port=9" == mend
 
 
-def test_another_ray_on_the_cluster_is_told_by_both(two_nodes, place, tmp_path):
+def test_another_ray_on_the_cluster_is_told_by_both(two_nodes, place):
     """Ray itself compares versions: this machine's claims to be another."""
-    (tmp_path / "older").mkdir()
-    (tmp_path / "older/sitecustomize.py").write_text("import ray\nours, ray.__version__ = ray.__version__, '2.50.0'\n")
     here = two_nodes.give(place(workers=1))
-    path = os.pathsep.join([str(tmp_path / "older"), here.environment()["PYTHONPATH"]])
+    path = shadowing(here, sitecustomize="import ray\nours, ray.__version__ = ray.__version__, '2.50.0'\n")
 
     [(what, mend)] = bad(here, PYTHONPATH=path)
     assert "cannot be had: it runs Ray" in what

@@ -11,7 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
-from clusters import actors, begun, called, events, rows, section
+from clusters import (
+    NO_RAY,
+    actors,
+    begun,
+    called,
+    events,
+    need_ray,
+    on_cluster,
+    refused,
+    rows,
+    shadowing,
+)
 from daemons import wait_until
 
 from classifyd import bundles, config, status
@@ -171,14 +182,6 @@ def test_when_the_head_is_gone_the_daemon_ends_and_the_next_goes_on_under_anothe
 # ---------------------------------------------------------------------- faults before the first claim
 
 
-def refused(here, **more):
-    """What the daemon says when it ends at the start; nothing was claimed."""
-    here.drop("a.txt", "hello")
-    assert 69 == here.once(more=more), here.log()
-    assert {"a.txt"} == here.files("in")
-    return here.log()
-
-
 def test_a_plugin_that_a_node_lacks_is_named_before_the_first_claim(place, tmp_path):
     here = place(workers=1)
     with begun(1, {**os.environ, "PYTHONPATH": ""}, tmp_path / "cluster.log") as nodes:
@@ -200,30 +203,22 @@ def test_an_actor_that_never_finds_room_is_not_waited_for_without_end(two_nodes,
 
 
 def test_an_address_at_which_nobody_answers_is_said(place):
-    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
-    here = place()
-    written = here.root / "config.toml"
-    written.write_text(written.read_text() + section("127.0.0.1:9"))
+    need_ray()
+    here = on_cluster(place(), "127.0.0.1:9")
 
     assert "[workers] address 127.0.0.1:9: nobody answers there (Connection refused)" in refused(here)
 
 
-def test_without_ray_it_is_said_what_to_install(place, tmp_path):
-    (tmp_path / "without").mkdir()
-    (tmp_path / "without/ray.py").write_text("raise ImportError('No module named ray')")
-    here = place()
-    written = here.root / "config.toml"
-    written.write_text(written.read_text() + section(""))
-    path = os.pathsep.join([str(tmp_path / "without"), here.environment()["PYTHONPATH"]])
+def test_without_ray_it_is_said_what_to_install(place):
+    here = on_cluster(place(), "")
+    path = shadowing(here, ray=NO_RAY)
 
     assert 'install it with: pip install "classifyd[ray]"' in refused(here, PYTHONPATH=path)
 
 
-def test_a_daemon_with_local_workers_does_not_import_ray(place, tmp_path):
-    (tmp_path / "without").mkdir()
-    (tmp_path / "without/ray.py").write_text("raise ImportError('No module named ray')")
+def test_a_daemon_with_local_workers_does_not_import_ray(place):
     here = place()
     here.drop("a.txt", "hello")
-    path = os.pathsep.join([str(tmp_path / "without"), here.environment()["PYTHONPATH"]])
+    path = shadowing(here, ray=NO_RAY)
 
     assert 0 == here.once(more={"PYTHONPATH": path}), here.log()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from clusters import begun, rows, section
+from clusters import begun, on_cluster, rows
 from daemons import wait_until
 from nursery import PLUGIN
 
@@ -40,7 +40,7 @@ def test_a_daemon_outside_the_cluster_works_and_ends_when_it_is_gone_for_good(pl
     here = place(tasks=("slow",), workers=1, split_seconds=0.3)
     config = here.root / "config.toml"
     alone = config.read_text()
-    config.write_text(alone + section(address))
+    on_cluster(here, address)
     here.drop("a.txt", "hello")
     here.drop("rows.jsonl", rows(*TEXTS))
     daemon = here.start(more={"SLOW_SECONDS": "0.01", "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "2"})

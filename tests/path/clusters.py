@@ -88,9 +88,7 @@ class Nodes:
 
     def give(self, here: Place, **options: Any) -> Place:
         """Have a place's daemons run their jobs here."""
-        config = here.root / "config.toml"
-        config.write_text(config.read_text() + section(self.address, **options))
-        return here
+        return on_cluster(here, self.address, **options)
 
     def add(self) -> Node:
         self.process.stdin.write("add\n")
@@ -127,6 +125,10 @@ def actors(node: Node) -> list[int]:
     return [pid for own in node.pids for pid in descendants(own) if called(pid).startswith("ray::Keeper")]
 
 
+NO_RAY = "raise ImportError('No module named ray')"
+"""The text of a module `ray` that is none."""
+
+
 def rows(*texts: str) -> str:
     """A table of texts."""
     return "".join(json.dumps({"text": text}) + "\n" for text in texts)
@@ -141,7 +143,7 @@ def events(here: Place, name: str) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def begun(count: int, environment: Mapping[str, str], log: Path, hidden: Path | None = None) -> Iterator[Nodes]:
     """A cluster that is gone afterwards; the test is skipped where there is no Ray, or where nothing can be hidden."""
-    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
+    need_ray()
     if hidden and subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("only root may have processes see another folder")
     nodes = Nodes.begin(count, environment, log, hidden)
@@ -151,9 +153,34 @@ def begun(count: int, environment: Mapping[str, str], log: Path, hidden: Path | 
         nodes.end()
 
 
-def section(address: str, *, files: str = "shared", start_seconds: float = 60, more: str = "") -> str:
-    """The part of a configuration that has jobs run there."""
-    return CONFIG.format(address=json.dumps(address), files=files, start_seconds=start_seconds, more=more)
+def need_ray() -> None:
+    """Skip the test where there is no Ray."""
+    pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
+
+
+def on_cluster(here: Place, address: str, *, files: str = "shared", start_seconds: float = 60, more: str = "") -> Place:
+    """Have a place's daemons run their jobs on the cluster at an address, whether or not there is one."""
+    config = here.root / "config.toml"
+    section = CONFIG.format(address=json.dumps(address), files=files, start_seconds=start_seconds, more=more)
+    config.write_text(config.read_text() + section)
+    return here
+
+
+def shadowing(here: Place, **modules: str) -> str:
+    """The PYTHONPATH on which a place's processes find modules of these texts before all others."""
+    folder = here.root / "shadowing"
+    folder.mkdir()
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+    return os.pathsep.join([str(folder), here.environment()["PYTHONPATH"]])
+
+
+def refused(here: Place, **more: str) -> str:
+    """What the daemon says when it ends at the start; nothing was claimed."""
+    here.drop("a.txt", "hello")
+    assert 69 == here.once(more=more), here.log()
+    assert {"a.txt"} == here.files("in")
+    return here.log()
 
 
 def hold() -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 
 import pytest
 import undisturbed
-from clusters import ENVIRONMENT, actors, begun, section
+from clusters import ENVIRONMENT, actors, begun
 from daemons import descendants, wait_until
 from oracle import Consumer, Producer, Scene, account
 from shapes import drawn
@@ -41,8 +41,7 @@ def tried(place, tmp_path, monkeypatch, kills, files):
         monkeypatch.setenv(name, value)
     here = place(**OPTIONS)
     with begun(2, {**os.environ, **SLOW}, tmp_path / "cluster.log") as nodes:
-        config = here.root / "config.toml"
-        config.write_text(config.read_text() + section(nodes.address, files=files))
+        nodes.give(here, files=files)
         consumer = Consumer(here.root / "out", tmp_path / "oracle")
         consumer.start()
         trial = Trial(here, nodes, Producer(here.root / "in", tmp_path / "oracle"), random.Random(SEED))
