@@ -69,10 +69,6 @@ class Kind(Protocol):
         """The answer that a text's logits stand for, as the run time gives it."""
         ...
 
-    def truth(self, example: Example) -> Any:
-        """The right answer, in the form of `Answer.said`."""
-        ...
-
     def figures(self, right: Sequence[Any], given: Sequence[Any], labels: Sequence[str]) -> Figures:
         """How good the answers are."""
         ...
@@ -108,9 +104,6 @@ class SequenceKind:
         scores = heads.softmax(heads.combine(reading.windows, reading.logits), calibration.temperature)
         labels = heads.ranked(outputs, scores)
         return Answer(Annotation(labels=labels), (labels[0].label,))
-
-    def truth(self, example: Example) -> Any:
-        return figures.truth(example)
 
     def figures(self, right: Sequence[Any], given: Sequence[Any], labels: Sequence[str]) -> Figures:
         return figures.of_labels(right, given, labels)
@@ -151,9 +144,6 @@ class TokenKind:
         spans = heads.Bio.of(outputs).spans(reading.text, words, calibration)
         tags = tuple(outputs[number] for number in words.logits.argmax(axis=1))
         return Answer(Annotation(spans=spans), tags)
-
-    def truth(self, example: Example) -> Any:
-        return figures.truth(example)
 
     def figures(self, right: Sequence[Any], given: Sequence[Any], labels: Sequence[str]) -> Figures:
         return figures.of_spans(right, given, labels)

@@ -1,7 +1,6 @@
 """Labelled sets to a finished model: tuned, exported, quantized, held against the original, calibrated, measured."""
 
 import importlib.metadata
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +29,7 @@ from classifyd_bert.predictor import Reading
 from classifyd_bert.recipe import Recipe
 from classifyd_bert.tokens import Tokenizer
 from classifyd_bert.tuning import Tuning
+from classifyd_bert.watching import tell
 
 LIBRARIES = (
     "torch",
@@ -55,11 +55,6 @@ def train_sequence(sets: TrainingSets, setup: TrainSetup, recipe: Recipe) -> Tra
 def train_token(sets: TrainingSets, setup: TrainSetup, recipe: Recipe) -> TrainedModel | None:
     """A model that marks spans with the sets' labels; None and TrainingError as above."""
     return _Training(TokenKind(), sets, setup, recipe).run()
-
-
-def tell(line: str) -> None:
-    """Say something to whoever watches the training."""
-    print(line, file=sys.stderr, flush=True)
 
 
 class _Training:

@@ -1,6 +1,5 @@
 """Which model learns from which data: windows, head, weights and measure, put together for the Trainer."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, set_seed
 
 from classifyd.api import TrainingError, TrainingSets, TrainSetup
-from classifyd_bert import allocation, checkpoints, features, learning, reference
+from classifyd_bert import allocation, checkpoints, features, figures, learning, reference
 from classifyd_bert.base import Base
 from classifyd_bert.checkpoints import Checkpoint
 from classifyd_bert.features import IGNORED, Items, OneOfEach, Windows
@@ -23,6 +22,7 @@ from classifyd_bert.learning import Course, Lesson
 from classifyd_bert.loss import class_weights
 from classifyd_bert.recipe import Recipe
 from classifyd_bert.tokens import Tokenizer
+from classifyd_bert.watching import tell
 from classifyd_bert.widening import tells_capitals, widen
 
 BEST = "f1"
@@ -102,10 +102,8 @@ class Tuning:
 
     def _tell_resumed(self, last: Checkpoint | None, gone: Sequence[str]) -> None:
         for name in gone:
-            _tell(f"{name} is not whole, or leads to one that is not: it is passed over and removed")
-        _tell(
-            f"resuming after {last.folder.name}" if last else f"no whole checkpoint in {self._folder}: from the start"
-        )
+            tell(f"{name} is not whole, or leads to one that is not: it is passed over and removed")
+        tell(f"resuming after {last.folder.name}" if last else f"no whole checkpoint in {self._folder}: from the start")
 
     # ------------------------------------------------------------------ the two ways
 
@@ -160,7 +158,7 @@ class Tuning:
     def _measure(self, evaluation: Windows) -> Any:
         kind, outputs = self._kind, self._outputs
         texts = [example.text for example in self._sets.evaluation]
-        right = [kind.truth(example) for example in self._sets.evaluation]
+        right = [figures.truth(example) for example in self._sets.evaluation]
 
         def measure(logits: Sequence[NDArray[Any]]) -> dict[str, float]:
             given = [kind.answer(one, outputs).said for one in reference.of_windows(evaluation, logits, texts)]
@@ -215,10 +213,6 @@ class Tuning:
             ) from error
 
 
-def _plain(figures: Figures) -> dict[str, float]:
-    named = {"f1": figures.f1, "macro_f1": figures.macro_f1}
-    return named if figures.accuracy is None else {**named, "accuracy": figures.accuracy}
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _plain(found: Figures) -> dict[str, float]:
+    named = {"f1": found.f1, "macro_f1": found.macro_f1}
+    return named if found.accuracy is None else {**named, "accuracy": found.accuracy}

@@ -15,6 +15,11 @@ Figures = Mapping[str, float]
 SHOWN = ("loss", "f1", "macro_f1", "accuracy")
 
 
+def tell(line: str) -> None:
+    """Say something to whoever watches the training."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def telling(best: str, stream: TextIO | None = None) -> TrainerCallback:
     """The one of the two that suits the stream (standard error); `best` names the figure that chooses the epoch."""
     stream = stream or sys.stderr
