@@ -55,8 +55,7 @@ class Network:
         """What the model sees of each text, in order; of the same text the same, bit for bit, in any company."""
         windows = self._tokenizer.windows(texts)
         logits = self._run(windows)
-        pairs = groupby(zip(windows, logits, strict=True), key=lambda pair: pair[0].text)
-        return [Reading(texts[place], *map(list, zip(*group, strict=True))) for place, group in pairs]
+        return together(windows, logits, texts)
 
     def effort(self) -> Effort:
         """What the model was run on since the last call; sizes of batches rounded up to powers of two."""
@@ -75,6 +74,12 @@ class Network:
             self._padding += inputs["input_ids"].size - sum(len(windows[place].ids) for place in batch)
             self._unknown += self._tokenizer.unknown(inputs["input_ids"])
         return [logits[place] for place in range(len(windows))]
+
+
+def together(windows: Sequence[Window], logits: Sequence[NDArray[np.float32]], texts: Sequence[str]) -> list[Reading]:
+    """Readings from windows in the order of their texts, and the logits of each."""
+    pairs = groupby(zip(windows, logits, strict=True), key=lambda pair: pair[0].text)
+    return [Reading(texts[place], *map(list, zip(*group, strict=True))) for place, group in pairs]
 
 
 def _session(bundle: Bundle, setup: Setup) -> Session | Branched:

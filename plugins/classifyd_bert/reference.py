@@ -1,7 +1,6 @@
 """What the PyTorch model itself says, in float32: what every export is measured against."""
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -10,8 +9,8 @@ from transformers import PreTrainedModel
 
 from classifyd_bert.features import Windows
 from classifyd_bert.microbatch import plan
-from classifyd_bert.predictor import Reading
-from classifyd_bert.tokens import Tokenizer, Window, pad
+from classifyd_bert.predictor import Reading, together
+from classifyd_bert.tokens import Tokenizer, pad
 
 
 def read(model: PreTrainedModel, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Reading]:
@@ -30,13 +29,3 @@ def of_windows(windows: Windows, logits: Sequence[NDArray[Any]], texts: Sequence
     """The readings of all texts from their windows in whatever order, with the logits of each."""
     order = sorted(range(len(logits)), key=lambda place: (windows.windows[place].text, windows.windows[place].start))
     return together([windows.windows[place] for place in order], [logits[place] for place in order], texts)
-
-
-def together(windows: Sequence[Window], logits: Sequence[NDArray[Any]], texts: Sequence[str]) -> list[Reading]:
-    """Readings from windows in the order of their texts."""
-    pairs = groupby(zip(windows, logits, strict=True), key=lambda pair: pair[0].text)
-    return [_reading(texts[text], list(found)) for text, found in pairs]
-
-
-def _reading(text: str, pairs: Sequence[tuple[Window, NDArray[Any]]]) -> Reading:
-    return Reading(text, [window for window, _ in pairs], [row for _, row in pairs])
