@@ -1,6 +1,5 @@
 """Finding the encoder that a model is tuned from: an installed package, a local folder, or a hub id."""
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import tokenizers
 
 from classifyd.api import TrainingError
+from classifyd_bert import digest
 from classifyd_bert.narrow import NARROW, WIDE, widened
 
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
@@ -62,7 +62,7 @@ def find(name: str) -> Base:
     if (folder / NARROW).is_file():
         folder = widened(folder, name)
     _refuse_pickles(name, folder)
-    sha256 = _digest(folder / WEIGHTS)
+    sha256 = digest.sha256(folder / WEIGHTS)
     expected = PINNED.get(name)
     if expected not in (None, sha256):
         raise TrainingError(f"{folder / WEIGHTS}: sha256 is {sha256}, {name} is known by {expected}; fetch it again")
@@ -112,11 +112,6 @@ def _refuse_pickles(name: str, folder: Path) -> None:
             f"to {WEIGHTS} first"
         )
     raise TrainingError(f"base model {name}: {folder} holds no {WEIGHTS}")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _positions(name: str, folder: Path) -> int:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from classifyd_bert import outliers
+from classifyd_bert import outliers, ranges
 from classifyd_bert.eightbit import Batch
 from classifyd_bert.session import BRANCH, STATES, UPWARD, WHOLE, Session
-from classifyd_bert.tokens import Tokenizer, pad
+from classifyd_bert.tokens import Tokenizer
 from classifyd_bert.trunk import section
 
 TEXTS = "trunk.txt"
@@ -63,12 +62,7 @@ def batches(tokenizer: Tokenizer) -> list[Batch]:
     texts = resources.files("classifyd_bert").joinpath(TEXTS).read_text(encoding="utf-8").splitlines()
     windows = tokenizer.windows(texts)
     longest = max(window.padded for window in windows)
-    windows = [replace(window, padded=longest) for window in windows]
-    made: list[Batch] = []
-    for start in range(0, len(windows) - ROWS + 1, ROWS):
-        inputs = pad(windows[start : start + ROWS], tokenizer.pad_id)
-        made.append({"token_type_ids": np.zeros_like(inputs["input_ids"]), **inputs})
-    return made
+    return ranges.in_batches([replace(window, padded=longest) for window in windows], ROWS, tokenizer.pad_id)
 
 
 def canonical(source: Path) -> None:

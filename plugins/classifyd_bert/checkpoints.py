@@ -1,7 +1,6 @@
 """Checkpoints that can be trusted: marked once they are whole, of a known recipe, and never a pickled model."""
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from classifyd.api import TrainingError
+from classifyd_bert import digest
 
 FOLDER = "checkpoints"
 MARK = "whole.json"
@@ -79,7 +79,7 @@ def mark_whole(checkpoint: Path) -> None:
     for path in sorted(checkpoint.rglob("*")):
         if path.is_file() and path.name != MARK:
             _sync(path)
-            digests[str(path.relative_to(checkpoint))] = _digest(path)
+            digests[str(path.relative_to(checkpoint))] = digest.sha256(path)
     _write(checkpoint / MARK, digests)
     _sync(checkpoint)
 
@@ -140,7 +140,7 @@ def _step(checkpoint: Path) -> int:
 def _is_whole(checkpoint: Path) -> bool:
     try:
         digests = json.loads((checkpoint / MARK).read_text(encoding="utf-8"))
-        return WEIGHTS in digests and all(_digest(checkpoint / name) == digest for name, digest in digests.items())
+        return WEIGHTS in digests and all(digest.sha256(checkpoint / name) == known for name, known in digests.items())
     except (OSError, ValueError):
         return False
 
@@ -176,11 +176,6 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
     beside.write_text(json.dumps(document, indent=1), encoding="utf-8")
     _sync(beside)
     beside.replace(path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

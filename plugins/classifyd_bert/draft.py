@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from classifyd.api import Bundle, Record, Setup
 from classifyd_bert.answers import known_answer
+from classifyd_bert.digest import sha256
 from classifyd_bert.predictor import MODEL, TOKENIZER, Network, Reading, SequencePredictor, TokenPredictor
 
 PREDICTORS = {"sequence": SequencePredictor, "token": TokenPredictor}
@@ -61,7 +62,7 @@ class Draft:
         return Setup(bundle.task, bundle=bundle, threads=torch.get_num_threads())
 
     def _bundle(self) -> Bundle:
-        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.files.items()}
+        digests = {name: sha256(path) for name, path in self.files.items()}
         shared = {name: path.name for name, path in self.requires.items()}
         said = {"schema": "classifyd-bundle/1", "version": 1, **self.manifest}
         manifest = {**said, "files": digests, "requires": shared}

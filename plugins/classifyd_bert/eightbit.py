@@ -30,7 +30,12 @@ def products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 def weights(node: onnx.NodeProto, tensor: onnx.TensorProto) -> NDArray[np.float32]:
     """A product's weights, (inputs, outputs)."""
     found: NDArray[np.float32] = numpy_helper.to_array(tensor)
-    return found.T if any(item.name == "transB" and item.i for item in node.attribute) else found
+    return found.T if transposed(node) else found
+
+
+def transposed(node: onnx.NodeProto) -> bool:
+    """Whether a product's weights are kept as (outputs, inputs)."""
+    return any(item.name == "transB" and item.i for item in node.attribute)
 
 
 def narrow(wide: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -61,7 +66,7 @@ def write(model: onnx.ModelProto, found: Mapping[str, tuple[float, float]], in_f
         nodes.append(_product(graph, node, weights(node, constants[node.input[1]]), biases.get(node.name)))
     del graph.node[:]
     graph.node.extend(nodes)
-    _drop_unused(graph)
+    drop_unused(graph)
     if all(item.domain != DOMAIN for item in model.opset_import):
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
 
@@ -143,7 +148,8 @@ def _add(graph: onnx.GraphProto, name: str, value: Any) -> None:
     graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
 
 
-def _drop_unused(graph: onnx.GraphProto) -> None:
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Take out the constants that no node reads."""
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]

@@ -84,8 +84,7 @@ def _shrink_lookup(graph: onnx.GraphProto, node: onnx.NodeProto, table: onnx.Ten
 
 
 def _shrink_product(graph: onnx.GraphProto, node: onnx.NodeProto, weights: onnx.TensorProto) -> None:
-    transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-    small, scales = _narrowed(graph, weights, axis=1 if transposed else 0)
+    small, scales = _narrowed(graph, weights, axis=1 if eightbit.transposed(node) else 0)
     wide, scaled = f"{node.name}_wide", f"{node.name}_weights"
     _insert_for(
         graph,

@@ -1,7 +1,6 @@
 """The forms of one tuned model (PyTorch, ONNX in float32, ONNX in eight bits), held against each other."""
 
 import contextlib
-import hashlib
 import shutil
 import sys
 import time
@@ -14,14 +13,14 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from classifyd.api import BLOBS, TrainingError, TrainingSets, TrainSetup
-from classifyd_bert import branching, draft, export, figures, outliers, parity, ranges, reference, sensitivity
+from classifyd_bert import branching, digest, draft, export, figures, outliers, parity, ranges, reference, sensitivity
 from classifyd_bert.draft import Draft
 from classifyd_bert.eightbit import Batch
 from classifyd_bert.kinds import Answer, Kind
 from classifyd_bert.parity import Attempt, Form, Parity
 from classifyd_bert.predictor import Reading
 from classifyd_bert.recipe import Recipe
-from classifyd_bert.tokens import Tokenizer, pad
+from classifyd_bert.tokens import Tokenizer
 
 CALIBRATION_ROWS = 8
 AS_EXPORTED = Attempt("none")
@@ -120,7 +119,7 @@ class Exporter:
 
     def _blob(self, made: Path) -> Path:
         """A file where a store would have it."""
-        blob = self._folder / BLOBS / hashlib.sha256(made.read_bytes()).hexdigest()
+        blob = self._folder / BLOBS / digest.sha256(made)
         blob.parent.mkdir(exist_ok=True)
         return made.replace(blob)
 
@@ -175,14 +174,9 @@ class Exporter:
         return self._found_ranges[key]
 
     def _batches(self) -> list[Batch]:
-        """Windows of training texts, drawn evenly over the set; all of one shape, as the quantizer's histograms ask."""
+        """Windows of training texts, drawn evenly over the set, as the batches that ranges are found on."""
         count = min(self._recipe.calibration_texts, len(self._sets.train))
         chosen = np.linspace(0, len(self._sets.train) - 1, count).astype(int)
         windows = self._tokenizer.windows([self._sets.train[number].text for number in chosen])
         windows = [replace(window, padded=self._recipe.max_length) for window in windows[:: -(-len(windows) // count)]]
-        rows = min(CALIBRATION_ROWS, len(windows))
-        batches: list[Batch] = []
-        for start in range(0, len(windows) - rows + 1, rows):
-            inputs = pad(windows[start : start + rows], self._tokenizer.pad_id)
-            batches.append({"token_type_ids": np.zeros_like(inputs["input_ids"]), **inputs})
-        return batches
+        return ranges.in_batches(windows, min(CALIBRATION_ROWS, len(windows)), self._tokenizer.pad_id)

@@ -9,6 +9,8 @@ import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
+from classifyd_bert.eightbit import drop_unused
+
 ROUNDING, PRODUCT, WIDENING = "QuantizeLinear", "MatMulIntegerToFloat", "DequantizeLinear"
 
 
@@ -37,10 +39,7 @@ def widen(model: onnx.ModelProto) -> None:
     kept = [node for node in nodes if node.op_type != ROUNDING or node.output[0] in used]
     del graph.node[:]
     graph.node.extend(kept)
-    read = {name for node in kept for name in node.input}
-    tensors = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(tensors)
+    drop_unused(graph)
 
 
 def _in_float(

@@ -15,10 +15,23 @@ from numpy.typing import NDArray
 
 from classifyd_bert import eightbit
 from classifyd_bert.eightbit import Batch
+from classifyd_bert.tokens import Window, pad
 
 METHODS = ("minmax", "percentile")
 RARE = 1e-5
 """The share of a batch's values that "percentile" leaves out at either end."""
+
+
+def in_batches(windows: Sequence[Window], rows: int, pad_id: int) -> list[Batch]:
+    """What to measure on: windows of one padded length, so many rows at a time; those that fill no batch are left out.
+
+    Token types are always among it.
+    """
+    made: list[Batch] = []
+    for start in range(0, len(windows) - rows + 1, rows):
+        inputs = pad(windows[start : start + rows], pad_id)
+        made.append({"token_type_ids": np.zeros_like(inputs["input_ids"]), **inputs})
+    return made
 
 
 def of(source: Path, batches: Sequence[Batch], method: str) -> dict[str, tuple[float, float]]:

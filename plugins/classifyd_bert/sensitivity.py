@@ -1,14 +1,14 @@
 """Which products of a model eight bits serve worst, measured on texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
-from classifyd_bert import eightbit
+from classifyd_bert import eightbit, ranges
+from classifyd_bert.eightbit import Batch
 
 ROWS = 4
 """Windows to measure on: every position of each is a row of a product, so that few are enough."""
@@ -16,25 +16,18 @@ ROWS = 4
 Floats = NDArray[np.floating]
 
 
-def ranked(source: Path, products: Sequence[str], batch: Mapping[str, NDArray[np.int64]]) -> list[str]:
+def ranked(source: Path, products: Sequence[str], batch: Batch) -> list[str]:
     """The names of the products, those first whose result eight bits change most.
 
-    Measured for each by itself, on what reaches it in floating point; see `error`.
+    Measured for each by itself, on what reaches it in floating point; see `error`. Padding is not looked at.
     """
-    graph = onnx.load(source)
-    nodes = {node.name: node for node in graph.graph.node if node.name in set(products)}
-    weights = {tensor.name: tensor for tensor in graph.graph.initializer}
+    model = onnx.load(source)
+    nodes = {node.name: node for node in model.graph.node if node.name in set(products)}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     inputs = list(dict.fromkeys(node.input[0] for node in nodes.values()))
-    known = {output.name for output in graph.graph.output}
-    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inputs if name not in known)
-    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    asked = {item.name for item in session.get_inputs()}
-    feeds = {name: value[:ROWS] for name, value in batch.items() if name in asked}
-    seen = dict(zip(inputs, session.run(inputs, feeds), strict=True))
-    read = feeds["attention_mask"].astype(bool)
+    (seen,) = ranges.seen(model, inputs, [{name: value[:ROWS] for name, value in batch.items()}])
     errors = {
-        name: error(_rows(seen[node.input[0]], read), eightbit.weights(node, weights[node.input[1]]))
-        for name, node in nodes.items()
+        name: error(seen[node.input[0]], eightbit.weights(node, weights[node.input[1]])) for name, node in nodes.items()
     }
     return sorted(products, key=lambda name: -errors[name])
 
@@ -55,8 +48,3 @@ def error(values: Floats, weights: Floats) -> float:
     power = (wanted**2).sum(axis=1)
     least = max(0.01 * float(np.median(power)), 1e-12)
     return float((((made - wanted) ** 2).sum(axis=1) / np.maximum(power, least)).mean())
-
-
-def _rows(values: Floats, read: NDArray[np.bool_]) -> Floats:
-    """Values as rows, without those of padding, which no answer depends on."""
-    return values[read] if values.shape[:2] == read.shape and values.ndim == 3 else values.reshape(-1, values.shape[-1])
