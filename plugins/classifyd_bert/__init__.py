@@ -38,6 +38,10 @@ class _BertTask:
     name: str
     recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    def load(self, setup: Setup) -> Predictor:
+        """The predictor of the bundle in service. BundleError if there is none or it is unfit."""
+        raise NotImplementedError
+
     def recipe_faults(self, options: Mapping[str, Any]) -> Sequence[str]:
         """What is wrong with options of a training; quick, and without any of what training needs."""
         return recipe_faults(options, **self.recipe)
@@ -53,6 +57,12 @@ class _BertTask:
         from classifyd_bert.choosing import undecided  # noqa: PLC0415  # see above
 
         return undecided(setup)
+
+    def choose(self, setup: Setup) -> Choice:
+        """The runtime that answers fastest here. BundleError if the bundle is unfit for all of them."""
+        from classifyd_bert.choosing import choose  # noqa: PLC0415  # see above
+
+        return choose(setup, self.load)
 
     def measure(self, texts: Sequence[str], setup: TrainSetup) -> TextLengths:
         """The texts' lengths in tokens of the base model. TrainingError if training could not begin."""
@@ -77,12 +87,6 @@ class BertSequenceTask(_BertTask):
 
         return SequencePredictor(setup)
 
-    def choose(self, setup: Setup) -> Choice:
-        """The runtime that answers fastest here. BundleError if the bundle is unfit for all of them."""
-        from classifyd_bert.choosing import choose  # noqa: PLC0415  # see above
-
-        return choose(setup, self.load)
-
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""
         with _extra("training"):
@@ -99,12 +103,6 @@ class BertTokenTask(_BertTask):
         from classifyd_bert.predictor import TokenPredictor  # noqa: PLC0415  # see above
 
         return TokenPredictor(setup)
-
-    def choose(self, setup: Setup) -> Choice:
-        """The runtime that answers fastest here. BundleError if the bundle is unfit for all of them."""
-        from classifyd_bert.choosing import choose  # noqa: PLC0415  # see above
-
-        return choose(setup, self.load)
 
     def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel | None:
         """A model fine-tuned on the sets, quantized, and as good as before. TrainingError if it is not."""

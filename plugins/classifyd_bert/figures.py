@@ -43,8 +43,12 @@ class Figures:
 def of(examples: Sequence[Example], answers: Sequence[Annotation], labels: Sequence[str]) -> Figures:
     """Figures of one answer per example, in the same order."""
     right, given = [truth(example) for example in examples], [said(answer) for answer in answers]
-    marked = any(example.spans is not None for example in examples)
-    return of_spans(right, given, labels) if marked else of_labels(right, given, labels)
+    return of_spans(right, given, labels) if marks_spans(examples) else of_labels(right, given, labels)
+
+
+def marks_spans(examples: Sequence[Example]) -> bool:
+    """Whether spans are what is right of these texts, and not labels of whole ones."""
+    return any(example.spans is not None for example in examples)
 
 
 def truth(example: Example) -> Any:

@@ -102,7 +102,8 @@ def tune(model: nn.Module, lesson: Lesson, course: Course) -> Outcome:
     trainer.order = order
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
-    with _faults_named(course), contextlib.closing(teller) if isinstance(teller, watching.Bar) else _nothing():
+    bar = contextlib.closing(teller) if isinstance(teller, watching.Bar) else contextlib.nullcontext()
+    with _faults_named(course), bar:
         trainer.train(resume_from_checkpoint=str(course.begun.folder) if course.begun else None)
         averaged = _average(trainer, lesson, course)
     # Without the wrapper that accelerate puts around it for half precision: from here on it calculates in float32.
@@ -188,11 +189,6 @@ def _arguments(course: Course, lesson: Lesson) -> TrainingArguments:
         disable_tqdm=True,
         dataloader_pin_memory=on_gpu,
     )
-
-
-@contextlib.contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ def keep(
 def kept(promise: Promise, thresholds: Thresholds, examples: Sequence[Example], answers: Sequence[Annotation]) -> Kept:
     """How these answers keep a promise under those thresholds, and what that costs."""
     label, items = promise.label, given(promise.label, examples, answers)
-    threshold = thresholds.of(label, marks_spans=_marked(examples))
+    threshold = thresholds.of(label, marks_spans=figures.marks_spans(examples))
     standing = [hit for score, hit in items if score >= threshold]
     total = _held(label, examples)
     hits, among = sum(standing), len(standing)
@@ -143,7 +143,7 @@ def given(label: str, examples: Sequence[Example], answers: Sequence[Annotation]
 
 def reviewed(thresholds: Thresholds, examples: Sequence[Example], answers: Sequence[Annotation]) -> float:
     """The share of texts that are for review."""
-    marked = _marked(examples)
+    marked = figures.marks_spans(examples)
     return sum(doubtful(answer, thresholds, marks_spans=marked) for answer in answers) / max(len(answers), 1)
 
 
@@ -202,7 +202,7 @@ def _for_precision(promise: Promise, items: Items, floor: float, judge: _Judge) 
 
 def _for_recall(promise: Promise, examples: Sequence[Example], answers: Sequence[Annotation], judge: _Judge) -> float:
     """The lowest threshold for the other labels under which few enough of the label's texts stand under them."""
-    if _marked(examples):
+    if figures.marks_spans(examples):
         raise TrainingError(
             f"--promise {str(promise)!r}: a span that was not found has no score, so no threshold can promise recall; "
             "promise a precision instead"
@@ -247,14 +247,10 @@ def _misses(label: str, examples: Sequence[Example], answers: Sequence[Annotatio
 
 def _held(label: str, examples: Sequence[Example]) -> int:
     """How often it is right to give a label."""
-    if _marked(examples):
+    if figures.marks_spans(examples):
         return sum(span.label == label for example in examples for span in example.spans or ())
     return sum(example.label == label for example in examples)
 
 
 def _labels(answer: Annotation) -> set[str]:
     return {label.label for label in answer.labels}
-
-
-def _marked(examples: Sequence[Example]) -> bool:
-    return any(example.spans is not None for example in examples)

@@ -35,10 +35,9 @@ class Recipe:
     a tokenizer that reads everything in small letters does not. `warmup` is the share of steps in which the learning
     rate rises. `early_stopping` is how many epochs may pass without a better one, 0 for all of them. `average` is how
     many of the last epochs' weights are averaged, 0 for none; the mean is taken if the evaluation set likes it better
-    than the best epoch. `quantize` is
-    "int8" or "none". `promises` are like "spam precision 0.99", to be kept with `promise_confidence` (0: by the
-    evaluation set itself). `texts` says whether the report may show texts of the data. `examples` are texts whose
-    answers the bundle will know by heart; None picks some from the test set.
+    than the best epoch. `quantize` is "int8" or "none". `promises` are like "spam precision 0.99", to be kept with
+    `promise_confidence` (0: by the evaluation set itself). `texts` says whether the report may show texts of the data.
+    `examples` are texts whose answers the bundle will know by heart; None picks some from the test set.
     """
 
     epochs: int = 3

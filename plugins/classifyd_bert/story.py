@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers.trainer_utils import get_last_checkpoint
 
+from classifyd_bert import checkpoints
 from classifyd_bert.base import Base
 from classifyd_bert.parity import Parity
 from classifyd_bert.promises import Kept, Thresholds
@@ -43,10 +43,10 @@ def history(folder: Path) -> list[dict[str, float]]:
 
     `training_loss` is the mean of what was logged since the evaluation before.
     """
-    checkpoint = get_last_checkpoint(str(folder / "checkpoints"))
-    if checkpoint is None:
+    made = checkpoints.in_order(folder / checkpoints.FOLDER)
+    if not made:
         return []
-    log = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
+    log = json.loads((made[-1] / checkpoints.STATE).read_text(encoding="utf-8"))["log_history"]
     epochs: list[dict[str, float]] = []
     losses: list[float] = []
     for entry in log:

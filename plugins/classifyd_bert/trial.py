@@ -1,15 +1,14 @@
 """The report of any model's answers to any labelled texts: what `classifyd evaluate --report` writes."""
 
 from classifyd.api import Report, ReportSetup, Trial
-from classifyd_bert import findings, heads, plots, promises, report
+from classifyd_bert import figures, findings, heads, plots, promises, report
 
 
 def reported(trial: Trial, setup: ReportSetup) -> Report:
     """The report of a trial. What the training promised is held against these answers."""
     manifest = trial.bundle.manifest if trial.bundle else {}
     outputs = [str(label) for label in manifest.get("labels", ())]
-    marked = any(example.spans is not None for example in trial.examples)
-    labels = heads.Bio.of(outputs).names if marked and outputs else outputs
+    labels = heads.Bio.of(outputs).names if outputs and figures.marks_spans(trial.examples) else outputs
     found = findings.of(trial.examples, trial.answers, labels)
     kept = manifest.get("thresholds", {})
     thresholds = promises.Thresholds(float(kept.get("review", 0.0)), dict(kept.get("labels", {})))
