@@ -17,9 +17,9 @@ log = structlog.get_logger()
 
 
 class Fates:
-    """Told by those who end inputs or begin them anew. `settled` is called with each input that is not at its end.
+    """Told by those who end inputs or begin them anew, each of which is passed on to `settled`.
 
-    `quarantined` counts those that came to a bad one.
+    `quarantined` counts those that came to a bad end.
     """
 
     def __init__(

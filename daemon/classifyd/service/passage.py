@@ -19,6 +19,7 @@ from classifyd.service.publish import Publisher
 from classifyd.service.receivers import Receivers
 from classifyd.service.remains import Remains, troubles
 from classifyd.service.removals import Removals
+from classifyd.service.retire import Retirement
 from classifyd.service.rounds import Rounds
 from classifyd.service.steering import Cancelling, Pauses
 from classifyd.service.watch import Watch
@@ -68,17 +69,16 @@ class Passage:
             settled=self._settled,
         )
         self._copies = Copies(wake)
-        publisher = Publisher(
+        retirement = Retirement(
             ledger,
             folders,
             self.inboxes.claims,
             Removals(ledger, self._copies),
-            corrections,
             receivers=receivers,
-            again=self.fates.again,
             finished=self.fates.finished,
         )
-        self._endings = Endings(publisher, self.dispatcher, ledger, self._holds)
+        publisher = Publisher(ledger, folders, self.inboxes.claims, corrections, retirement, again=self.fates.again)
+        self._endings = Endings(publisher, retirement, self.dispatcher, ledger, self._holds)
         self._cancelling = Cancelling(config.daemon.state, ledger, self.dispatcher, self._endings)
         self.remains = Remains(self.inboxes.intakes, self._entrance, self.dispatcher, self._endings)
 

@@ -4,14 +4,9 @@ What a crash leaves is found again by `resume`: an intent whose part is gone was
 not; a published input that still lies in the claim folder is retired then.
 """
 
-import contextlib
 import errno
-import os
-import shutil
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,14 +18,12 @@ from classifyd.inbox.access import grant, make_granted_folders
 from classifyd.inbox.claims import ClaimFolder
 from classifyd.inbox.moves import rename_exclusive
 from classifyd.inbox.scan import look
-from classifyd.jobs import Claim, FileReport, PartReport
+from classifyd.jobs import Claim, PartReport
 from classifyd.ledger import Entry, Ledger
-from classifyd.service import notices
 from classifyd.service.copies import hidden_name
 from classifyd.service.corrections import Corrections
 from classifyd.service.ending import Ending
-from classifyd.service.receivers import Receivers
-from classifyd.service.removals import Removals
+from classifyd.service.retire import Retirement
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
 
@@ -38,31 +31,24 @@ log = structlog.get_logger()
 
 
 class Publisher:
-    """Publishes, retires and quarantines. `again` is given inputs to begin anew, `finished` the others.
-
-    An input that is being copied to another file system is left as it is; `resume` goes on with it.
-    """
+    """Gives outputs their names and has their inputs retired. `again` is given inputs to begin anew."""
 
     def __init__(
         self,
         ledger: Ledger,
         folders: Folders,
         claims: dict[str, ClaimFolder],
-        removals: Removals,
         corrections: Corrections,
+        retirement: Retirement,
         *,
-        receivers: Receivers,
         again: Callable[[Work, Claim], None],
-        finished: Callable[[Work, FileReport], None],
     ) -> None:
         self._ledger = ledger
         self._folders = folders
         self._claims = claims
-        self._removals = removals
         self._corrections = corrections
-        self._receivers = receivers
+        self._retirement = retirement
         self._again = again
-        self._finished = finished
 
     # ------------------------------------------------------------------ publishing
 
@@ -87,9 +73,9 @@ class Publisher:
                 self._ledger.intend(
                     ending.claim.id, str(ending.part), ending.total, answer.mtime_ns if answer else None
                 )
-        self.finish(endings)
+        self._finish(endings)
 
-    def finish(self, endings: Iterable[Ending]) -> None:
+    def _finish(self, endings: Iterable[Ending]) -> None:
         """Go on from committed intents: give the outputs their names, then retire the inputs."""
         named = [ending for ending in endings if self._name(ending)]
         fsync_folders(ending.work.target.parent for ending in named)
@@ -98,7 +84,7 @@ class Publisher:
                 self._ledger.published(ending.claim.id)
         for ending in named:
             ending.log_published()
-        self.retire(named)
+        self._retirement.retire(named)
 
     def _correct(self, endings: Iterable[Ending]) -> None:
         """Hand what corrected files say to the ledger, and retire them; those that say nothing are quarantined."""
@@ -107,20 +93,20 @@ class Publisher:
             try:
                 understood.append(self._corrections.of(ending.work))
             except UnreadableFile as error:
-                self.condemn(ending.work, Fault.of(error))
+                self._retirement.condemn(ending.work, Fault.of(error))
         self._corrections.commit(understood)
-        self.retire([Ending(one.work.claim, one.work, one.work.result, one.total) for one in understood])
+        self._retirement.retire([Ending(one.work.claim, one.work, one.work.result, one.total) for one in understood])
 
     def _still_same(self, work: Work) -> bool:
         """Whether the input is as it was when it was claimed; else it is begun anew, or was taken away."""
         now = look(work.claim.path, work.claim.name)
         if now is None:
-            self._vanished(work)
+            self._retirement.vanished(work)
             return False
         if (now.size, now.mtime_ns) == (work.claim.size, work.claim.mtime_ns):
             return True
         if work.in_place:
-            self._vanished(work)  # what lies there now is another input, which the scan finds by itself
+            self._retirement.vanished(work)  # what lies there now is another input, which the scan finds by itself
             return False
         log.warning("input_changed", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
         self._restart(work, replace(work.claim, size=now.size, mtime_ns=now.mtime_ns))
@@ -165,98 +151,7 @@ class Publisher:
         """Begin anew. The parts go last: until the ledger knows, their absence would mean that they were published."""
         stale = work.result
         self._again(work, claim)
-        self._remove(work.claim.id, stale)
-
-    def _vanished(self, work: Work) -> None:
-        log.warning("input_vanished", file=work.shown, inbox=work.inbox.name)
-        with self._ledger.commit():
-            self._ledger.vanished(work.claim.id, time.time())
-        self._clean(work)
-        self._finished(work, Ending.without_answer(work).report("vanished", None, "taken away while it was claimed"))
-
-    # ------------------------------------------------------------------ retiring
-
-    def retire(self, endings: Iterable[Ending]) -> None:
-        """Move or delete published inputs, as their inboxes say."""
-        retiring = [ending for ending in endings if self._move_on(ending.work, ending.total)]
-        self._removals.settle()
-        for ending in retiring:
-            if not ending.work.in_place:
-                # Not before: were the folder's end on the disk and the move out of it not, the input would be nowhere.
-                self._claims_of(ending).forget(ending.claim)
-        at = time.time()
-        with self._receivers.noting():
-            for ending in retiring:
-                place = ending.work.place
-                self._ledger.retired(ending.claim.id, at, None if place is None else str(place))
-                if not isinstance(ending.work.inbox, CorrectionsInbox):
-                    document = partial(notices.published, ending, at)
-                    self._receivers.note(ending.work.inbox.name, "published", at, document)
-        for ending in retiring:
-            self._clean(ending.work)
-            corrected = isinstance(ending.work.inbox, CorrectionsInbox)
-            state, output = ("corrected", None) if corrected else ("published", str(ending.work.target))
-            self._finished(ending.work, ending.report(state, output))
-
-    def _move_on(self, work: Work, total: PartReport) -> bool:
-        """Whether the input is where it belongs; else it is still being copied."""
-        if work.in_place:
-            return True
-        try:
-            if not self._removals.to_done(work, total):
-                return False
-        except FileNotFoundError:  # a crash came between the move and its commit
-            self._removals.was_done(work, total)
-        if look(work.claim.path, work.claim.name) is not None:  # it was the folder that was taken away meanwhile
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), work.inbox.done)
-        return True
-
-    def _clean(self, work: Work) -> None:
-        """Remove what is of no use once the input is finished."""
-        self._remove(work.claim.id, work.result)
-
-    def _remove(self, claim: str, result: Path) -> None:
-        shutil.rmtree(self._folders.parts(claim), ignore_errors=True)
-        with contextlib.suppress(OSError):
-            result.unlink()
-
-    # ------------------------------------------------------------------ quarantine
-
-    def condemn(self, work: Work, fault: Fault) -> None:
-        """Quarantine an input: the reason first, then the file. One that is gone has vanished."""
-        if look(work.claim.path, work.claim.name) is None:
-            self._vanished(work)
-            return
-        with self._ledger.commit():
-            self._ledger.condemned(work.claim.id, fault)
-        self.carry_out(work, fault)
-
-    def carry_out(self, work: Work, fault: Fault) -> None:
-        """Go on from a committed condemnation."""
-        place = None
-        if not work.in_place:
-            if look(work.claim.path, work.claim.name) is None:  # a crash came between the move and its commit
-                place = self._removals.was_quarantined(work)
-            else:
-                place = self._removals.to_quarantine(work, fault)
-                if place is None:
-                    return
-            self._claims[work.inbox.name].forget(work.claim)
-        at = time.time()
-        with self._receivers.noting():
-            self._ledger.quarantined(work.claim.id, at)
-            if not isinstance(work.inbox, CorrectionsInbox):
-                document = partial(notices.quarantined, Ending.without_answer(work), at, fault, place)
-                self._receivers.note(work.inbox.name, "quarantined", at, document)
-        self._clean(work)
-        log.error(
-            "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")
-        )
-        self._finished(work, Ending.without_answer(work).report("quarantined", None, fault.message))
-
-    def copying(self, work: Work) -> bool:
-        """Whether the input is still being copied."""
-        return self._removals.copying(work)
+        self._folders.discard(work.claim.id, stale)
 
     # ------------------------------------------------------------------ after a restart
 
@@ -276,13 +171,13 @@ class Publisher:
         ending = Ending(work.claim, work, part, total)
         match entry.state:
             case "intent":
-                self.finish([ending])
+                self._finish([ending])
             case "published":
-                self.retire([ending])
+                self._retirement.retire([ending])
             case "condemned":
-                self.carry_out(work, entry.fault or Fault("Unknown", "the reason was lost"))
+                self._retirement.carry_out(work, entry.fault or Fault("Unknown", "the reason was lost"))
             case "claimed" if look(work.claim.path, work.claim.name) is None:
-                self._vanished(work)
+                self._retirement.vanished(work)
             case "claimed" if work.in_place and not self._still_same(work):
                 pass
             case _:

@@ -1,5 +1,6 @@
 """One input on its way through the daemon, from its claim to its retirement."""
 
+import contextlib
 import hashlib
 import itertools
 import shutil
@@ -195,6 +196,12 @@ class Folders:
         for folder in self.parts("").glob("*"):
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def discard(self, claim: str, result: Path) -> None:
+        """Remove the parts of one input, and its whole answer that lies at `result`."""
+        shutil.rmtree(self.parts(claim), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            result.unlink()
 
     @property
     def breadcrumbs(self) -> Path:
