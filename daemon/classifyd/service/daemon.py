@@ -11,18 +11,16 @@ from classifyd.config import Config, with_corrections
 from classifyd.ledger import Ledger
 from classifyd.planning import Key
 from classifyd.service import start
-from classifyd.service.beat import Beat
 from classifyd.service.corrections import Corrections
 from classifyd.service.crew import Crew
 from classifyd.service.engine import Engine
 from classifyd.service.messages import Messages
 from classifyd.service.outside import Outside
-from classifyd.service.pace import Paces
 from classifyd.service.passage import Passage
-from classifyd.service.picture import Picture
 from classifyd.service.receivers import Receivers
 from classifyd.service.reload import Reload
 from classifyd.service.retention import Retention
+from classifyd.service.showing import Showing
 from classifyd.service.tasks import Versions
 from classifyd.service.watch import Watch
 from classifyd.service.work import Folders
@@ -89,34 +87,14 @@ class Daemon:
             watch=self._watch,
             wake=partial(self._messages.put, None),
         )
-        intakes, dispatcher = passage.inboxes.intakes, passage.dispatcher
-        paces = Paces(dispatcher.works.values, passage.blocked)
-        self._beat = Beat(
+        self._showing = Showing(
             daemon.state,
-            dispatcher,
-            crew.succession,
-            troubles=passage.troubles,
-            intakes=intakes,
+            passage,
+            crew,
+            engine,
+            receivers=self._receivers,
             notifier=self._notifier,
-            stuck=lambda: crew.shifts.stuck,
-            page=lambda: outside.page,
-            progress=paces.look,
-            unmet=lambda: outside.unmet,
-            receivers=self._receivers.waiting,
-            drift=lambda: outside.drift(crew.succession.serving),
-            nodes=engine.nodes,
-        )
-        self._picture = Picture(
-            intakes,
-            passage.remains,
-            dispatcher,
-            shifts=crew.shifts,
-            succession=crew.succession,
-            paces=paces,
-            pauses=passage.pauses,
-            receivers=self._receivers.waiting,
             outside=outside,
-            nodes=engine.nodes,
         )
         self._retention = Retention(
             config.inboxes, self._ledger, told=partial(self._messages.put, None), removed=outside.metrics.swept
@@ -201,7 +179,7 @@ class Daemon:
         self._receivers.stop()
         self._crew.shifts.stop()
         self._passage.inboxes.release()
-        self._beat.end()
+        self._showing.end()
         self._outside.keep(self.config.daemon.state, at_once=True)
         self._ledger.close()
         self._lock.release()
@@ -233,9 +211,7 @@ class Daemon:
             self._retention.go_on()
         self._receivers.settle()
         self._crew.shifts.check()
-        if self._beat.beat():
-            self._outside.show(self._picture.taken(self._passage.troubles(), stopping=self._stop_by is not None))
-            self._outside.keep(self.config.daemon.state)
+        self._showing.go_on(stopping=self._stop_by is not None)
         if self._stop_by is not None:
             self._tell_of_the_end()
             return self._passage.dispatcher.busy == 0 or time.monotonic() > self._stop_by

@@ -198,9 +198,9 @@ def arm_process():
         holds.FIRST_PAUSE_SECONDS = holds.LONGEST_PAUSE_SECONDS = float(os.environ["HOLD_SECONDS"])
 
     if "PAUSE_SECONDS" in os.environ and is_daemon:
-        from classifyd.service import receivers
+        from classifyd.service import courier
 
-        receivers.FIRST_PAUSE_SECONDS = receivers.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
+        courier.FIRST_PAUSE_SECONDS = courier.LONGEST_PAUSE_SECONDS = float(os.environ["PAUSE_SECONDS"])
 
     if "GRACE_SECONDS" in os.environ and is_daemon:
         from classifyd.workers import remote
