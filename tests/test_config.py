@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classifyd import config
-from classifyd.config.memory import memory_share
+from classifyd.config.machine import memory_share
 from classifyd.config.schema import (
     DaemonSection,
     HttpSection,

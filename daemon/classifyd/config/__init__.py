@@ -2,8 +2,8 @@
 
 from classifyd.config.corrections import CorrectionsInbox, watched, with_corrections
 from classifyd.config.loading import PLACES, admission, find, load
+from classifyd.config.machine import cores
 from classifyd.config.offers import check_formats, check_tasks
-from classifyd.config.reading import cores
 from classifyd.config.settings import (
     DELETE,
     SAME,

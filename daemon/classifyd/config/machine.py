@@ -1,11 +1,17 @@
-"""How much memory a worker may have where nobody says: a share of what there is for all of them."""
+"""What the machine has for workers where nobody says: its processors, and its memory, shared among all of them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 LEAST_SHARE = 2**30
 """Models must fit: three of the size that is shipped take half of it. Where workers are many, one may have more than
 its share; should all of them want it at once, the kernel ends one."""
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def memory_share(workers: int) -> int:
