@@ -3,17 +3,16 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from classifyd.cli import recipe
 from classifyd.cli.options import ConfigOption, JsonOption, load_settings
 
 if TYPE_CHECKING:
     from classifyd.config import Config
-    from classifyd.config.offers import CheckRecipe
     from classifyd.plugins import Registry
     from classifyd.training import TrainOptions
     from classifyd.values import Example
@@ -25,13 +24,6 @@ DATA_HELP = (
 )
 
 DEFAULT_SEED = 42
-RECIPE = "Recipe (or \\[tasks.TASK.train] of the configuration)"
-
-
-def _recipe(metavar: str, said: str) -> Any:
-    """An option of the recipe; `said` ends with the default, after the last full stop."""
-    meaning, _, default = said.rpartition(". ")
-    return typer.Option(metavar=metavar, help=f"{meaning}. [dim]default: {default}[/dim]", rich_help_panel=RECIPE)
 
 
 def train(
@@ -39,46 +31,44 @@ def train(
     data: Annotated[list[str], typer.Option(metavar="P", help=DATA_HELP)],
     eval_data: Annotated[list[str] | None, typer.Option(metavar="P", help="Data to choose the epoch by.")] = None,
     test_data: Annotated[list[str] | None, typer.Option(metavar="P", help="Data to measure the result on.")] = None,
-    base_model: Annotated[str | None, _recipe("M", f"Encoder to start from: folder or hub id. {DEFAULT_BASE}")] = None,
-    epochs: Annotated[int | None, _recipe("N", "Passes over the data. 3")] = None,
-    learning_rate: Annotated[float | None, _recipe("X", "Highest learning rate. 5e-5")] = None,
-    batch_size: Annotated[int | None, _recipe("N", "Texts at a time, on all devices together. 32")] = None,
-    eval_batch_size: Annotated[int | None, _recipe("N", "The same in evaluation. twice as many")] = None,
-    gradient_accumulation: Annotated[int | None, _recipe("N", "Batches per step. 1")] = None,
+    base_model: Annotated[
+        str | None, recipe.option("M", f"Encoder to start from: folder or hub id. {DEFAULT_BASE}")
+    ] = None,
+    epochs: Annotated[int | None, recipe.option("N", "Passes over the data. 3")] = None,
+    learning_rate: Annotated[float | None, recipe.option("X", "Highest learning rate. 5e-5")] = None,
+    batch_size: Annotated[int | None, recipe.option("N", "Texts at a time, on all devices together. 32")] = None,
+    eval_batch_size: Annotated[int | None, recipe.option("N", "The same in evaluation. twice as many")] = None,
+    gradient_accumulation: Annotated[int | None, recipe.option("N", "Batches per step. 1")] = None,
     gradient_checkpointing: Annotated[
         bool | None,
-        typer.Option(
-            "--gradient-checkpointing/--no-checkpointing",
-            help="Calculate twice to need less memory. [dim]default: no[/dim]",
-            rich_help_panel=RECIPE,
-        ),
+        recipe.switch("--gradient-checkpointing/--no-checkpointing", "Calculate twice to need less memory. no"),
     ] = None,
-    max_length: Annotated[int | None, _recipe("N", "Tokens per window. 128")] = None,
-    stride: Annotated[int | None, _recipe("N", "Tokens that neighbouring windows share. 32")] = None,
-    windows: Annotated[str | None, _recipe("one|all", "Windows of a long text in each epoch. one")] = None,
+    max_length: Annotated[int | None, recipe.option("N", "Tokens per window. 128")] = None,
+    stride: Annotated[int | None, recipe.option("N", "Tokens that neighbouring windows share. 32")] = None,
+    windows: Annotated[str | None, recipe.option("one|all", "Windows of a long text in each epoch. one")] = None,
     capitals: Annotated[
         bool | None,
-        typer.Option(
+        recipe.switch(
             "--capitals/--no-capitals",
-            help="Tell the model which words are written with capitals, if its tokenizer does not. "
-            "[dim]default: no[/dim]",
-            rich_help_panel=RECIPE,
+            "Tell the model which words are written with capitals, if its tokenizer does not. no",
         ),
     ] = None,
     freeze: Annotated[
         str | None,
-        _recipe("none|all|N", "Leave all layers, or the lowest N with the embeddings, as they are. none"),
+        recipe.option("none|all|N", "Leave all layers, or the lowest N with the embeddings, as they are. none"),
     ] = None,
     precision: Annotated[
-        str | None, _recipe("auto|bf16|…", "What to calculate in: fp32, bf16, fp16, or what suits. auto")
+        str | None, recipe.option("auto|bf16|…", "What to calculate in: fp32, bf16, fp16, or what suits. auto")
     ] = None,
-    weight_decay: Annotated[float | None, _recipe("X", "Pull of weights towards 0. 0.01")] = None,
-    warmup: Annotated[float | None, _recipe("X", "Share of steps in which the learning rate rises. 0.06")] = None,
-    label_smoothing: Annotated[float | None, _recipe("X", "Share of certainty taken from each label. 0")] = None,
+    weight_decay: Annotated[float | None, recipe.option("X", "Pull of weights towards 0. 0.01")] = None,
+    warmup: Annotated[float | None, recipe.option("X", "Share of steps in which the learning rate rises. 0.06")] = None,
+    label_smoothing: Annotated[float | None, recipe.option("X", "Share of certainty taken from each label. 0")] = None,
     class_weights: Annotated[
-        str | None, _recipe("auto|none|…", "Whether rare labels count for more: auto, none or balanced. auto")
+        str | None, recipe.option("auto|none|…", "Whether rare labels count for more: auto, none or balanced. auto")
     ] = None,
-    early_stopping: Annotated[int | None, _recipe("N", "Stop after N epochs without a better one; 0: never. 0")] = None,
+    early_stopping: Annotated[
+        int | None, recipe.option("N", "Stop after N epochs without a better one; 0: never. 0")
+    ] = None,
     promise: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,11 +84,13 @@ def train(
         str | None, typer.Option(metavar="int8|none", help="How to store the model. [dim]default: int8[/dim]")
     ] = None,
     no_texts: Annotated[bool, typer.Option("--no-texts", help="Leave texts of the data out of the report.")] = False,
-    average: Annotated[int | None, _recipe("N", "Average the last 2 or 3 epochs, if that is better; 0: no. 0")] = None,
-    calibration_texts: Annotated[
-        int | None, _recipe("N", "Training texts that fix the scales of the eight bits. 256")
+    average: Annotated[
+        int | None, recipe.option("N", "Average the last 2 or 3 epochs, if that is better; 0: no. 0")
     ] = None,
-    seed: Annotated[int | None, _recipe("N", "Fixes the split, the order and the new layers. 42")] = None,
+    calibration_texts: Annotated[
+        int | None, recipe.option("N", "Training texts that fix the scales of the eight bits. 256")
+    ] = None,
+    seed: Annotated[int | None, recipe.option("N", "Fixes the split, the order and the new layers. 42")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Take up the last checkpoint that is whole.")] = False,
     text_column: Annotated[str | None, typer.Option(metavar="C", help="The text's column; else guessed.")] = None,
     label_column: Annotated[str | None, typer.Option(metavar="C", help="The label's column; else guessed.")] = None,
@@ -164,7 +156,7 @@ def train(
         "early_stopping": early_stopping,
         "average": average,
         "calibration_texts": calibration_texts,
-        "examples": _lines(examples),
+        "examples": recipe.lines(examples),
         "promises": tuple(promise) if promise else None,
         "promise_confidence": promise_confidence,
         "quantize": quantize,
@@ -181,7 +173,7 @@ def train(
         columns=Columns.of(text_column, label_column, map),
         evaluation_share=eval_share,
         test_share=test_share,
-        recipe=_merged(task, asked.recipe, given, registry.recipe_faults, settings.file),
+        recipe=recipe.merged(task, asked.recipe, given, registry.recipe_faults, settings.file),
         seed=next(value for value in (seed, asked.seed, DEFAULT_SEED) if value is not None),
         resume=resume,
         promote=promote,
@@ -239,41 +231,3 @@ def _corrected(settings: "Config", task: str) -> "tuple[Example, ...]":
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def _merged(
-    task: str,
-    configured: Mapping[str, Any],
-    given: Mapping[str, Any],
-    faults: "CheckRecipe",
-    file: Path | None,
-) -> dict[str, Any]:
-    """The recipe: what was given over what is configured. ConfigError or UsageError, by whose fault it is."""
-    from classifyd.errors import ConfigError, UsageError
-
-    said = {name: value for name, value in given.items() if value is not None}
-    wrong = [f"{file}: [tasks.{task}.train] {fault}" for fault in faults(task, configured)]
-    if wrong:
-        raise ConfigError([*wrong, *faults(task, said)])
-    merged = {**configured, **said}
-    found = faults(task, merged)
-    if found:
-        raise UsageError("\n".join(f"--{name.replace('_', '-')} {rest}" for name, _, rest in _named(found)))
-    return merged
-
-
-def _named(faults: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    return (fault.partition(" ") for fault in faults)
-
-
-def _lines(path: Path | None) -> tuple[str, ...] | None:
-    """The lines of a file that hold anything; None without a file."""
-    if path is None:
-        return None
-    from classifyd.errors import UsageError
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--examples {path}: {error}") from error
-    return tuple(line for line in text.splitlines() if line.strip())
