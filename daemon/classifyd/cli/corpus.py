@@ -3,8 +3,8 @@
 import os
 
 from classifyd import logs, plugins
-from classifyd.cli.labelling import Request, checked
 from classifyd.cli.progress import counted
+from classifyd.cli.request import Request, checked
 from classifyd.cli.results import STANDARD
 from classifyd.cli.screen import complain, line
 from classifyd.config import Config

@@ -39,7 +39,8 @@ def label(
 
     Example: [bold]classifyd label --task spam mails/ > labels.jsonl[/bold]
     """
-    from classifyd.cli.labelling import Request, run
+    from classifyd.cli.labelling import run
+    from classifyd.cli.request import Request
     from classifyd.errors import UsageError
 
     if engine not in ("local", "ray"):
