@@ -1,4 +1,7 @@
 import os
+import stat
+
+import pytest
 
 from classifyd.inbox.scan import Settling, discover, look
 
@@ -60,6 +63,16 @@ def test_links_and_fifos_are_found_but_not_regular(tmp_path):
 
     found = [(found.name, found.regular) for found in discover(tmp_path, recursive=False)]
     assert [("fifo", False), ("link.txt", False)] == sorted(found)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_a_device_is_found_but_not_regular(tmp_path):
+    try:
+        os.mknod(tmp_path / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("no devices may be made here")
+
+    assert [("null", False)] == [(found.name, found.regular) for found in discover(tmp_path, recursive=False)]
 
 
 def test_a_name_that_is_not_utf8_is_found_as_it_is(tmp_path):

@@ -152,6 +152,20 @@ def test_binary_data_is_refused_in_words(name, data):
         read(name, data)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "mend"),
+    [
+        ("a", b"%PDF-1.7\n...", "looks like a PDF document; convert it to text, or keep it out"),
+        ("a.pdf", b"%PDF-1.7\n...", "looks like a PDF document; convert it to text, or keep it out"),
+        ("a.txt", gzip.compress(b"x"), r"gzip data without the suffix \.gz; give it that suffix"),
+        ("a.csv", b"PAR1...", r"a Parquet file without the suffix \.parquet; give it that suffix"),
+    ],
+)
+def test_what_mends_binary_data_is_told_by_what_it_is(name, data, mend):
+    with pytest.raises(UnreadableFile, match=mend):
+        read(name, data)
+
+
 # ---------------------------------------------------------------------- tables
 
 
@@ -249,6 +263,22 @@ def test_broken_lines_of_jsonl_are_errors_in_their_place():
     assert [record.error is None for record in records] == [True, False, True, True, False, False, False, False, True]
     assert [record.index for record in records] == list(range(9))
     assert records[0].meta == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("null", "is null; an object or a string"),
+        ("[1]", "is an array; an object or a string"),
+        ("true", "is true or false; an object or a string"),
+        ("1.5", "is a number; an object or a string"),
+        ("{}", "has no field for the text; it has: none"),
+        ('{"n": 1}', "has no field for the text; it has: 'n'"),
+    ],
+)
+def test_a_line_without_a_text_is_told_in_words(line, why):
+    [_, record] = read("a.jsonl", f'{{"text": "a"}}\n{line}\n'.encode())
+    assert record.error.message.startswith(why)
 
 
 def test_a_field_that_no_line_has_is_a_fault_of_the_whole():

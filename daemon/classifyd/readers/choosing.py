@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from classifyd.api import CuttingReader, Reader, Source, UnreadableFile
-from classifyd.readers.encoding import decode_whole, head, looks_binary
+from classifyd.readers.encoding import decode_whole, head, refuse_binary
 
 SNIFFED_BYTES = 4096
 KNOWN_HEADER = re.compile(
@@ -40,9 +40,7 @@ def sniff(source: Source) -> str:
     sample = head(source.stream)
     if sample.startswith(b"PAR1"):
         return "parquet"
-    what = looks_binary(sample)
-    if what:
-        raise UnreadableFile(f"{source.name}: looks like {what}; give it a known suffix or keep it out of the inbox")
+    refuse_binary(source)
     start = decode_whole(sample).encode("utf-8", "replace").lstrip()
     if MBOX_LINE.match(start) and _is_mail(start.partition(b"\n")[2]):
         return "mbox"

@@ -15,6 +15,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+WITHOUT_SUFFIX = "without the suffix"
 MAGIC = (
     (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or office document"),
@@ -24,13 +25,13 @@ MAGIC = (
     (b"GIF8", "a GIF image"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
-    (b"\x1f\x8b\x08", "gzip data without the suffix .gz"),
-    (b"BZh9", "bzip2 data without the suffix .bz2"),
-    (b"\xfd7zXZ\x00", "xz data without the suffix .xz"),
+    (b"\x1f\x8b\x08", f"gzip data {WITHOUT_SUFFIX} .gz"),
+    (b"BZh9", f"bzip2 data {WITHOUT_SUFFIX} .bz2"),
+    (b"\xfd7zXZ\x00", f"xz data {WITHOUT_SUFFIX} .xz"),
     (b"\x28\xb5\x2f\xfd", "zstd data, which is not read"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"SQLite format 3\x00", "an SQLite database"),
-    (b"PAR1", "a Parquet file without the suffix .parquet"),
+    (b"PAR1", f"a Parquet file {WITHOUT_SUFFIX} .parquet"),
 )
 UNFIT = re.compile("[\0\ud800-\udfff]")
 CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\b\x1b\0"))
@@ -81,7 +82,8 @@ def refuse_binary(source: Source) -> None:
     """UnreadableFile, saying what it looks like, if the input is no text."""
     what = looks_binary(head(source.stream))
     if what:
-        raise UnreadableFile(f"{source.name}: looks like {what}, not text; convert it, or keep it out of the inbox")
+        mend = "give it that suffix" if WITHOUT_SUFFIX in what else "convert it to text, or keep it out of the inbox"
+        raise UnreadableFile(f"{source.name}: looks like {what}; {mend}")
 
 
 def foreign(sample: bytes) -> str:

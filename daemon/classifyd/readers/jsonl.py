@@ -11,6 +11,7 @@ from classifyd.readers.fields import as_text, choose_column, guess, over, too_lo
 from classifyd.readers.lines import cut_lines, is_blank, lines
 
 SHOWN_CHARS = 200
+KINDS = {type(None): "null", bool: "true or false", list: "an array"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,11 @@ def from_json(value: Any, index: int, text_field: str | None, limit: int) -> Rec
     if isinstance(value, str):
         return _record(value, "", index, {}, limit)
     if not isinstance(value, dict):
-        kind = "null" if value is None else type(value).__name__
+        kind = KINDS.get(type(value), "a number")
         return Record("", index, error=Fault("UnreadableFile", f"is {kind}; an object or a string is needed"))
     column = _column(value, text_field)
     if column is None:
-        shown = ", ".join(repr(key[:60]) for key in list(value)[:50])
+        shown = ", ".join(repr(key[:60]) for key in list(value)[:50]) or "none"
         wanted = repr(text_field) if text_field is not None else "for the text"
         return Record("", index, value, error=Fault("UnreadableFile", f"has no field {wanted}; it has: {shown}"))
     meta = {key: item for key, item in value.items() if key != column}
