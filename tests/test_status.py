@@ -131,12 +131,33 @@ def test_where_inputs_stay_in_place_the_ledger_tells_which_still_wait(tmp_path: 
             claim = Claim(name, "mail", name, f"/x/{name}", 1, 1, NOW)
             ledger.claimed(Entry(claim, "claimed", {}, 1, name, found.identity))
         ledger.retired("seen.txt", NOW)
-        ledger.condemned("bad.txt", Fault("UnreadableFile", "bad"))
+        ledger.condemned("bad.txt", Fault("UnreadableFile", "bad.txt: may not be read"))
         ledger.quarantined("bad.txt", NOW)
     ledger.close()
+    (tmp_path / "in" / "link.txt").symlink_to("seen.txt")
+
+    def counts(found: status.InboxStatus) -> tuple[int, ...]:
+        return found.waiting, found.claimed, found.done, found.quarantined
+
     found_status = look(settings)
-    counts = (found_status.waiting, found_status.claimed, found_status.done, found_status.quarantined)
-    assert counts == (1, 1, 1, 1)
+    assert counts(found_status) == (1, 1, 1, 2)
+    assert {(one.name, one.reason) for one in found_status.left} == {
+        ("bad.txt", "bad.txt: may not be read"),
+        ("link.txt", "link.txt: not a regular file; links and devices are never opened"),
+    }
+
+    (tmp_path / "in" / "bad.txt").write_text("mended")
+    (tmp_path / "in" / "link.txt").unlink()
+    assert counts(look(settings)) == (2, 1, 1, 0), "what has changed waits to be tried again"
+
+
+def test_of_very_many_inputs_that_are_left_only_the_first_are_named(tmp_path: Path) -> None:
+    settings = made(tmp_path, take="leave")
+    Ledger(settings.daemon.state / "ledger.sqlite").close()
+    for number in range(25):
+        (tmp_path / "in" / f"{number}.txt").symlink_to("nowhere")
+    found = look(settings)
+    assert (found.quarantined, len(found.left)) == (25, 20)
 
 
 def test_an_inbox_that_cannot_be_listed_says_so_and_the_rest_is_counted(settings: config.Config) -> None:

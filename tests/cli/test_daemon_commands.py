@@ -70,6 +70,23 @@ def test_status_for_people_names_the_inbox_and_says_how_to_retry(run: Run, offic
     assert "classifyd retry" in outcome.stdout
 
 
+def test_status_says_why_what_an_inbox_leaves_in_place_got_no_answer(run: Run, office: Path) -> None:
+    config = office / "config.toml"
+    settings = [line for line in config.read_text().splitlines() if not line.startswith("done")]
+    config.write_text("\n".join(settings) + '\ntake = "leave"\n')
+    bad = office / "in" / "b.txt"
+    bad.write_bytes(bytes(range(256)))
+    assert run("run", "--once", "--config", config).returncode == 1
+    told = run("status", "--config", config).stdout
+    assert "left in inbox all: b.txt: looks like binary data" in told
+    assert "classifyd retry" not in told
+
+    bad.write_text("mended")
+    assert run("run", "--once", "--config", config).returncode == 0
+    assert "left in inbox" not in run("status", "--config", config).stdout
+    assert bad.read_text() == "mended"
+
+
 def test_a_bad_configuration_exits_78_with_all_faults_those_of_tasks_too(run: Run, office: Path) -> None:
     config = office / "config.toml"
     config.write_text(config.read_text().replace("shouting", "shoutng").replace('"in"', '"no"') + "x = 1\n")

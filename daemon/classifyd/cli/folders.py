@@ -35,7 +35,8 @@ def folders(inbox: InboxConfig) -> Iterator[Finding]:
         yield Finding("worse", about, f"{inbox.path} is on {kind}, which tells of no changes by others", mend)
     yield from _one_device(about, inbox)
     if not found:
-        yield Finding("good", about, f"{inbox.path} on {kind}, writable" if inbox.take == "move" else f"{inbox.path}")
+        how = "writable" if inbox.take == "move" else "readable; nothing in it is moved"
+        yield Finding("good", about, f"{inbox.path} on {kind}, {how}")
 
 
 def _written(inbox: InboxConfig) -> Iterator[Path]:

@@ -191,8 +191,22 @@ def _troubles(found: "Status") -> Iterator[str]:
             yield f"inbox {inbox.name} cannot be counted: {line(inbox.fault)}"
     if found.daemon.page:
         yield f"The status page is at {found.daemon.page}, unlocked by the link of: classifyd status --page"
-    if any(inbox.quarantined for inbox in found.inboxes):
+    if any(inbox.quarantined and not inbox.left for inbox in found.inboxes):
         yield "The reasons lie beside the quarantined inputs. Mend them, then run: classifyd retry"
+    yield from _left(found)
+
+
+def _left(found: "Status") -> Iterator[str]:
+    """Of inboxes that move nothing, what got no answer, and why: no reason lies beside it."""
+    from classifyd.cli.screen import line
+
+    for inbox in found.inboxes:
+        for one in inbox.left:
+            yield f"left in inbox {inbox.name}: {line(one.reason)}"
+        if inbox.quarantined > len(inbox.left) > 0:
+            yield f"left in inbox {inbox.name}: {inbox.quarantined - len(inbox.left):,} more; the log has the reasons"
+    if any(inbox.left for inbox in found.inboxes):
+        yield "What is left in an inbox is tried again once it has changed; touch it when it is mended"
 
 
 def _untold(found: "Status") -> Iterator[str]:

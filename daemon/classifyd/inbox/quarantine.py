@@ -11,6 +11,8 @@ from classifyd.logs import escaped
 from classifyd.values import Fault
 
 REASON_SUFFIX = ".reason.json"
+LEFT = "left where it is"
+"""What the log has as the place of an input in an inbox that moves nothing."""
 
 
 def quarantine(

@@ -16,6 +16,8 @@ UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 DEEPEST = 50
 """Sub-folders nested deeper are not looked into: a tree of thousands would be a path that no system call takes."""
 
+NOT_REGULAR = "not a regular file; links and devices are never opened"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -1,5 +1,6 @@
 """Another process's view of the ledger, for `status`."""
 
+import json
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import OPEN, Entry, connect, counts_of, entry_of, quoted, version_of
+from classifyd.values import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,11 @@ class LedgerView:
     def _ages(self) -> bool:
         """Whether it is of a release that removes what is old."""
         return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'past'").fetchone() is not None
+
+    def left(self, inbox: str) -> dict[str, Fault]:
+        """Why inputs of an inbox that leaves its files in place got no answer, by their identities."""
+        query = "SELECT identity, fault FROM inputs WHERE inbox = ? AND state = 'quarantined' AND identity IS NOT NULL"
+        return {row[0]: Fault(*json.loads(row[1])) for row in self._db.execute(query, (inbox,))}
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""

@@ -16,8 +16,8 @@ from classifyd.errors import DiskFault, UnavailableError
 from classifyd.inbox.access import make_granted_folders
 from classifyd.inbox.claims import ClaimFolder, in_place
 from classifyd.inbox.moves import make_folders, shown
-from classifyd.inbox.quarantine import quarantine
-from classifyd.inbox.scan import Found, Settling, discover, look
+from classifyd.inbox.quarantine import LEFT, quarantine
+from classifyd.inbox.scan import NOT_REGULAR, Found, Settling, discover, look
 from classifyd.jobs import Claim
 from classifyd.ledger import Ledger
 from classifyd.pipeline.parts import DISK_FAULTS
@@ -185,15 +185,15 @@ class Intake:
 
     def _put_aside(self, found: Found) -> None:
         """A link, FIFO, socket or device is never opened: it is quarantined by its name, or left with a reason."""
-        fault = Fault("UnreadableFile", f"{shown(found.name)}: not a regular file; links and devices are never opened")
-        place = "left where it is"
+        fault = Fault("UnreadableFile", f"{shown(found.name)}: {NOT_REGULAR}")
+        place = LEFT
         if self.inbox.take == "move":
             try:
                 inbox, source = self.inbox, str(self.inbox.path / found.name)
                 place = str(quarantine(source, inbox.quarantine, found.name, inbox.name, fault, below=inbox.path))
             except OSError as error:
                 log.warning("not_moved", file=shown(found.name), inbox=self.inbox.name, error=str(error))
-        if place == "left where it is":
+        if place == LEFT:
             self._left.add(found.name)
         log.error("quarantined", file=shown(found.name), inbox=self.inbox.name, reason=fault.message, place=place)
         self.put_aside += 1

@@ -10,6 +10,7 @@ import structlog
 
 from classifyd.config import CorrectionsInbox
 from classifyd.inbox.claims import ClaimFolder
+from classifyd.inbox.quarantine import LEFT
 from classifyd.inbox.scan import look
 from classifyd.jobs import FileReport, PartReport
 from classifyd.ledger import Ledger
@@ -95,9 +96,8 @@ class Retirement:
                 document = partial(notices.quarantined, Ending.without_answer(work), at, fault, place)
                 self._receivers.note(work.inbox.name, "quarantined", at, document)
         self._clean(work)
-        log.error(
-            "quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=str(place or "in place")
-        )
+        where = str(place or LEFT)
+        log.error("quarantined", file=work.shown, inbox=work.inbox.name, reason=fault.message, place=where)
         self._finished(work, Ending.without_answer(work).report("quarantined", None, fault.message))
 
     def vanished(self, work: Work) -> None:

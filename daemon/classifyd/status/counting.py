@@ -11,11 +11,16 @@ from pathlib import Path
 from classifyd.config import Config, CorrectionsInbox, InboxConfig, with_corrections
 from classifyd.errors import DiskFault, UnavailableError
 from classifyd.inbox.claims import FOLDER
+from classifyd.inbox.moves import shown
 from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
-from classifyd.inbox.scan import Found, discover
+from classifyd.inbox.scan import NOT_REGULAR, Found, discover
 from classifyd.ledger import Counts, LedgerView
 from classifyd.status.heartbeat import DaemonStatus, read
+from classifyd.values import Fault
+
+LEFT_SHOWN = 20
+"""Of so many inputs that an inbox leaves in place it is told why; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,20 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """An input that got no answer and stays where it lies, because its inbox moves nothing; and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class InboxStatus:
     """One inbox. `waiting`, `claimed` and `quarantined` count inputs that lie there now, `done` those ever finished.
 
     `records`, `errors` and `reviews` are sums over all that is done; `fault` says why files could not be counted;
-    `paused` who has paused it, and when, whether a daemon runs or not.
+    `paused` who has paused it, and when, whether a daemon runs or not. Where inputs stay in place, `left` are the first
+    of those that are quarantined: no reason lies beside them.
     """
 
     name: str
@@ -52,6 +66,7 @@ class InboxStatus:
     hour: Flow = Flow(3600.0)
     fault: str | None = None
     paused: Note | None = None
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +141,16 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
     states = _of(inbox, history.ever)
     done = states.get("retired", Counts(inbox.name, "retired", 0, 0, 0, 0))
     fault = None
-    waiting = claimed = 0
+    waiting = claimed = quarantined = 0
+    left: list[Left] = []
+    reasons = history.view.left(inbox.name) if history.view and inbox.take == "leave" else {}
     try:
-        waiting = sum(_waits(inbox, found, history.view) for found in discover(inbox.path, recursive=inbox.recursive))
+        for found in discover(inbox.path, recursive=inbox.recursive):
+            waiting += _waits(inbox, found, history.view)
+            reason = _reason(inbox, found, reasons)
+            quarantined += reason is not None
+            if reason is not None and len(left) < LEFT_SHOWN:
+                left.append(Left(shown(found.name), reason))
         claimed = _claimed(inbox, history.view)
     except OSError as error:
         # Folders of corrections are made by the daemon, when it first begins.
@@ -139,7 +161,7 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
         waiting,
         claimed,
         done.inputs,
-        _quarantined(inbox, states, config),
+        _quarantined(inbox, config) if inbox.take == "move" else quarantined,
         done.records,
         done.errors,
         done.reviews,
@@ -147,6 +169,7 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
         _flow(inbox, history.hour, 3600.0),
         fault,
         history.paused.get(inbox.name),
+        tuple(left),
     )
 
 
@@ -158,6 +181,16 @@ def _waits(inbox: InboxConfig, found: Found, view: LedgerView | None) -> bool:
     if not found.regular:
         return False
     return inbox.take == "move" or view is None or not view.has_seen(inbox.name, found.identity)
+
+
+def _reason(inbox: InboxConfig, found: Found, reasons: Mapping[str, Fault]) -> str | None:
+    """Why something that lies in an inbox which moves nothing gets no answer; None if it may yet get one, or has it."""
+    if inbox.take == "move":
+        return None
+    if not found.regular:
+        return f"{shown(found.name)}: {NOT_REGULAR}"
+    fault = reasons.get(found.identity)
+    return fault.message if fault else None
 
 
 def _claimed(inbox: InboxConfig, view: LedgerView | None) -> int:
@@ -174,9 +207,7 @@ def _held(folder: Path) -> Iterator[str]:
         yield from (name for name in names if depth >= 2)
 
 
-def _quarantined(inbox: InboxConfig, states: Mapping[str, Counts], config: Config) -> int:
-    if inbox.take == "leave":
-        return states["quarantined"].inputs if "quarantined" in states else 0
+def _quarantined(inbox: InboxConfig, config: Config) -> int:
     shared = sum(other.quarantine == inbox.quarantine for other in config.inboxes) > 1
     reasons = (Path(place, name) for place, _, names in os.walk(inbox.quarantine) for name in names)
     return sum(_is_ours(reason, inbox, shared=shared) for reason in reasons if reason.name.endswith(REASON_SUFFIX))
