@@ -1,7 +1,10 @@
 """The wheel is whole: models, configuration, plugins and licences in it, and what is pinned is what was tested."""
 
+import json
+import os
 import subprocess
 import sys
+import venv
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -50,6 +53,34 @@ def test_the_wheel_carries_the_status_page(wheel: zipfile.ZipFile) -> None:
     page = {path.name for path in (ROOT / "daemon" / "classifyd" / "web" / "page").iterdir()}
     assert {f"classifyd/web/page/{name}" for name in page} <= set(wheel.namelist())
     assert len(page) == 5
+
+
+def test_what_pip_installs_labels_a_file_without_a_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", symlinks=True)
+    python, site = tmp_path / "env" / "bin" / "python", Path(pytest.__file__).parents[1]
+    install = ["install", "--quiet", "--no-deps", "--no-index", str(wheel.filename)]
+    subprocess.run([sys.executable, "-m", "pip", "--python", python, *install], check=True, capture_output=True)
+    # What it needs is there already; the checkout is not, which a path file of that folder would bring in.
+    [packages] = (tmp_path / "env").glob("lib/python3.*/site-packages")
+    (packages / "needed.pth").write_text(f"{site}\n")
+
+    def classifyd(*arguments: str) -> str:
+        command = [tmp_path / "env" / "bin" / "classifyd", *arguments]
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        tasks = {f"CLASSIFYD_TASKS__{task}__RUNTIME": "onnxruntime" for task in ("SPAM", "TOPIC", "NER")}
+        ours = {"CLASSIFYD_DAEMON__WORKERS": "1", "CLASSIFYD_HTTP__LISTEN": "", **tasks}
+        outcome = subprocess.run(command, cwd=tmp_path, env=plain | ours, capture_output=True, text=True, check=False)
+        assert outcome.returncode == 0, outcome.stderr
+        return outcome.stdout
+
+    classifyd("init", "office")
+    (tmp_path / "office" / "inbox" / "messages" / "a.txt").write_text("Maria flies to Berlin on Monday.")
+    classifyd("run", "--once", "--config", "office/config.toml")
+    (answer,) = (tmp_path / "office" / "labelled" / "messages").glob("*.jsonl")
+    assert json.loads(answer.read_text())["annotations"].keys() == {"spam", "topic", "ner"}
+    where = "import classifyd; print(classifyd.__file__)"
+    outcome = subprocess.run([python, "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert outcome.stdout.startswith(str(packages))
 
 
 def test_the_wheel_carries_the_licence_and_the_notice(wheel: zipfile.ZipFile) -> None:
