@@ -40,9 +40,15 @@ class Network:
         manifest = bundle.manifest
         max_length = _whole(manifest, "max_length", least=8)
         stride = _whole(manifest, "stride", least=0)
-        self._tokenizer = Tokenizer(bundle.read(TOKENIZER), max_length, stride, capitals=_flag(manifest, "capitals"))
-        self._token_budget = options.token_budget(setup)
         self._session = _session(bundle, setup)
+        self._tokenizer = Tokenizer(
+            bundle.read(TOKENIZER),
+            max_length,
+            stride,
+            capitals=_flag(manifest, "capitals"),
+            pad_multiple=self._session.runtime.pad_multiple,
+        )
+        self._token_budget = options.token_budget(setup)
         self._batches: Counter[int] = Counter()
         self._tokens = self._padding = self._unknown = 0
 

@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from classifyd.api import BundleError, ConfigError, exact_int8
+from classifyd_bert.tokens import PAD_MULTIPLE
 
 Feeds = Mapping[str, NDArray[Any]]
 
@@ -21,10 +22,12 @@ _ERRORS_ONLY = 3
 class Runtime(Protocol):
     """A model that was loaded: its `inputs` and `outputs` by name, and a run from the ones to one of the others.
 
-    What `run` raises where the model cannot be run has no class of its own.
+    Windows are padded to the next multiple of `pad_multiple`: few lengths fill batches, many leave little padding. What
+    `run` raises where the model cannot be run has no class of its own.
     """
 
     name: str
+    pad_multiple: int
     inputs: frozenset[str]
     outputs: tuple[str, ...]
 
@@ -50,6 +53,8 @@ class OnnxRuntime:
         if provider not in self.session.get_providers():
             raise ConfigError(_absent(device))
         self.session.disable_fallback()
+        # On a CPU batches are small anyway: with 4 instead of 16 SMS took 0.85 times as long.
+        self.pad_multiple = 4 if device == "cpu" else PAD_MULTIPLE
         self.inputs = frozenset(item.name for item in self.session.get_inputs())
         self.outputs = tuple(item.name for item in self.session.get_outputs())
 
@@ -67,6 +72,7 @@ class OpenVino:
     """
 
     name = "OpenVINO"
+    pad_multiple = PAD_MULTIPLE  # it prepares for each shape that it meets: with 8 it took 1.1 times as long
 
     def __init__(self, model: bytes, threads: int, device: str) -> None:
         if device != "cpu":

@@ -62,11 +62,19 @@ class Tokenizer:
     """A tokenizer from the bytes of its tokenizer.json, cutting texts into windows.
 
     `max_length` counts special tokens; `stride` is how many tokens neighbouring windows share; with `capitals` windows
-    tell how words are written. BundleError if the bytes are no tokenizer or the two numbers leave no room to move.
+    tell how words are written; each is to be padded to the next multiple of `pad_multiple`. BundleError if the bytes
+    are no tokenizer or the two numbers leave no room to move.
     """
 
     def __init__(
-        self, data: bytes, max_length: int, stride: int, *, capitals: bool = False, piece_chars: int = PIECE_CHARS
+        self,
+        data: bytes,
+        max_length: int,
+        stride: int,
+        *,
+        capitals: bool = False,
+        pad_multiple: int = PAD_MULTIPLE,
+        piece_chars: int = PIECE_CHARS,
     ) -> None:
         try:
             self._tokenizer = tokenizers.Tokenizer.from_buffer(data)
@@ -86,6 +94,7 @@ class Tokenizer:
             )
         self._stride = stride
         self._capitals = capitals
+        self._pad_multiple = pad_multiple
         self._piece_chars = piece_chars
         self.max_length = max_length
         self.pad_id = self._find_id("[PAD]", "<pad>") or 0
@@ -153,7 +162,7 @@ class Tokenizer:
         if tokens.kinds is not None:
             kinds = np.zeros(length, np.int8)
             kinds[inside] = tokens.kinds[start:end]
-        padded = min(self.max_length, -(-length // PAD_MULTIPLE) * PAD_MULTIPLE)
+        padded = min(self.max_length, -(-length // self._pad_multiple) * self._pad_multiple)
         return Window(place, start, ids, offsets, words, own, padded, kinds)
 
     # ------------------------------------------------------------------ special tokens

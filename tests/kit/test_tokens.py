@@ -43,6 +43,12 @@ def test_of_shared_tokens_each_window_owns_the_half_it_sees_more_around() -> Non
     assert np.flatnonzero(windows[1].own).tolist() == list(range(3, 9))
 
 
+@pytest.mark.parametrize(("multiple", "padded"), [(1, 5), (4, 8), (16, 12)])
+def test_windows_are_padded_to_the_next_multiple_as_far_as_the_model_goes(multiple: int, padded: int) -> None:
+    (window,) = Tokenizer(tiny.tokenizer(), 12, 4, pad_multiple=multiple).windows(["win a prize"])
+    assert (5, padded) == (len(window.ids), window.padded)
+
+
 @given(TEXT, st.integers(4, 20), st.data())
 @settings(deadline=None)
 def test_neighbouring_windows_share_the_stride_and_fit_the_model(text: str, length: int, data: st.DataObject) -> None:
