@@ -1,13 +1,19 @@
+import errno
 import os
 import stat
 
 import pytest
 
+from classifyd import beneath
 from classifyd.inbox.scan import Settling, discover, look
 
 
+def untold(folder, error):
+    raise AssertionError(f"{folder} is not closed: {error}")
+
+
 def names(root, **options):
-    return sorted(found.name for found in discover(root, recursive=options.get("recursive", False)))
+    return sorted(found.name for found in discover(root, recursive=options.get("recursive", False), closed=untold))
 
 
 def test_hidden_unfinished_and_empty_files_are_not_found(tmp_path):
@@ -28,6 +34,26 @@ def test_subfolders_are_looked_into_only_where_asked(tmp_path):
     assert ["sub/deep/a.txt"] == names(tmp_path, recursive=True)
 
 
+def test_a_subfolder_that_may_not_be_read_is_told_of_and_the_rest_is_found(tmp_path, monkeypatch):
+    (tmp_path / "open/shut").mkdir(parents=True)
+    for name in ("a.txt", "open/b.txt", "open/shut/c.txt"):
+        (tmp_path / name).write_text("x")
+    enter = beneath.folder
+
+    def folder(root, below):
+        if below == "shut":
+            raise PermissionError(errno.EACCES, "Permission denied", below)
+        return enter(root, below)
+
+    monkeypatch.setattr(beneath, "folder", folder)
+    told = []
+
+    found = list(discover(tmp_path, recursive=True, closed=lambda folder, error: told.append((folder, error.strerror))))
+
+    assert {"a.txt", "open/b.txt"} == {one.name for one in found}
+    assert [("open/shut/", "Permission denied")] == told
+
+
 def test_a_maildir_is_known_by_its_folders_and_its_tmp_is_left_alone(tmp_path):
     for folder in ("new", "cur", "tmp"):
         (tmp_path / folder).mkdir()
@@ -41,9 +67,9 @@ def test_a_maildir_message_keeps_its_identity_when_it_is_read_and_flagged(tmp_pa
     (tmp_path / "cur").mkdir()
     path = tmp_path / "new/1.host"
     path.write_text("x")
-    (before,) = discover(tmp_path, recursive=False)
+    (before,) = discover(tmp_path, recursive=False, closed=untold)
     path.rename(tmp_path / "cur/1.host:2,S")
-    (after,) = discover(tmp_path, recursive=False)
+    (after,) = discover(tmp_path, recursive=False, closed=untold)
 
     assert before.identity == after.identity
 
@@ -61,7 +87,7 @@ def test_links_and_fifos_are_found_but_not_regular(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link.txt").symlink_to("/etc/hostname")
 
-    found = [(found.name, found.regular) for found in discover(tmp_path, recursive=False)]
+    found = [(found.name, found.regular) for found in discover(tmp_path, recursive=False, closed=untold)]
     assert [("fifo", False), ("link.txt", False)] == sorted(found)
 
 
@@ -72,7 +98,9 @@ def test_a_device_is_found_but_not_regular(tmp_path):
     except PermissionError:
         pytest.skip("no devices may be made here")
 
-    assert [("null", False)] == [(found.name, found.regular) for found in discover(tmp_path, recursive=False)]
+    assert [("null", False)] == [
+        (found.name, found.regular) for found in discover(tmp_path, recursive=False, closed=untold)
+    ]
 
 
 def test_a_name_that_is_not_utf8_is_found_as_it_is(tmp_path):
@@ -87,7 +115,7 @@ def test_a_file_settles_once_its_size_and_time_have_rested(tmp_path):
     settling = Settling(settle_seconds=1.0)
 
     def settled(now):
-        return [found.name for found in settling.see(list(discover(tmp_path, recursive=False)), now)]
+        return [found.name for found in settling.see(list(discover(tmp_path, recursive=False, closed=untold)), now)]
 
     assert [] == settled(10.0)
     assert 11.0 == settling.due_at

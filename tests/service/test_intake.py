@@ -1,5 +1,9 @@
 """What one inbox's intake watches and claims at a time."""
 
+import errno
+from dataclasses import replace
+
+from classifyd import beneath
 from classifyd.config import InboxConfig
 from classifyd.ledger import Ledger
 from classifyd.service import intake
@@ -42,3 +46,29 @@ def test_links_that_are_left_do_not_take_the_place_of_inputs(tmp_path, monkeypat
     taken.scan(now=2.0)
 
     assert ["b.txt"] == [found.name for found in taken.backlog]
+
+
+def test_a_subfolder_that_may_not_be_read_waits_with_its_reason_until_it_may(tmp_path, monkeypatch):
+    taken = make(tmp_path, Ledger(tmp_path / "ledger.sqlite"))
+    taken.heed(replace(taken.inbox, recursive=True), settle_seconds=0.0)
+    (tmp_path / "in/shut").mkdir()
+    for name in ("a.txt", "shut/b.txt"):
+        (tmp_path / "in" / name).write_text("x")
+    enter = beneath.folder
+
+    def folder(root, below):
+        if below == "shut":
+            raise PermissionError(errno.EACCES, "Permission denied", below)
+        return enter(root, below)
+
+    with monkeypatch.context() as others:
+        others.setattr(beneath, "folder", folder)
+        taken.scan(now=1.0)
+        taken.scan(now=2.0)
+        assert ["a.txt"] == [found.name for found in taken.backlog]
+        assert 2 == taken.waiting
+        assert {"shut/": "shut/: Permission denied; it must be possible to read the folder"} == taken.refused
+
+    taken.scan(now=3.0)
+    assert ["a.txt", "shut/b.txt"] == [found.name for found in taken.backlog]
+    assert (2, {}) == (taken.waiting, taken.refused)

@@ -100,7 +100,12 @@ class Labelling:
         if name == STANDARD:
             yield self._spooled(sys.stdin.buffer, "stdin")
         elif Path(name).is_dir():
-            for found in sorted(discover(Path(name), recursive=True), key=lambda found: found.name):
+            inside = discover(
+                Path(name),
+                recursive=True,
+                closed=lambda folder, error: self._tell(str(Path(name, folder)), error.strerror or str(error)),
+            )
+            for found in sorted(inside, key=lambda found: found.name):
                 yield Input(str(Path(name, found.name)), found.name, found.size)
         elif stat.S_ISREG(Path(name).stat().st_mode):
             # A link that somebody names is meant; links are refused only where strangers drop files.

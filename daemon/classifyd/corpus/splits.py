@@ -85,7 +85,11 @@ def _files(root: Path) -> Iterator[tuple[Path, str]]:
     if not root.is_dir():
         yield Path(os.path.realpath(root)), root.name
         return
-    for found in sorted(discover(root, recursive=True), key=lambda found: found.name):
+
+    def closed(folder: str, error: PermissionError) -> None:
+        raise UsageError(f"{shown(str(root / folder))}: {error.strerror}; its files would be left out")
+
+    for found in sorted(discover(root, recursive=True, closed=closed), key=lambda found: found.name):
         if found.regular:
             yield root / found.name, found.name
 

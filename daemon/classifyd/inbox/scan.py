@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -51,17 +51,21 @@ def _quoted(name: str) -> str:
     return quote(os.fsencode(name))  # a name need not be UTF-8, the ledger's text must be
 
 
-def discover(root: Path, *, recursive: bool) -> Iterator[Found]:
+Closed = Callable[[str, PermissionError], object]
+"""Is told of a sub-folder that may not be looked into, by its path below the inbox, with a slash at its end."""
+
+
+def discover(root: Path, *, recursive: bool, closed: Closed) -> Iterator[Found]:
     """Everything in the inbox that is not hidden, unfinished by its name, or empty. OSError if it cannot be listed.
 
     In the order of the folders themselves, which is none, so that a folder of a million files takes no memory. A
     Maildir is known by its folders `new` and `cur`, which are looked into, and `tmp`, which is not.
     """
     with beneath.folder(root, "") as folder:
-        yield from _walk(folder, "", recursive)
+        yield from _walk(folder, "", recursive, closed)
 
 
-def _walk(folder: int, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+def _walk(folder: int, below: str, recursive: bool, closed: Closed) -> Iterator[Found]:  # passed on as it is
     maildir = all(_is_folder(folder, name) for name in ("new", "cur"))
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -70,7 +74,7 @@ def _walk(folder: int, below: str, recursive: bool) -> Iterator[Found]:  # passe
             name = f"{below}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 if _wanted(entry.name, recursive=recursive, maildir=maildir) and name.count("/") < DEEPEST:
-                    yield from _subfolder(folder, entry.name, f"{name}/", recursive)
+                    yield from _subfolder(folder, entry.name, f"{name}/", recursive, closed)
             elif not entry.name.endswith(UNFINISHED):
                 found = _look(entry, name)
                 if found is not None and (found.size > 0 or not found.regular):
@@ -88,12 +92,14 @@ def _wanted(folder: str, *, recursive: bool, maildir: bool) -> bool:
     return folder in ("new", "cur") or (recursive and folder != "tmp") if maildir else recursive
 
 
-def _subfolder(above: int, name: str, below: str, recursive: bool) -> Iterator[Found]:  # passed on as it is
+def _subfolder(above: int, name: str, below: str, recursive: bool, closed: Closed) -> Iterator[Found]:
     try:
         with beneath.folder(above, name) as folder:
-            yield from _walk(folder, below, recursive)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return  # removed or replaced meanwhile, or closed to us: the rest of the inbox goes on
+            yield from _walk(folder, below, recursive, closed)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # removed or replaced meanwhile
+    except PermissionError as error:
+        closed(below, error)  # the rest of the inbox goes on
 
 
 def _look(entry: os.DirEntry[str], name: str) -> Found | None:

@@ -39,7 +39,8 @@ class Intake:
     `backlog` holds what has settled and is not claimed yet, at most WINDOW files; `waiting` counts all that lies in the
     inbox; `oldest_at` is when the oldest of it was dropped, as the last scan saw it; before the monotonic time
     `rest_until` events ask in vain for a scan. A file whose claim is refused, for whatever is not the whole inbox's
-    trouble, waits by itself: it is tried again after a pause that grows. One that is `leaving` is no longer wanted.
+    trouble, waits by itself: it is tried again after a pause that grows. So does a sub-folder that may not be read,
+    which counts as one file. One that is `leaving` is no longer wanted.
     """
 
     def __init__(self, inbox: InboxConfig, folders: Folders, ledger: Ledger, settle_seconds: float) -> None:
@@ -110,24 +111,15 @@ class Intake:
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """The files whose claim was refused, and why; they are among those that wait."""
+        """The files whose claim was refused, and closed sub-folders, and why; they are among those that wait."""
         return self._refused.reasons()
 
     def scan(self, now: float) -> None:
         """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""
         missing = set(self._refused.reasons())
         self.waiting, self.oldest_at = 0, None
-
-        def candidates() -> Iterator[Found]:
-            for item in self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive)):
-                self.waiting += 1
-                if item.regular:
-                    self.oldest_at = min(self.oldest_at or item.dropped_at, item.dropped_at)
-                missing.discard(item.name)
-                if not self._refused.held(item.name):
-                    yield item
-
-        settled = self._settling.see(heapq.nsmallest(WINDOW, candidates(), key=lambda item: item.name), now)
+        first = heapq.nsmallest(WINDOW, self._wanted(missing), key=lambda item: item.name)
+        settled = self._settling.see(first, now)
         irregular = [item for item in settled if not item.regular]
         for item in irregular:
             self._put_aside(item)
@@ -135,6 +127,23 @@ class Intake:
             self._refused.release(name)
         self.backlog = deque(item for item in settled if item.regular)
         self.waiting -= len(irregular)
+
+    def _wanted(self, missing: set[str]) -> Iterator[Found]:
+        """What is there and was not refused of late. All of it is counted, and leaves the names that are `missing`."""
+
+        def closed(name: str, error: PermissionError) -> None:
+            self.waiting += 1
+            missing.discard(name)
+            if not self._refused.held(name):
+                self._refuse(name, f"{shown(name)}: {error.strerror}; it must be possible to read the folder")
+
+        for item in self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive, closed=closed)):
+            self.waiting += 1
+            if item.regular:
+                self.oldest_at = min(self.oldest_at or item.dropped_at, item.dropped_at)
+            missing.discard(item.name)
+            if not self._refused.held(item.name):
+                yield item
 
     def claim(self, room_files: int, room_bytes: int) -> Iterator[tuple[Claim, str | None]]:
         """Claim from the backlog while there is room; each claim with its identity where inputs stay in place.
@@ -166,15 +175,15 @@ class Intake:
             of_the_disk = error.errno in DISK_FAULTS and error.errno != errno.EACCES
             if of_the_disk or not os.access(self.inbox.path, os.W_OK | os.X_OK):
                 raise
-            self._refuse(found, error)
+            why = f"{shown(found.name)}: {error.strerror or error}; it must be possible to move it out of its folder"
+            self._refuse(found.name, why)
             return None
         self._refused.release(found.name)
         return claim
 
-    def _refuse(self, found: Found, error: OSError) -> None:
-        why = f"{shown(found.name)}: {error.strerror or error}; it must be possible to move it out of its folder"
-        if self._refused.hold(found.name, why):
-            log.error("not_claimed", file=shown(found.name), inbox=self.inbox.name, error=why, consequence="it waits")
+    def _refuse(self, name: str, why: str) -> None:
+        if self._refused.hold(name, why):
+            log.error("not_claimed", file=shown(name), inbox=self.inbox.name, error=why, consequence="it waits")
 
     def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
         for item in found:

@@ -143,14 +143,16 @@ def _inbox(inbox: InboxConfig, history: _History, config: Config) -> InboxStatus
     fault = None
     waiting = claimed = quarantined = 0
     left: list[Left] = []
+    closed: list[str] = []
     reasons = history.view.left(inbox.name) if history.view and inbox.take == "leave" else {}
     try:
-        for found in discover(inbox.path, recursive=inbox.recursive):
+        for found in discover(inbox.path, recursive=inbox.recursive, closed=lambda folder, _: closed.append(folder)):
             waiting += _waits(inbox, found, history.view)
             reason = _reason(inbox, found, reasons)
             quarantined += reason is not None
             if reason is not None and len(left) < LEFT_SHOWN:
                 left.append(Left(shown(found.name), reason))
+        waiting += len(closed)  # of what is in them nothing is known
         claimed = _claimed(inbox, history.view)
     except OSError as error:
         # Folders of corrections are made by the daemon, when it first begins.
