@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +41,11 @@ SCHEMA_VERSION = len(_STEPS)
 
 OPEN = ("claimed", "intent", "published", "condemned")
 """The states of inputs that the daemon still has to do with; the others are final."""
+
+INPUT = "SELECT * FROM inputs WHERE claim = ?"
+OPEN_INPUTS = f"SELECT * FROM inputs WHERE state IN {OPEN} ORDER BY claimed_at, claim"  # noqa: S608  # constants
+SEEN = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
+"""What the daemon asks, and whoever looks at its ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,6 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
 def version_of(db: sqlite3.Connection) -> int:
     """The schema that a ledger has; 0 before it has any."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def quoted(words: Iterable[str]) -> str:
-    return ", ".join(f"'{word}'" for word in words)
 
 
 def dump_plan(plan: Plan) -> str:

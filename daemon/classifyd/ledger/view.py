@@ -12,7 +12,7 @@ from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.notices import Notice
-from classifyd.ledger.rows import OPEN, Entry, connect, counts_of, entry_of, quoted, version_of
+from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, connect, counts_of, entry_of, version_of
 from classifyd.values import Fault
 
 
@@ -80,13 +80,12 @@ class LedgerView:
 
     def entry(self, claim: str) -> Entry | None:
         """An input by its claim; None if the ledger does not know it."""
-        row = self._db.execute("SELECT * FROM inputs WHERE claim = ?", (claim,)).fetchone()
+        row = self._db.execute(INPUT, (claim,)).fetchone()
         return entry_of(row) if row else None
 
     def open_entries(self) -> list[Entry]:
         """Every input that is not finished, oldest claim first."""
-        query = f"SELECT * FROM inputs WHERE state IN ({quoted(OPEN)}) ORDER BY claimed_at"  # noqa: S608  # constants
-        return [entry_of(row) for row in self._db.execute(query)]
+        return [entry_of(row) for row in self._db.execute(OPEN_INPUTS)]
 
     def by_output(self, inbox: str, output: str) -> Entry | None:
         """The last input of an inbox that was answered by an output of that name below its folder."""
@@ -147,5 +146,4 @@ class LedgerView:
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
-        query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
-        return self._db.execute(query, (inbox, identity)).fetchone() is not None
+        return self._db.execute(SEEN, (inbox, identity)).fetchone() is not None

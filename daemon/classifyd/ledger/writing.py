@@ -13,7 +13,7 @@ from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Aged, Kind, Mark
 from classifyd.ledger.connection import Connection
 from classifyd.ledger.corrections import Correction
-from classifyd.ledger.rows import OPEN, Entry, Plan, dump_plan, dump_report, entry_of
+from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, Plan, dump_plan, dump_report, entry_of
 from classifyd.values import Fault
 
 
@@ -214,19 +214,16 @@ class Ledger:
 
     def entry(self, claim: str) -> Entry | None:
         """An input by its claim; None if the ledger does not know it."""
-        rows = self._rows("SELECT * FROM inputs WHERE claim = ?", claim)
+        rows = self._rows(INPUT, claim)
         return entry_of(rows[0]) if rows else None
 
     def open_entries(self) -> list[Entry]:
         """Every input that is not finished, oldest claim first."""
-        marks = ", ".join("?" * len(OPEN))
-        query = f"SELECT * FROM inputs WHERE state IN ({marks}) ORDER BY claimed_at, claim"  # noqa: S608  # marks only
-        return [entry_of(row) for row in self._rows(query, *OPEN)]
+        return [entry_of(row) for row in self._rows(OPEN_INPUTS)]
 
     def has_seen(self, inbox: str, identity: str) -> bool:
         """Whether an input of that identity was ever taken from an inbox that leaves its files in place."""
-        query = "SELECT 1 FROM inputs WHERE inbox = ? AND identity = ?"
-        return bool(self._rows(query, inbox, identity))
+        return bool(self._rows(SEEN, inbox, identity))
 
     def parts(self, claim: str) -> list[PartReport]:
         """The finished parts of an input."""
