@@ -17,6 +17,7 @@ import structlog
 
 from classifyd.config import WorkersConfig
 from classifyd.errors import UnavailableError
+from classifyd.workers.raised import lines
 
 log = structlog.get_logger()
 
@@ -138,5 +139,4 @@ def _other_versions(ray: str, python: str) -> tuple[str, str]:
 
 
 def _first(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines[:3])}"[:600]
+    return f"{type(error).__name__}: {' '.join(lines(error)[:3])}"[:600]

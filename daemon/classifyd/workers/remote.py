@@ -22,6 +22,7 @@ from classifyd.workers.keeper import Letter
 from classifyd.workers.line import Garbled, unpickled
 from classifyd.workers.parcels import Packing, Stored, Unfit
 from classifyd.workers.process import START_SECONDS, Died, Process
+from classifyd.workers.raised import lines
 from classifyd.workers.slots import Lent, Slot
 from classifyd.workers.worker import Terms
 
@@ -209,4 +210,4 @@ def _fill(data: bytes, stream: BinaryIO) -> None:
 
 def _first_line(error: Exception) -> str:
     """What Ray says, without the pages that follow."""
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]
+    return f"{type(error).__name__}: {''.join(lines(error)[:1])}"[:300]

@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 
+from classifyd.workers.raised import lines
+
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
@@ -118,8 +120,8 @@ class Slot:
 
 
 def _told(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0]} … {lines[-1]}"[:600] if len(lines) > 1 else "".join(lines)[:600]
+    said = lines(error)
+    return f"{said[0]} … {said[-1]}"[:600] if len(said) > 1 else "".join(said)[:600]
 
 
 def _kill(actor: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from classifyd import __version__
 from classifyd.offers import Admission
 from classifyd.workers.demands import Demands, Lack
+from classifyd.workers.raised import lines
 
 VISIT_SECONDS = 60.0
 """So long may all nodes together take to answer: each starts a process for it."""
@@ -46,8 +47,8 @@ def _answer(ray: Any, ref: Any, seconds: float) -> tuple[Lack, ...]:
             return (Lack(f"did not answer within {VISIT_SECONDS:g} seconds", "see Ray's logs on it", "ray status"),)
         found: tuple[Lack, ...] = ray.get(ref)
     except Exception as error:  # noqa: BLE001  # without classifyd there Ray raises what it likes
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        what = f"cannot run classifyd ({lines[-1] if lines else type(error).__name__})"[:400]
+        last = [type(error).__name__, *lines(error)][-1]
+        what = f"cannot run classifyd ({last})"[:400]
         command = f"pip install 'classifyd[ray]=={__version__}'"
         return (Lack(what, "install the same version there", command),)
     return found
