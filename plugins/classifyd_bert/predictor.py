@@ -1,10 +1,9 @@
 """Predictors: a bundle's tokenizer, session and head put together, tried on the bundle's known answers at load."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from classifyd_bert import answers, options
 from classifyd_bert.allocation import SERVING_BYTES, keep_freed_memory
 from classifyd_bert.cache import Cache
 from classifyd_bert.heads import PLAIN, Bio, Calibration, combine, extent, ranked, shares, softmax, words
+from classifyd_bert.manifest import calibration, calibration_entries, fitting, flag, whole
 from classifyd_bert.microbatch import plan
 from classifyd_bert.session import Session
 from classifyd_bert.tokens import Tokenizer, Window, pad
@@ -38,14 +38,14 @@ class Network:
     def __init__(self, bundle: Bundle, setup: Setup) -> None:
         keep_freed_memory(SERVING_BYTES)
         manifest = bundle.manifest
-        max_length = _whole(manifest, "max_length", least=8)
-        stride = _whole(manifest, "stride", least=0)
+        max_length = whole(manifest, "max_length", least=8)
+        stride = whole(manifest, "stride", least=0)
         self._session = _session(bundle, setup)
         self._tokenizer = Tokenizer(
             bundle.read(TOKENIZER),
             max_length,
             stride,
-            capitals=_flag(manifest, "capitals"),
+            capitals=flag(manifest, "capitals"),
             pad_multiple=self._session.runtime.pad_multiple,
         )
         self._token_budget = options.token_budget(setup)
@@ -95,6 +95,11 @@ def _session(bundle: Bundle, setup: Setup) -> Session | Branched:
     return Session(model, setup.threads, setup.device, options.runtime(setup))
 
 
+def _rounded(size: int) -> int:
+    """The next power of two: few sizes are told."""
+    return 1 << (size - 1).bit_length()
+
+
 class _Predictor:
     """What both kinds share: loading, known answers, and that no text is read twice."""
 
@@ -102,7 +107,7 @@ class _Predictor:
     rank: int
 
     def __init__(self, setup: Setup) -> None:
-        bundle = _bundle(setup, self.kind)
+        bundle = fitting(setup, self.kind)
         self.version = f"{bundle.task}@{bundle.version}"
         self._labels: tuple[str, ...] = tuple(bundle.manifest["labels"])
         try:
@@ -201,62 +206,3 @@ class TokenPredictor(_Predictor):
     def _by_window(self, reading: Reading) -> list[dict[str, float]]:
         pairs = zip(reading.windows, reading.logits, strict=True)
         return [self._bio.highest(words([window], [row]), self._calibration) for window, row in pairs]
-
-
-# ---------------------------------------------------------------------- what the setup and the manifest say
-
-
-def _rounded(size: int) -> int:
-    """The next power of two: few sizes are told."""
-    return 1 << (size - 1).bit_length()
-
-
-def _bundle(setup: Setup, kind: str) -> Bundle:
-    if setup.bundle is None:
-        raise BundleError(
-            f"{setup.task}: no model in service; train one with: classifyd train {setup.task} --data FILE …"
-        )
-    if setup.bundle.manifest.get("kind") != kind:
-        raise BundleError(
-            f"{setup.bundle.path}: is a model of kind {setup.bundle.manifest.get('kind')!r}; "
-            f"task {setup.task} needs {kind!r}. Promote a version that fits, or train one."
-        )
-    return setup.bundle
-
-
-def _whole(manifest: Mapping[str, Any], key: str, *, least: int) -> int:
-    value = manifest.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be a whole number, at least {least}')
-    return value
-
-
-def _flag(manifest: Mapping[str, Any], key: str) -> bool:
-    value = manifest.get(key, False)
-    if not isinstance(value, bool):
-        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be true or false')
-    return value
-
-
-def calibration(manifest: Mapping[str, Any]) -> Calibration:
-    """How the manifest has scores calibrated; older ones say nothing of spans. BundleError if it makes no sense."""
-    spans = manifest.get("span_calibration", {"slope": 1.0, "offset": 0.0})
-    if not isinstance(spans, Mapping):
-        raise BundleError(f'manifest.json: "span_calibration" is {spans!r}; it must hold a slope and an offset')
-    return Calibration(
-        _number(manifest, "temperature", above=0), _number(spans, "slope", above=0), _number(spans, "offset")
-    )
-
-
-def calibration_entries(found: Calibration, kind: str) -> dict[str, Any]:
-    """A calibration as the manifest of a model of that kind keeps it."""
-    spans = {"span_calibration": {"slope": found.slope, "offset": found.offset}} if kind == "token" else {}
-    return {"temperature": found.temperature, **spans}
-
-
-def _number(entries: Mapping[str, Any], key: str, above: float = -np.inf) -> float:
-    value = entries.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value < np.inf:
-        wanted = "a number" if above == -np.inf else f"a number above {above:g}"
-        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be {wanted}')
-    return float(value)

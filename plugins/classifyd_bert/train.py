@@ -17,7 +17,6 @@ from classifyd_bert import (
     findings,
     metrics,
     plots,
-    predictor,
     promises,
     story,
 )
@@ -25,6 +24,7 @@ from classifyd_bert.draft import Draft
 from classifyd_bert.forms import Exporter
 from classifyd_bert.heads import Calibration
 from classifyd_bert.kinds import Kind, SequenceKind, TokenKind
+from classifyd_bert.manifest import calibration_entries
 from classifyd_bert.predictor import Reading
 from classifyd_bert.recipe import Recipe
 from classifyd_bert.tokens import Tokenizer
@@ -92,7 +92,7 @@ class _Training:
         exported = self._exporter.export(learnt.model, tell)
         clock.lap("export and parity")
         calibration = self._kind.calibration(exported.readings, self._sets.evaluation, self._outputs)
-        final = exported.draft.with_manifest(**predictor.calibration_entries(calibration, self._kind.name))
+        final = exported.draft.with_manifest(**calibration_entries(calibration, self._kind.name))
         judged = self._answers(exported.readings, calibration)
         thresholds = promises.Thresholds(
             recipe.review_below,
