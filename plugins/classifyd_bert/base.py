@@ -87,7 +87,7 @@ def _local(name: str) -> Path | None:
 
 def _downloaded(name: str) -> Path:
     """The encoder from the hub, or from what was fetched from it before; never its pickles."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 (needs the train extra)
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  # needs the train extra
 
     if Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise TrainingError(f"base model {name}: there is no such folder")

@@ -78,6 +78,6 @@ class Saved(TrainerCallback):
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002 (the Trainer names them)
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002  # the Trainer names them
         if state.is_world_process_zero:
             self._call()

@@ -113,7 +113,7 @@ class OneOfEach(Dataset[Mapping[str, Any]]):
 
     def choose(self, epoch: int) -> None:
         """Pick the windows of that epoch; the same ones for the same seed and epoch."""
-        chance = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 (a draw, not a secret)
+        chance = random.Random(f"{self._seed}/{epoch}")  # noqa: S311  # a draw, not a secret
         self._chosen = [
             indices[0] if chance.random() < 0.5 else chance.choice(indices) for indices in self._choices.values()
         ]

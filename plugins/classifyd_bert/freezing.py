@@ -40,7 +40,7 @@ class Dense(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.outputs = nn.Linear(width, outputs)
 
-    def forward(self, features: Tensor, labels: Tensor | None = None) -> ModelOutput:  # noqa: ARG002 (the Trainer looks for the name)
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> ModelOutput:  # noqa: ARG002  # the Trainer looks for the name
         """Logits of features, (…, width) to (…, outputs)."""
         hidden = nn.functional.gelu(self.hidden(self.dropout(features)))
         return SequenceClassifierOutput(logits=self.outputs(self.dropout(hidden)))

@@ -56,7 +56,7 @@ def _precision(asked: str, device: str) -> str:
         return asked
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001 (torch has no public name for it)
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001  # torch has no public name for it
     return "bf16" if fast else "fp32"
 
 

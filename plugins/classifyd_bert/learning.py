@@ -222,7 +222,7 @@ class _Trainer(Trainer):
 
     order: ByLength
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 (there is but one)
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  # there is but one
         return self.order
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int]:

@@ -59,7 +59,7 @@ def split(examples: Sequence[Example], evaluation: float, test: float, seed: int
     for index, group in enumerate(neighbours.group([example.text for example in examples])):
         groups[group].append(index)
     order = list(groups.values())
-    random.Random(seed).shuffle(order)  # noqa: S311 (a shuffle, not a secret)
+    random.Random(seed).shuffle(order)  # noqa: S311  # a shuffle, not a secret
     sizes = Counter(_stratum(example) for example in examples)
     wanted = [{stratum: share * size for stratum, size in sizes.items()} for share in (evaluation, test)]
     sides: list[list[int]] = [[], [], []]
