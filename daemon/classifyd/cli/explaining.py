@@ -13,6 +13,7 @@ from typing import Any
 from classifyd.config import DELETE, Config, InboxConfig
 from classifyd.config.sentences import nearest
 from classifyd.errors import ClassifydError, DiskFault, UnavailableError, UsageError
+from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import PartReport
@@ -170,7 +171,7 @@ def _input(found: Answered) -> Path | None:
     places = (Path(place) for place in (entry.place, entry.claim.path) if place)
     for place in itertools.chain(places, _guesses(entry, inbox)):
         now = look(str(place), entry.claim.name)
-        if now is not None and (now.size, now.mtime_ns) == (entry.claim.size, entry.claim.mtime_ns):
+        if now is not None and unchanged(now, entry.claim):
             return place
     return None
 

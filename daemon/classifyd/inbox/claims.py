@@ -165,6 +165,11 @@ def in_place(inbox: str, root: Path, found: Found) -> Claim:
     return Claim(identity, inbox, found.name, path, found.size, found.mtime_ns, now, found.dropped_at)
 
 
+def unchanged(now: Found, claim: Claim) -> bool:
+    """Whether a file is still what was claimed, by its size and the time it was last written to."""
+    return (now.size, now.mtime_ns) == (claim.size, claim.mtime_ns)
+
+
 def remove_empty(folder: Path, above: Path) -> None:
     """Remove a folder and its parents up to `above`, as long as they are empty."""
     while folder != above:

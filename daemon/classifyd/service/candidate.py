@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from classifyd.service.tasks import Stamp, Versions
+from classifyd.service.tasks import Pin, Stamp, Versions
 from classifyd.workers import Workers
 
-Seen = Mapping[tuple[str, int | None], Stamp]
+Seen = Mapping[Pin, Stamp]
 """What the files of some tasks' versions looked like."""
 
 

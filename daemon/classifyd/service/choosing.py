@@ -12,14 +12,11 @@ import structlog
 from classifyd.config import DaemonConfig
 from classifyd.jobs import Choose
 from classifyd.service.choices import Choices
-from classifyd.service.tasks import Tasks
+from classifyd.service.tasks import Pin, Tasks
 from classifyd.values import Choice
 from classifyd.workers import Outcome
 
 log = structlog.get_logger()
-
-Pin = tuple[str, int | None]
-"""A task and its version."""
 
 
 class Choosing:

@@ -7,12 +7,12 @@ from classifyd.errors import ConfigError
 from classifyd.offers import Offers
 from classifyd.planning import Key
 from classifyd.service import start
-from classifyd.service.choosing import Choosing, Pin
+from classifyd.service.choosing import Choosing
 from classifyd.service.engine import Engine
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
 from classifyd.service.succession import Succession
-from classifyd.service.tasks import Tasks, Versions
+from classifyd.service.tasks import Pin, Tasks, Versions
 from classifyd.service.work import Folders
 from classifyd.workers import Workers
 

@@ -14,7 +14,7 @@ from classifyd.drift import Baseline, Drift, Window, drift
 from classifyd.errors import BundleError
 from classifyd.jobs import Profile
 from classifyd.service import sealed
-from classifyd.service.tasks import Versions
+from classifyd.service.tasks import Pin, Versions
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ class Drifting:
     """Fed and asked by the main loop. A version that serves no more is forgotten: the next has its own baseline."""
 
     def __init__(self) -> None:
-        self._windows: dict[tuple[str, int | None], Window] = {}
+        self._windows: dict[Pin, Window] = {}
         self._baselines: dict[tuple[str, int], Baseline] = {}
         self._changed = False
         self._due = 0.0

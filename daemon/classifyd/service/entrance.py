@@ -10,6 +10,7 @@ import structlog
 
 from classifyd.config import Config, InboxConfig
 from classifyd.errors import DiskFault
+from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import free_names, reachable, shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
@@ -190,7 +191,7 @@ class Entrance:
         """
         now = look(work.claim.path, work.claim.name)
         assert now is not None
-        if (now.size, now.mtime_ns) != (work.claim.size, work.claim.mtime_ns):
+        if not unchanged(now, work.claim):
             self.again(work, replace(work.claim, size=now.size, mtime_ns=now.mtime_ns))
             return None
         if Path(work.output).suffix != Path(output_name(work.claim.name, work.format)).suffix:
@@ -245,8 +246,7 @@ def _lying(intake: Intake) -> Iterator[Claim]:
 def _is_there(work: Work) -> bool:
     """Whether the input still lies where it was claimed; one that stays in place, whether it is still the same."""
     now = look(work.claim.path, work.claim.name)
-    same = now is not None and (now.size, now.mtime_ns) == (work.claim.size, work.claim.mtime_ns)
-    return same or (now is not None and not work.in_place)
+    return now is not None and (not work.in_place or unchanged(now, work.claim))
 
 
 def _spool_is_there(entry: Entry) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
+from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import fitted, free_names, reachable
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, PartReport
@@ -25,7 +26,7 @@ def lying(claim: Claim, folder: Path, name: str) -> Path | None:
         found = look(str(place), name)
         if found is None:
             return None
-        if (found.size, found.mtime_ns) == (claim.size, claim.mtime_ns):
+        if unchanged(found, claim):
             return place
     raise AssertionError("names never run out")
 

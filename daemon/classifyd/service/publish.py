@@ -15,7 +15,7 @@ from classifyd.config import CorrectionsInbox
 from classifyd.disk import fsync_folders
 from classifyd.errors import UnreadableFile
 from classifyd.inbox.access import grant, make_granted_folders
-from classifyd.inbox.claims import ClaimFolder
+from classifyd.inbox.claims import ClaimFolder, unchanged
 from classifyd.inbox.moves import rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim, PartReport
@@ -103,7 +103,7 @@ class Publisher:
         if now is None:
             self._retirement.vanished(work)
             return False
-        if (now.size, now.mtime_ns) == (work.claim.size, work.claim.mtime_ns):
+        if unchanged(now, work.claim):
             return True
         if work.in_place:
             self._retirement.vanished(work)  # what lies there now is another input, which the scan finds by itself

@@ -19,11 +19,11 @@ from classifyd.errors import BundleError, ClassifydError, ConfigError, Unavailab
 from classifyd.inbox.moves import make_folders
 from classifyd.jobs import Choose, Inspect, JobReport, TaskSpec
 from classifyd.offers import Offers
-from classifyd.service.choosing import Choosing, Pin
+from classifyd.service.choosing import Choosing
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts
-from classifyd.service.succession import Succession
-from classifyd.service.tasks import Tasks
+from classifyd.service.succession import ATTEMPTS, Succession
+from classifyd.service.tasks import Pin, Tasks
 from classifyd.workers import Outcome, Workers
 
 log = structlog.get_logger()
@@ -83,10 +83,6 @@ def loaded(
             shifts.relieve()
             log.info("models_tested", versions=dict(tasks.serving), processor=list(processor.features()))
             return offers
-
-
-ATTEMPTS = 3
-"""So many workers may die while they load plugins or one task: one may have been killed from outside."""
 
 
 class Stopped(Exception):  # not an error: the daemon was asked to end before it had begun

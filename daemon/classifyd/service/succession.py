@@ -17,14 +17,14 @@ from classifyd.planning import Key
 from classifyd.service.candidate import Candidate, Refusal, Seen
 from classifyd.service.choosing import Choosing
 from classifyd.service.shifts import Shifts
-from classifyd.service.tasks import Tasks, Versions
+from classifyd.service.tasks import Pin, Tasks, Versions
 from classifyd.workers import Outcome
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 ATTEMPTS = 3
-"""So many workers may die while they load a candidate: one may have been killed from outside."""
+"""So many workers may die while they load plugins or one task: one may have been killed from outside."""
 
 
 class Succession:
@@ -128,7 +128,7 @@ class Succession:
         refusal = self.refused[task]
         return refusal.version == promoted.get(task) and refusal.seen == self._see(refusal.seen)
 
-    def _see(self, versions: Iterable[tuple[str, int | None]]) -> Seen:
+    def _see(self, versions: Iterable[Pin]) -> Seen:
         return {(task, version): self._tasks.stamp(task, version) for task, version in versions}
 
     def _refuse(self, task: str, refusal: Refusal) -> None:

@@ -12,6 +12,9 @@ from classifyd.jobs import TaskSpec
 Versions = Mapping[str, int | None]
 """A version for each task; None for a task without models."""
 
+Pin = tuple[str, int | None]
+"""A task and its version."""
+
 Stamp = tuple[tuple[str, int, int, int], ...]
 """What files look like from outside: name, inode, size and time of each."""
 
@@ -28,7 +31,7 @@ class Tasks:
         self._store = Store(config.models)
         self.names = sorted({task for inbox in config.inboxes for task in inbox.tasks})
         self._inherited = inherited or {}
-        self._chosen: dict[tuple[str, int | None], Mapping[str, str]] = {}
+        self._chosen: dict[Pin, Mapping[str, str]] = {}
         self.serving: Versions = {}
         self._coming = config
 
@@ -42,12 +45,11 @@ class Tasks:
         asked = {task for inbox in config.inboxes for task in inbox.tasks} if config else set()
         self.names = sorted({*self.serving, *asked})
 
-    def begin(self) -> tuple[TaskSpec, ...]:
-        """Settle what serves at the start, and give its specs. BundleError if a `current` cannot be read."""
+    def begin(self) -> None:
+        """Settle what serves at the start. BundleError if a `current` cannot be read."""
         self.serving = {
             task: self._inherited[task] if task in self._inherited else self._store.current(task) for task in self.names
         }
-        return self.specs(self.names, self.serving)
 
     def current(self, inbox: InboxConfig) -> dict[str, int | None]:
         """The versions that serve an inbox's tasks now."""
@@ -80,7 +82,7 @@ class Tasks:
         """The specs of some tasks at the given versions."""
         return tuple(self._spec(task, versions.get(task)) for task in tasks)
 
-    def unasked(self, pins: Iterable[tuple[str, int | None]]) -> tuple[TaskSpec, ...]:
+    def unasked(self, pins: Iterable[Pin]) -> tuple[TaskSpec, ...]:
         """The specs of those tasks at those versions that have not yet been asked what they choose."""
         return tuple(self._spec(*pin) for pin in dict.fromkeys(pins) if pin not in self._chosen)
 
