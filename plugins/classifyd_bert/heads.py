@@ -19,21 +19,22 @@ SUREST = 1 - 1e-6
 class Calibration:
     """What makes scores probabilities, and changes no answer.
 
-    `temperature` divides all logits (Guo et al. 2017). `slope` and `offset` turn how sure the model is of a span's kind
-    into the probability that the whole span is right: sigmoid(slope * logit(p) + offset) (Platt 1999). A slope of 1
-    and an offset of 0 leave it as it is.
+    `temperature` divides all logits (Guo et al. 2017). The others turn how sure the model is of a span's kind into the
+    probability that the whole span is right: sigmoid(sure * log(p) - doubt * log(1 - p) + offset) (Kull et al. 2017).
+    With `sure` and `doubt` alike that is a logistic curve (Platt 1999); 1, 1 and 0 leave it as it is.
     """
 
     temperature: float = 1.0
-    slope: float = 1.0
+    sure: float = 1.0
+    doubt: float = 1.0
     offset: float = 0.0
 
     def of_span(self, sure: float) -> float:
         """The probability that a span is right, from that of its kind."""
-        if (self.slope, self.offset) == (1.0, 0.0):
+        if (self.sure, self.doubt, self.offset) == (1.0, 1.0, 0.0):
             return sure
         inside = min(max(sure, 1 - SUREST), SUREST)
-        return 1 / (1 + exp(-self.slope * log(inside / (1 - inside)) - self.offset))
+        return 1 / (1 + exp(self.doubt * log(1 - inside) - self.sure * log(inside) - self.offset))
 
 
 PLAIN = Calibration()

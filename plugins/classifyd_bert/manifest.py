@@ -40,18 +40,20 @@ def flag(manifest: Mapping[str, Any], key: str) -> bool:
 
 def calibration(manifest: Mapping[str, Any]) -> Calibration:
     """How the manifest has scores calibrated; older ones say nothing of spans. BundleError if it makes no sense."""
+    temperature = _number(manifest, "temperature", above=0)
     spans = manifest.get("span_calibration", {"slope": 1.0, "offset": 0.0})
     if not isinstance(spans, Mapping):
-        raise BundleError(f'manifest.json: "span_calibration" is {spans!r}; it must hold a slope and an offset')
-    return Calibration(
-        _number(manifest, "temperature", above=0), _number(spans, "slope", above=0), _number(spans, "offset")
-    )
+        raise BundleError(f'manifest.json: "span_calibration" is {spans!r}; it must hold "sure", "doubt" and "offset"')
+    if "slope" in spans:  # from before the two had weights of their own
+        return Calibration(temperature, *(_number(spans, "slope", above=0),) * 2, _number(spans, "offset"))
+    doubt = _number(spans, "doubt", above=0)
+    return Calibration(temperature, _number(spans, "sure"), doubt, _number(spans, "offset"))
 
 
 def calibration_entries(found: Calibration, kind: str) -> dict[str, Any]:
     """A calibration as the manifest of a model of that kind keeps it."""
-    spans = {"span_calibration": {"slope": found.slope, "offset": found.offset}} if kind == "token" else {}
-    return {"temperature": found.temperature, **spans}
+    spans = {"span_calibration": {"sure": found.sure, "doubt": found.doubt, "offset": found.offset}}
+    return {"temperature": found.temperature, **(spans if kind == "token" else {})}
 
 
 def _number(entries: Mapping[str, Any], key: str, above: float = -inf) -> float:

@@ -27,7 +27,7 @@ def sequence(store):
 
 @pytest.fixture(scope="module")
 def token(store):
-    calibrated = {"temperature": 1.5, "span_calibration": {"slope": 0.5, "offset": 0.25}}
+    calibrated = {"temperature": 1.5, "span_calibration": {"sure": 0.5, "doubt": 0.75, "offset": 0.25}}
     bundle = tiny.make_bundle(store, "ner", tiny.BIO, "token", examples=[], **calibrated)
     return TokenPredictor(Setup("ner", bundle=bundle))
 
@@ -60,7 +60,7 @@ def test_calibration_is_told_with_what_it_changed(sequence, token):
         odds = after[label] / (1 - after[label])
         assert abs(log(before[label] / (1 - before[label])) - 2 * log(odds)) < 1e-6
     explanation = token.explain(Record(LONG))
-    assert {"temperature": 1.5, "slope": 0.5, "offset": 0.25} == explanation.calibration
+    assert {"temperature": 1.5, "sure": 0.5, "doubt": 0.75, "offset": 0.25} == explanation.calibration
     places = [[(x.start, x.end, x.label) for x in said.spans] for said in (explanation.answer, explanation.plain)]
     assert places[0] == places[1]
     assert places[0]

@@ -16,7 +16,7 @@ import classifyd_spam
 import classifyd_topic
 from classifyd.api import Annotation, Bundle, BundleError, ConfigError, Effort, Predictor, Record, Setup, TrainableTask
 from classifyd.bundles import Store
-from classifyd_bert import BertSequenceTask, BertTokenTask, answers
+from classifyd_bert import BertSequenceTask, BertTokenTask, answers, heads, manifest
 from classifyd_bert.predictor import SequencePredictor, TokenPredictor
 
 OPTIONS_AT_FAULT = [
@@ -87,13 +87,19 @@ def test_the_temperature_of_the_manifest_calibrates_the_scores(sequence: Bundle)
 
 def test_the_calibration_of_spans_changes_scores_and_no_span(token: Bundle) -> None:
     text = "Hello Maria, meeting in Berlin on Monday. Win a prize now"
-    doubting = changed(token, span_calibration={"slope": 0.5, "offset": -1.0}, examples=[])
+    doubting = changed(token, span_calibration={"sure": 0.5, "doubt": 0.75, "offset": -1.0}, examples=[])
     plain, less = (TokenPredictor(Setup("ner", bundle=one)).predict([Record(text)])[0] for one in (token, doubting))
     assert plain.spans
     assert less.spans
     assert [(s.start, s.end, s.label) for s in plain.spans] == [(s.start, s.end, s.label) for s in less.spans]
-    expected = [1 / (1 + ((1 - s.score) / s.score) ** 0.5 * np.e) for s in plain.spans]
+    expected = [1 / (1 + (1 - s.score) ** 0.75 / s.score**0.5 * np.e) for s in plain.spans]
     assert [s.score for s in less.spans] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_calibration_of_spans_by_a_slope_is_understood(token: Bundle) -> None:
+    curves = ({"slope": 0.5, "offset": -1.0}, {"sure": 0.5, "doubt": 0.5, "offset": -1.0})
+    old, new = (changed(token, span_calibration=curve, examples=[]).manifest for curve in curves)
+    assert manifest.calibration(old) == manifest.calibration(new) == heads.Calibration(1.0, 0.5, 0.5, -1.0)
 
 
 def test_equal_texts_are_predicted_once(sequence: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +179,7 @@ def test_an_example_that_cannot_be_read_is_told(sequence: Bundle, example: dict[
         ({"span_calibration": 2}, '"span_calibration" is 2'),
         ({"span_calibration": {"slope": 0, "offset": 0}}, '"slope" is 0; it must be a number above 0'),
         ({"span_calibration": {"slope": 1, "offset": None}}, '"offset" is None; it must be a number'),
+        ({"span_calibration": {"sure": 1, "offset": 0}}, '"doubt" is None; it must be a number'),
         ({"labels": ["ham", "spam", "eggs"]}, "with 3 labels"),
     ],
 )

@@ -123,7 +123,7 @@ def test_marked_texts_become_a_bundle_that_marks(
     bundle = run(registry, "ner", write_jsonl("ner.jsonl", ner_rows), base_model, store, recipe=recipe)
     predictor = registry.task("ner").load(Setup("ner", bundle=bundle))
     assert bundle.manifest["temperature"] == 1.0
-    assert bundle.manifest["span_calibration"]["slope"] > 0
+    assert bundle.manifest["span_calibration"]["doubt"] > 0
     text = "maria works at acme in paris"
     (answer,) = predictor.predict([Record(text)])
     assert [(text[span.start : span.end], span.label) for span in answer.spans or ()] == [
