@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,19 @@ def test_a_commit_that_fails_leaves_no_notice_counted(ledger):
 
     receivers.settle(now=True)
     assert 1 == receivers.waiting()["crm"].count
+
+
+def test_each_notice_that_makes_room_is_counted(ledger):
+    crm = ReceiverConfig("crm", webhook="http://127.0.0.1:9/told")
+    before = Receivers([crm], ledger, lambda *_: None)
+    for _ in range(5):
+        noted(before)
+    counted = []
+    after = Receivers([replace(crm, max_waiting=2)], ledger, lambda *told: counted.append(told))
+    after._lines["crm"].sure = False  # as `begin` leaves it, but for the thread that tells
+    after.settle(now=True)
+
+    noted(after)
+
+    assert [("crm", "given up", 4)] == counted
+    assert 2 == ledger.untold("crm") == after.waiting()["crm"].count

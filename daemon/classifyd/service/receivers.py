@@ -78,8 +78,9 @@ class Receivers:
             if state not in receiver.endings or (receiver.inboxes is not None and inbox not in receiver.inboxes):
                 continue
             if line.waiting >= receiver.max_waiting:
-                line.give_up(self._ledger.given_up(receiver.name, line.waiting - receiver.max_waiting + 1))
-                self._counted(receiver.name, "given up", 1)
+                gone = self._ledger.given_up(receiver.name, line.waiting - receiver.max_waiting + 1)
+                line.give_up(gone)
+                self._counted(receiver.name, "given up", gone)
             self._ledger.noted(receiver.name, at, document())
             line.waiting += 1
 
