@@ -62,11 +62,11 @@ def reviews(corpora: Path) -> Iterator[tuple[str, Split]]:
 
 
 def curve(corpora: Path) -> Iterator[tuple[str, Split]]:
-    """Ever more of the training reviews, half of each label, the smaller within the larger; 2,000 of the test set."""
+    """Ever more of the training reviews, half of each label, the smaller within the larger; 1,000 of the test set."""
     whole = _reviews(corpora)
     chance = random.Random(SEED)
     train = _in_turn(whole.train, chance)
-    evaluation, test = _in_turn(whole.evaluation, chance)[:500], _in_turn(whole.test, chance)[:2_000]
+    evaluation, test = _in_turn(whole.evaluation, chance)[:250], _in_turn(whole.test, chance)[:1_000]
     for size in CURVE:
         yield f"curve-{size}", Split(tuple(train[:size]), tuple(evaluation), tuple(test))
 

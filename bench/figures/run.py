@@ -64,7 +64,13 @@ EXPERIMENTS: dict[str, Sequence[Experiment]] = {
     ),
     "reviews": (Experiment("reviews", "reviews", "spam", _recipe("--epochs 1 --learning-rate 1e-4 --max-length 256")),),
     "curve": tuple(
-        Experiment(f"curve-{size}", f"curve-{size}", "spam", _recipe("--epochs 4 --learning-rate 1e-4"))
+        # A few texts make few steps: they are seen more often.
+        Experiment(
+            f"curve-{size}",
+            f"curve-{size}",
+            "spam",
+            _recipe(f"--epochs {8 if size <= 500 else 4} --learning-rate 1e-4 --quantize none"),
+        )
         for size in CURVE
     ),
     "conll": (
