@@ -206,7 +206,7 @@ def _left(found: "Status") -> Iterator[str]:
         if inbox.quarantined > len(inbox.left) > 0:
             yield f"left in inbox {inbox.name}: {inbox.quarantined - len(inbox.left):,} more; the log has the reasons"
     if any(inbox.left for inbox in found.inboxes):
-        yield "What is left in an inbox is tried again once it has changed; touch it when it is mended"
+        yield "What is left is tried again once it has changed: when it is mended touch it, or in a Maildir rename it"
 
 
 def _untold(found: "Status") -> Iterator[str]:
