@@ -157,7 +157,7 @@ def test_binary_data_is_refused_in_words(name, data):
     [
         ("a", b"%PDF-1.7\n...", "looks like a PDF document; convert it to text, or keep it out"),
         ("a.pdf", b"%PDF-1.7\n...", "looks like a PDF document; convert it to text, or keep it out"),
-        ("a.txt", gzip.compress(b"x"), r"gzip data without the suffix \.gz; give it that suffix"),
+        ("a.txt", gzip.compress(b"x", mtime=0), r"gzip data without the suffix \.gz; give it that suffix"),
         ("a.csv", b"PAR1...", r"a Parquet file without the suffix \.parquet; give it that suffix"),
     ],
 )
