@@ -81,3 +81,19 @@ def test_a_disk_that_takes_no_part_gives_none_a_name_and_leaves_nothing(annotati
         list(annotating.parts())
 
     assert {"crumb", *(f"{number}.txt" for number in range(TOGETHER + 1))} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_part_is_begun_only_once_its_answers_are_there(annotating, tmp_path):
+    predictor, begun = annotating.tasks[0].predictor, []
+    predict = predictor.predict
+
+    def look(records):
+        begun.append(sorted(path.name for path in tmp_path.glob(".*.tmp")))
+        return predict(records)
+
+    predictor.predict = look
+    list(annotating.parts())
+
+    first, second = begun
+    assert [] == first
+    assert [] == [name for name in second if name.startswith(f".{TOGETHER}.part")]

@@ -85,3 +85,20 @@ def test_a_stream_that_broke_off_gives_nothing_more():
         texts(flow, first)
     flow.skip(first)
     assert [] == texts(flow, first)
+
+
+def test_what_comes_next_can_be_at_hand_before_it_is_asked_for():
+    first = split(0)
+    asked = []
+
+    def items():
+        for item in (annotated(first, "a"), Item(first)):
+            asked.append(item)
+            yield item
+
+    flow = Flow(items())
+    flow.fetch()
+    flow.fetch()
+
+    assert 1 == len(asked)
+    assert ["a"] == texts(flow, first)

@@ -64,6 +64,7 @@ class Annotating:
 
     def _part(self, split: Split, flow: Flow, drafts: Drafts) -> PartReport:
         count = Count(split)
+        flow.fetch()
         try:
             written = drafts.write(Path(split.part), lambda stream: self._write(split, flow, count, stream))
         except UnreadableFile as error:

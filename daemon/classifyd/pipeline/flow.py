@@ -27,19 +27,29 @@ class Flow:
 
     def __init__(self, items: Iterator[Item | tuple[Split, AnnotatedRecord]]) -> None:
         self._items = items
+        self._ahead: Item | tuple[Split, AnnotatedRecord] | None = None
         self._ended: Split | None = None
+
+    def fetch(self) -> None:
+        """Have what comes next at hand: its answers are waited for now, and not once a part is begun.
+
+        A worker that dies of them leaves no half-written part then.
+        """
+        self._ahead = self._ahead or next(self._items, None)
 
     def of(self, split: Split) -> Iterator[AnnotatedRecord]:
         """The annotated records of the next split. UnreadableFile where its reading ended in a fault."""
-        if self._ended is split:
-            return
-        for item in self._items:
-            if isinstance(item, Item):
-                self._ended = item.split
-                if item.error:
-                    raise item.error
+        while self._ended is not split:
+            self.fetch()
+            item, self._ahead = self._ahead, None
+            if item is None:  # the stream broke off
                 return
-            yield item[1]
+            if not isinstance(item, Item):
+                yield item[1]
+                continue
+            self._ended = item.split
+            if item.error:
+                raise item.error
 
     def skip(self, split: Split) -> None:
         """Pass over what is left of a split."""
