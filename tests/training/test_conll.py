@@ -1,4 +1,8 @@
+import bz2
+import gzip
+import lzma
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,11 +44,21 @@ def test_without_the_text_words_are_joined_as_people_write_them() -> None:
     assert [example.text[span.start : span.end] for span in example.spans or ()] == ["Ann"]
 
 
-def test_columns_are_recognised_without_their_suffix(tmp_path: Path) -> None:
-    path = tmp_path / "train.txt"
-    path.write_text("-DOCSTART- -X- O O\n\nEU NNP B-NP I-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP I-PER\n")
+@pytest.mark.parametrize(("suffix", "opened"), [("", open), (".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)])
+def test_columns_are_recognised_without_their_suffix(tmp_path: Path, suffix: str, opened: Any) -> None:
+    path = tmp_path / f"train.txt{suffix}"
+    with opened(path, "wt") as file:
+        file.write("-DOCSTART- -X- O O\n\nEU NNP B-NP I-ORG\nrejects VBZ B-VP O\n\nPeter NNP B-NP I-PER\n")
     examples = reading.read([str(path)], Columns(), readers.register_readers())
     assert [(one.text, [span.label for span in one.spans or ()]) for one in examples] == [
         ("EU rejects", ["ORG"]),
         ("Peter", ["PER"]),
     ]
+
+
+def test_a_compressed_text_that_is_no_columns_is_read_from_its_first_word(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv.gz"
+    with gzip.open(path, "wt") as file:
+        file.write("text\tlabel\nwin cash now\tspam\nsee you at lunch\tham\n")
+    examples = reading.read([str(path)], Columns(), readers.register_readers())
+    assert [(one.text, one.label) for one in examples] == [("win cash now", "spam"), ("see you at lunch", "ham")]

@@ -115,6 +115,20 @@ def test_a_web_server_gives_a_file_whatever_its_query(tmp_path: Path) -> None:
         server.shutdown()
 
 
+@pytest.mark.parametrize("name", ["memory://a.csv", "memory://*.csv", "memory://mail"])
+@pytest.mark.usefixtures("memory")
+def test_what_lies_at_the_top_of_a_place_is_found_there(name: str) -> None:
+    import fsspec
+
+    driver = fsspec.filesystem("memory")
+    driver.pipe_file("/a.csv", b"text,label\nwin cash,spam\nsee you,ham\n")
+    driver.pipe_file("/mail/spam/1.txt", b"win cash")
+    driver.pipe_file("/mail/ham/1.txt", b"see you")
+    found = reading.read([name], Columns(), readers.register_readers())
+    assert {(one.text.strip(), one.label) for one in found} == {("win cash", "spam"), ("see you", "ham")}
+    assert {one.name for one in urls.listed(name)} in ({"a.csv"}, {"spam/1.txt", "ham/1.txt"})
+
+
 def test_a_file_url_is_a_path(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(ROWS)
     assert len(read(f"file://{tmp_path}/a.csv")) == 2

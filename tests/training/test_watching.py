@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pytest
 from rich.console import Console
@@ -24,9 +25,12 @@ def test_a_terminal_shows_epoch_loss_and_steps_and_keeps_a_line_for_each_evaluat
     bar.on_train_begin(None, state(0), None)
     bar.on_log(None, None, None, {"loss": 0.5})
     bar.on_step_end(None, state(7), None)
+    time.sleep(0.01)  # two points in time, or there is no rate to tell the time left by
+    bar.on_step_end(None, state(14), None)
+    bar._progress.refresh()
     bar.on_evaluate(None, state(10), None, {"eval_loss": 0.3, "eval_f1": 0.9})
     bar.close()
-    for said in ("epoch 1/3", "7/30", "loss 0.500", "epoch 1  loss 0.3000  f1 0.9000  *"):
+    for said in ("epoch 2/3", "14/30", "loss 0.500", "0:00:0", "epoch 1  loss 0.3000  f1 0.9000  *"):
         assert said in screen.getvalue()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from classifyd import readers
 from classifyd.api import Reader, Record, Source
 from classifyd.errors import TrainingError, UnreadableFile
+from classifyd.readers.encoding import head
 from classifyd.readers.fields import SET_IT
 from classifyd.training import conll, urls
 from classifyd.training.columns import LABEL_NAMES, SOURCE_NAMES, SPAN_NAMES, Columns, find, label_of, spans_of
@@ -103,15 +104,14 @@ def _read_file(path: Path, columns: Columns, known: Sequence[Reader]) -> Iterato
 
 
 def _is_columns(source: Source) -> bool:
-    """Whether the file is columns of tokens and tags; the stream is left at its beginning, where that matters."""
+    """Whether the file is columns of tokens and tags; the stream is left at its beginning."""
     suffix = PurePath(source.name).suffix.lower()
     if suffix in COLUMN_SUFFIXES:
         return True
-    if suffix not in {"", ".txt", ".tsv", ".train", ".dev", ".test"} or not source.stream.seekable():
+    if suffix not in {"", ".txt", ".tsv", ".train", ".dev", ".test"}:
         return False
-    head = source.stream.read(HEAD_BYTES).decode("utf-8", "replace")
-    source.stream.seek(0)
-    return conll.looks_like_columns(head.rpartition("\n")[0] or head)
+    start = head(source.stream)[:HEAD_BYTES].decode("utf-8", "replace")
+    return conll.looks_like_columns(start.rpartition("\n")[0] or start)
 
 
 def _records(path: Path, columns: Columns, known: Sequence[Reader]) -> Iterator[Record]:

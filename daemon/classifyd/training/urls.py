@@ -40,8 +40,8 @@ def fetch(url: str, folder: Path) -> list[Path]:
             return _fetch_web(driver, url, folder)
         is_pattern = bool(_MAGIC.search(path)) and not driver.exists(path)
         found = sorted(driver.glob(path)) if is_pattern else [path.rstrip("/")]
-        root = (_MAGIC.split(path)[0] if is_pattern else found[0]).rpartition("/")[0]
-        targets = [_bring(driver, one, PurePosixPath(root), folder) for one in found]
+        root = _parent(_MAGIC.split(path)[0] if is_pattern else found[0])
+        targets = [_bring(driver, one, root, folder) for one in found]
         if not targets:
             raise FileNotFoundError(url)
         return targets
@@ -66,7 +66,7 @@ def listed(url: str) -> list[Remote]:
         driver, path = driver_of(url)
         is_pattern = bool(_MAGIC.search(path)) and not driver.exists(path)
         roots = sorted(driver.glob(path)) if is_pattern else [path.rstrip("/")]
-        base = (_MAGIC.split(path)[0] if is_pattern else roots[0]).rpartition("/")[0]
+        base = _parent(_MAGIC.split(path)[0] if is_pattern else roots[0])
         details = {name: one for root in roots for name, one in driver.find(root, detail=True).items()}
         found = [
             Remote(str(driver.unstrip_protocol(name)), _below(name, path, base), int(one["size"] or 0), _stamp(one))
@@ -200,7 +200,13 @@ def _bring(driver: Any, path: str, base: PurePosixPath, folder: Path) -> Path:
     return target
 
 
-def _below(name: str, path: str, base: str) -> str:
+def _parent(path: str) -> PurePosixPath:
+    """The folder that a path lies in: of "/a" it is "/", of a bucket there is none."""
+    parent, slash, _ = path.rpartition("/")
+    return PurePosixPath(parent or slash)
+
+
+def _below(name: str, path: str, base: PurePosixPath) -> str:
     """The path of a file below the folder that was asked for, or below what comes before a pattern."""
     root = path.rstrip("/")
     return _inside(str(PurePosixPath(name).relative_to(root if name.startswith(f"{root}/") else base)))
