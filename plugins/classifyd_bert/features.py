@@ -98,8 +98,8 @@ class Items(Dataset[Mapping[str, Any]]):
 class OneOfEach(Dataset[Mapping[str, Any]]):
     """One window of each text, another one in each epoch.
 
-    A long text counts no more than a short one and is yet learnt from whole. Its first window comes up half of the
-    time, for that is where most of what matters stands.
+    A long text counts no more than a short one, and any part of it may come up, given epochs enough. Its first window
+    does half of the time, for that is where most of what matters stands.
     """
 
     def __init__(self, items: Items, seed: int) -> None:

@@ -57,6 +57,7 @@ def test_figures_go_to_stdout_and_a_report_into_its_folder(evaluate: Run, store:
     assert figures["all"]["model"] == "spam@1"
     said = (here / "out" / "report.md").read_text()
     assert f"accuracy **{figures['all']['accuracy']:.4f}**" in said
+    assert f"expected calibration error **{figures['all']['calibration_error']:.4f}**" in said
     assert "classifyd evaluate spam --data" in said
     assert store.open("spam", 1).digest in said
     page = (here / "out" / "report.html").read_text()

@@ -56,3 +56,13 @@ def test_a_shipped_model_tells_texts_apart(loaded: Predictor) -> None:
     assert all(isinstance(answer, Annotation) for answer in answers)
     said = {(tuple(label.label for label in a.labels[:1]), tuple(s.label for s in a.spans or ())) for a in answers}
     assert len(said) > 1
+
+
+@pytest.mark.parametrize("task", sorted(KINDS))
+def test_scores_of_a_shipped_model_are_at_most_three_hundredths_off(task: str) -> None:
+    folder = bundles.shipped()
+    assert folder is not None
+    store = Store(folder)
+    manifest = store.open(task, store.current(task) or 0).manifest
+    assert manifest["metrics"]["set"] == "test"
+    assert manifest["metrics"]["calibration_error"] <= 0.03

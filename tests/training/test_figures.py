@@ -8,13 +8,17 @@ from classifyd.values import Annotation, Example, Label, Span
 
 
 def test_our_figures_of_labels_are_those_of_scikit_learn() -> None:
-    from classifyd_bert import figures
+    from classifyd_bert import calibration, figures
 
     chance = random.Random(1)
     right = [chance.choice("abc") for _ in range(200)]
     given = [one if chance.random() < 0.7 else chance.choice("abc") for one in right]
     theirs = figures.of_labels(right, given, ["a", "b", "c"])
-    ours = evaluation._measure_labels("m", [Example("x", one) for one in right], given)
+    scores = [chance.choice([0.0, 0.2, chance.random(), 1.0]) for _ in given]
+    answers = [Annotation(labels=(Label(one, score),)) for one, score in zip(given, scores, strict=True)]
+    ours = evaluation.measure("m", [Example("x", one) for one in right], answers)
+    hits = [one == other for one, other in zip(right, given, strict=True)]
+    assert ours.calibration_error == pytest.approx(calibration.expected_calibration_error(scores, hits))
     assert ours.f1 == pytest.approx(theirs.f1)
     assert ours.accuracy == pytest.approx(theirs.accuracy)
     for one in theirs.labels:

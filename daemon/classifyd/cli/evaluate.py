@@ -103,6 +103,7 @@ def _show_figures(found: Mapping[str, "Evaluation"]) -> None:
     lines = [
         f"{source}: {one.examples} texts, F1 {one.f1:.4f}"
         + ("" if one.accuracy is None else f", accuracy {one.accuracy:.4f}")
+        + f", calibration error {one.calibration_error:.4f}"
         for source, one in found.items()
     ]
     show(table(COLUMNS, rows, right=COLUMNS[2:]), found["all"].model, *lines)

@@ -24,6 +24,7 @@ DATA_HELP = (
 )
 
 DEFAULT_SEED = 42
+HIGHEST_SEED = 2**32 - 1
 
 
 def train(
@@ -79,6 +80,9 @@ def train(
     promise_confidence: Annotated[
         float | None,
         typer.Option(metavar="X", help="How surely. [dim]default: 0, as kept on the evaluation set[/dim]"),
+    ] = None,
+    review_below: Annotated[
+        float | None, recipe.option("X", "Score below which an answer of the model is for review. 0.8")
     ] = None,
     quantize: Annotated[
         str | None, typer.Option(metavar="int8|none", help="How to store the model. [dim]default: int8[/dim]")
@@ -159,6 +163,7 @@ def train(
         "examples": recipe.lines(examples),
         "promises": tuple(promise) if promise else None,
         "promise_confidence": promise_confidence,
+        "review_below": review_below,
         "quantize": quantize,
         "texts": False if no_texts else None,
     }
@@ -174,7 +179,7 @@ def train(
         evaluation_share=eval_share,
         test_share=test_share,
         recipe=recipe.merged(task, asked.recipe, given, registry.recipe_faults, settings.file),
-        seed=next(value for value in (seed, asked.seed, DEFAULT_SEED) if value is not None),
+        seed=_seed(seed, asked.seed),
         resume=resume,
         promote=promote,
         command=shlex.join(["classifyd", *sys.argv[1:]]),
@@ -199,6 +204,15 @@ def train(
     service = "in service" if in_service else "not in service"
     _tell(f"{task}@{version} is published ({service}); its report: {report}")
     print(f"{task}@{version}")
+
+
+def _seed(given: int | None, configured: int | None) -> int:
+    """The seed, what was given first. UsageError if no generator of random numbers takes it."""
+    from classifyd.errors import UsageError
+
+    if given is not None and not 0 <= given <= HIGHEST_SEED:
+        raise UsageError(f"--seed must be a whole number from 0 to {HIGHEST_SEED}, not {given}")
+    return next(value for value in (given, configured, DEFAULT_SEED) if value is not None)
 
 
 def _check(registry: "Registry", task: str, options: "TrainOptions", *, json: bool) -> None:

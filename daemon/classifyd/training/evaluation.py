@@ -1,6 +1,6 @@
 """How good a model in the store is on labelled data: figures of its answers, without any training library."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from classifyd.training.columns import Columns
 from classifyd.values import Annotation, Bundle, Example, Record, Setup, Span, Trial
 
 AT_ONCE = 64
+BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,16 @@ class Evaluation:
     """Figures of a model on some examples.
 
     `accuracy` is None for a task that marks spans. `f1` is the mean over labels (macro) of labels, and of all spans
-    together (micro) for spans, which count only where start, end and label are right. `confusion` maps the right label
-    to how often each was given.
+    together (micro) for spans, which count only where start, end and label are right. `calibration_error` is how far,
+    on the mean, scores lie from the share that is right of the answers with such scores. `confusion` maps the right
+    label to how often each was given.
     """
 
     model: str
     examples: int
     accuracy: float | None
     f1: float
+    calibration_error: float
     labels: Mapping[str, ForLabel]
     confusion: Mapping[str, Mapping[str, int]]
 
@@ -52,6 +55,7 @@ class Evaluation:
             "examples": self.examples,
             "accuracy": None if self.accuracy is None else round(self.accuracy, 4),
             "f1": round(self.f1, 4),
+            "calibration_error": round(self.calibration_error, 4),
             "labels": {label: one.as_json() for label, one in self.labels.items()},
             "confusion": {right: dict(given) for right, given in self.confusion.items()},
         }
@@ -125,7 +129,7 @@ def _answers(predictor: Predictor, examples: Sequence[Example]) -> list[Annotati
 def measure(model: str, examples: Sequence[Example], answers: Sequence[Annotation]) -> Evaluation:
     """Figures of one answer per example, in the same order."""
     if examples[0].spans is None:
-        return _measure_labels(model, examples, [given(answer) for answer in answers])
+        return _measure_labels(model, examples, answers)
     return _measure_spans(model, examples, answers)
 
 
@@ -148,16 +152,24 @@ def _place(span: Span) -> tuple[int, int, str]:
     return span.start, span.end, span.label
 
 
-def _measure_labels(model: str, examples: Sequence[Example], said: Sequence[str]) -> Evaluation:
+def _measure_labels(model: str, examples: Sequence[Example], answers: Sequence[Annotation]) -> Evaluation:
     right = [str(example.label) for example in examples]
+    said = [given(answer) for answer in answers]
     labels = of_each(enumerate(right), enumerate(said))
     present = [one.f1 for one in labels.values() if one.support]
     confusion: dict[str, Counter[str]] = {}
     for truth, answer in zip(right, said, strict=True):
         confusion.setdefault(truth, Counter())[answer] += 1
-    hits = sum(truth == answer for truth, answer in zip(right, said, strict=True))
+    hits = [truth == answer for truth, answer in zip(right, said, strict=True)]
+    scored = [(one.labels[0].score, hit) for one, hit in zip(answers, hits, strict=True) if one.labels]
     return Evaluation(
-        model, len(examples), hits / len(examples), sum(present) / len(present), labels, dict(sorted(confusion.items()))
+        model,
+        len(examples),
+        sum(hits) / len(examples),
+        sum(present) / len(present),
+        _calibration_error(scored),
+        labels,
+        dict(sorted(confusion.items())),
     )
 
 
@@ -165,7 +177,20 @@ def _measure_spans(model: str, examples: Sequence[Example], answers: Sequence[An
     right = {((text, s.start, s.end), s.label) for text, one in enumerate(examples) for s in one.spans or ()}
     said = {((text, s.start, s.end), s.label) for text, one in enumerate(answers) for s in one.spans or ()}
     together = _scores(len(right & said), len(said), len(right))
-    return Evaluation(model, len(examples), None, together.f1, of_each(right, said), {})
+    scored = [
+        (span.score, ((text, span.start, span.end), span.label) in right)
+        for text, one in enumerate(answers)
+        for span in one.spans or ()
+    ]
+    return Evaluation(model, len(examples), None, together.f1, _calibration_error(scored), of_each(right, said), {})
+
+
+def _calibration_error(scored: Sequence[tuple[float, bool]]) -> float:
+    """The mean gap between score and share of right answers, over 15 bins of score (Naeini et al. 2015)."""
+    gaps: dict[int, float] = defaultdict(float)
+    for score, hit in scored:
+        gaps[min(int(score * BINS), BINS - 1)] += score - hit
+    return sum(map(abs, gaps.values())) / max(len(scored), 1)
 
 
 def of_each(right: Iterable[tuple[Hashable, str]], given: Iterable[tuple[Hashable, str]]) -> dict[str, ForLabel]:
