@@ -63,3 +63,32 @@ def test_an_output_that_cannot_be_written_is_known_before_anything_else(run: Run
     assert outcome.stderr == (
         "https://127.0.0.1:9/models: a web server gives files and takes none; name a bucket or a folder\n"
     )
+
+
+@pytest.mark.parametrize("option", ["--output", "--folder"])
+def test_a_folder_that_cannot_be_written_is_known_before_any_data_are_read(run: Run, here: Path, option: str) -> None:
+    (here / "file").write_text("")
+    outcome = run("train", "spam", "--data", "there-is-no-such-file.csv", option, "file/below")
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith(f"{option} file/below")
+    assert outcome.stderr.endswith(": cannot be written to; mend that, or name another folder\n")
+    assert [path.name for path in here.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("shares", [(1.5, 0.1), (-0.5, 0.1), ("nan", 0.1), (0.5, 0.5)])
+def test_shares_that_leave_nothing_to_learn_from_are_refused(run: Run, data: Path, shares: tuple[object, ...]) -> None:
+    outcome = run("train", "spam", "--data", data, "--eval-share", shares[0], "--test-share", shares[1], "--check-data")
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"--eval-share {shares[0]} and --test-share {shares[1]}: a share must be")
+
+
+def test_a_share_that_is_not_split_off_is_not_asked_about(run: Run, data: Path) -> None:
+    given = run("train", "spam", "--data", data, "--eval-data", data, "--test-data", data, "--eval-share", 0.99)
+    assert "share must be" not in given.stderr
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused(run: Run, data: Path, seed: int) -> None:
+    outcome = run("train", "spam", "--data", data, "--seed", seed, "--check-data")
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr == f"--seed must be a whole number from 0 to 4294967295, not {seed}\n"

@@ -1,7 +1,9 @@
 """The whole way, with a tiny base model: data, training, bundle, answers."""
 
+import errno
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +14,7 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel
 
 from classifyd import plugins
-from classifyd.api import Record, Setup, TrainingError, TrainingSets, TrainSetup
+from classifyd.api import Record, Setup, TrainedModel, TrainingError, TrainingSets, TrainSetup
 from classifyd.bundles import Store
 from classifyd.drift import Baseline
 from classifyd.training import Columns, TrainOptions, evaluate, train
@@ -307,6 +309,28 @@ def test_training_makes_no_pickle_of_a_base_model_run(registry: plugins.Registry
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(TrainingError, match=r"pytorch_model.bin is a pickle, which can run code"):
         start(registry, tmp_path)
+
+
+class Unlucky:
+    """A task that meets a disk without room once it has learnt."""
+
+    name = "unlucky"
+
+    def load(self, setup: Setup) -> Any:
+        raise AssertionError(setup)
+
+    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(setup.folder / "export"))
+
+
+def test_a_disk_that_is_full_behind_the_checkpoints_is_named_with_what_to_do(
+    registry: plugins.Registry, write_jsonl: Write, spam_rows: list[dict[str, object]], tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "models")
+    options = TrainOptions((str(write_jsonl("spam.jsonl", spam_rows)),), tmp_path / "run", "")
+    with pytest.raises(TrainingError, match=r"run/export: No space left on device; nothing is published\. Make room"):
+        train(Unlucky(), options, store, registry.readers, lambda _: None)
+    assert store.versions("unlucky") == ()
 
 
 def test_a_base_model_that_is_no_encoder_is_named(registry: plugins.Registry, tmp_path: Path) -> None:

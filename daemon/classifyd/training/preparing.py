@@ -36,6 +36,7 @@ def prepare(task: Task, options: TrainOptions, known: Sequence[Reader]) -> Prepa
     """
     if not options.data:
         raise TrainingError("no data to train on; name some with --data")
+    _refuse_shares(options)
     data = {"training": options.data, "evaluation": options.evaluation_data, "test": options.test_data}
     given = {name: reading.read(names, options.columns, known) for name, names in data.items() if names}
     checks.refuse_mixture(given)
@@ -59,6 +60,17 @@ def prepare(task: Task, options: TrainOptions, known: Sequence[Reader]) -> Prepa
     found = tuple(survey.findings(given, cleaned.examples))
     learnt, told = (joined.learnt, joined.findings) if joined else ((), ())
     return Prepared(ready, Survey(counts, (*told, *found), lengths, refusal), learnt)
+
+
+def _refuse_shares(options: TrainOptions) -> None:
+    """TrainingError if the shares to be split off cannot be, or leave nothing to learn from."""
+    asked = {
+        "--eval-share": 0.0 if options.evaluation_data else options.evaluation_share,
+        "--test-share": 0.0 if options.test_data else options.test_share,
+    }
+    if not (all(share >= 0 for share in asked.values()) and sum(asked.values()) < 1):
+        said = " and ".join(f"{name} {share:g}" for name, share in asked.items())
+        raise TrainingError(f"{said}: a share must be 0 or more, and the two together below 1; the rest is learnt from")
 
 
 def _divide(

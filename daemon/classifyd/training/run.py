@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
@@ -44,20 +45,23 @@ def train(
     if not isinstance(task, TrainableTask):
         raise TrainingError(f"task {task.name!r} cannot be trained; its plugin offers no train()")
     mirror = _mirror(options, tell)
+    _refuse_unwritable("--folder", options.folder)
+    _refuse_unwritable("--output", store.folder(task.name, 1).parent)
     prepared = prepare(task, options, known)
     for line in prepared.survey.lines():
         tell(line)
     data_sha256 = digest(prepared.ready)
-    if not helping():
-        _make_room(options, mirror, data_sha256, tell)
-    setup = replace(options.setup(task.name), saved=mirror.push if mirror else None)
-    model = task.train(prepared.ready, setup)
-    if model is None:
-        return None
-    if mirror:
-        mirror.push()
-    whole = headed(task.name, model, options, prepared, data_sha256)
-    bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
+    with _disk_faults_named():
+        if not helping():
+            _make_room(options, mirror, data_sha256, tell)
+        setup = replace(options.setup(task.name), saved=mirror.push if mirror else None)
+        model = task.train(prepared.ready, setup)
+        if model is None:
+            return None
+        if mirror:
+            mirror.push()
+        whole = headed(task.name, model, options, prepared, data_sha256)
+        bundle = store.publish(task.name, whole, {"data_sha256": data_sha256, "seed": options.seed})
     for line in _judged(task, store, bundle, prepared, asked=options.promote):
         tell(line)
     return bundle
@@ -109,6 +113,32 @@ def _judged(task: Task, store: Store, bundle: Bundle, prepared: Prepared, *, ask
             yield from corrections.change(task, before, bundle, prepared.corrections, test)
         except ClassifydError as error:
             yield f"what the corrections have changed cannot be told: {error}"
+
+
+def _refuse_unwritable(option: str, folder: Path) -> None:
+    """TrainingError if a folder cannot be written to, or made, while there is still time; nothing is made yet."""
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        fits = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except OSError:
+        fits = False
+    if not fits:
+        raise TrainingError(f"{option} {folder}: cannot be written to; mend that, or name another folder")
+
+
+@contextlib.contextmanager
+def _disk_faults_named() -> Iterator[None]:
+    """TrainingError, with what to do, for what a disk refuses between the data and the bundle."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # libraries raise it for much else
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise TrainingError(
+            f"{where}{error.strerror}; nothing is published. Make room, or name other folders with --folder or "
+            "--output, then give the same command with --resume: what was tuned until then is not tuned again"
+        ) from error
 
 
 def helping() -> bool:
