@@ -212,9 +212,10 @@ def walked(root: Path) -> list[Path]:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below one, children first."""
+    """The processes below one, children first; what ends meanwhile, as commands of receivers do, has none."""
     found = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            found += [int(child), *descendants(int(child))]
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in children.read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
