@@ -39,6 +39,14 @@ def test_numbers_are_labels_and_can_be_mapped(tmp_path: Path) -> None:
     assert [one.label for one in read(path, columns=columns)] == ["ham", "spam"]
 
 
+def test_a_table_that_writes_whole_numbers_with_a_point_is_mapped_by_the_numbers(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nhello,0.0\nwin,1.0\nhm,1.5\n")
+    columns = Columns.of(None, None, "0=ham,1=spam,1.5=unsure")
+    assert [one.label for one in read(tmp_path / "a.csv", columns=columns)] == ["ham", "spam", "unsure"]
+    exact = Columns.of(None, None, "0=ham,1=one,1.0=spam,1.5=unsure")
+    assert [one.label for one in read(tmp_path / "a.csv", columns=exact)] == ["ham", "spam", "unsure"]
+
+
 def test_a_folder_per_label_may_hold_texts_and_mails(tmp_path: Path) -> None:
     for label, name, content in (
         ("ham", "a.txt", "see you"),
@@ -118,7 +126,7 @@ def test_a_table_without_a_text_column_is_told_how_to_name_it(tmp_path: Path) ->
         read(tmp_path / "a.csv")
 
 
-@pytest.mark.parametrize("given", [(0, "ham"), ("0", "ham"), (1.0, "spam"), (-1, "negative")])
+@pytest.mark.parametrize("given", [(0, "ham"), ("0", "ham"), (1.0, "spam"), ("1.0", "x"), (1.5, "x"), (-1, "negative")])
 def test_numbers_and_words_as_labels_are_refused_until_a_mapping_joins_them(
     tmp_path: Path, given: tuple[object, str]
 ) -> None:

@@ -1,5 +1,6 @@
 """Which columns of labelled rows hold the label and where a text comes from, and what a row's label is."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,8 @@ LABEL_NAMES = (
 )  # fmt: skip
 SPAN_NAMES = ("spans", "entities", "ents", "annotations")
 SOURCE_NAMES = ("source", "origin", "corpus")
+
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ class Columns:
         return cls(text, label, {name.strip(): wanted.strip() for name, _, wanted in pairs})
 
     def mapped(self, label: str) -> str:
-        """The label as it is wanted."""
-        return self.mapping.get(label, label)
+        """The label as it is wanted; a table of floating-point numbers writes 1 as 1.0, and means the same."""
+        whole = _WHOLE.fullmatch(label)
+        return self.mapping.get(label, self.mapping.get(whole[1], label) if whole else label)
 
 
 def find(columns: Sequence[str], given: str | None, known: Iterable[str]) -> str | None:

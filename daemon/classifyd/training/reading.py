@@ -2,6 +2,7 @@
 
 import glob
 import io
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from classifyd.values import Example, ReadOptions
 
 COLUMN_SUFFIXES = frozenset({".conll", ".iob", ".iob2", ".iobes", ".bio", ".conllu"})
 HEAD_BYTES = 8192
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def read(data: Sequence[str], columns: Columns, known: Sequence[Reader]) -> tuple[Example, ...]:
@@ -38,7 +41,7 @@ def _refuse_two_spellings(examples: Sequence[Example], columns: Columns) -> None
     """TrainingError if some labels are numbers and some are words, and no mapping says that this is meant."""
     wanted = set(columns.mapping.values())
     labels = {example.label for example in examples if example.label is not None} - wanted
-    numbers = {label for label in labels if label.lstrip("-").isdecimal()}
+    numbers = {label for label in labels if _NUMBER.fullmatch(label)}
     if numbers and labels - numbers:
         shown = [", ".join(sorted(some)[:5]) for some in (numbers, labels - numbers)]
         raise TrainingError(
