@@ -1,5 +1,6 @@
 """Real daemons for tests: a folder with a configuration, processes to start, kill and wait for, and what came out."""
 
+import contextlib
 import json
 import os
 import signal
