@@ -88,7 +88,8 @@ class _Training:
         learnt = self._tuning.run(self._tokenizer)
         if not learnt.main:
             return None
-        clock.lap("tuning")
+        before = learnt.facts["resumed_after"]
+        clock.lap("tuning" if before is None else f"tuning, resumed after step {before:,} of {learnt.facts['steps']:,}")
         exported = self._exporter.export(learnt.model, tell)
         clock.lap("export and parity")
         calibration = self._kind.calibration(exported.readings, self._sets.evaluation, self._outputs)

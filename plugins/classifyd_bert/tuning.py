@@ -68,6 +68,7 @@ class Tuning:
             "device": self._hardware.device,
             "processes": self._hardware.processes,
             "steps": outcome.steps,
+            "resumed_after": begun.step if begun else None,
             "best_step": outcome.best_step,
             "averaged_epochs": outcome.averaged,
             "windows": len(train.windows),

@@ -92,6 +92,8 @@ def test_the_manifest_and_the_report_say_how_it_was_made(trained_spam: tuple[Bun
     assert manifest["baseline"]["labels"] == pytest.approx({label: n for label, n in implied.items() if n}, abs=0.1)
     assert Baseline.of(manifest).measures == ("labels", "score", "review", "unknown")
     report = bundle.read("report.md").decode()
+    assert manifest["training"]["resumed_after"] is None
+    assert "\n| tuning | " in report
     for said in ("classifyd train spam --data spam.jsonl", manifest["data_sha256"], "precision", "Seed", "passed"):
         assert said in report
     for said in ("ONNX fp32", "PyTorch fp32", "Time and memory", "![Reliability diagram](reliability.png)"):
@@ -115,6 +117,9 @@ def test_a_second_training_that_is_no_better_stays_out_of_service_and_resume_tak
     assert "spam@2 is not put in service: it is no better: macro F1" in told[-1]
     # Every epoch was in the checkpoint, so that nothing was left to learn: the same model comes out.
     assert second.manifest["files"]["model.onnx"] == first.manifest["files"]["model.onnx"]
+    steps = second.manifest["training"]["steps"]
+    assert second.manifest["training"]["resumed_after"] == steps
+    assert f"| tuning, resumed after step {steps} of {steps} | " in second.read("report.md").decode()
 
 
 def test_marked_texts_become_a_bundle_that_marks(
