@@ -66,16 +66,17 @@ def tried(place, tmp_path, kills, forked, *, telling=False):
     expected = undisturbed.outputs(tmp_path / "undisturbed", trial.producer, **OPTIONS)
     found = account(Scene(here.root), dropped, consumer, expected)
     recovered = sum(map(int, re.findall(r'"recovered": (\d+)', here.log())))
-    print(f"seed {SEED}: {kills} kills {trial.killed}, {len(dropped)} inputs, {recovered} taken up after a kill")
+    counts = f"seed {SEED}: {kills} kills {trial.killed}, {len(dropped)} inputs, {recovered} taken up after a kill"
+    print(counts)
     assert found.faults == []
     assert found.published == {one.name for one in dropped}
     if telling:
-        judge_notices(here, found.published, tmp_path / "oracle/taken")
+        print(f"{counts}; {judge_notices(here, found.published, tmp_path / 'oracle/taken')}")
     assert recovered > kills / 10, "hardly a kill came at a moment of work"
 
 
 def judge_notices(here, published, taken):
-    """Each input's end was told, under one id however often; each output has the mode that was asked for."""
+    """Each input's end was told, under one id however often, and each output has the mode asked for; the counts."""
     tries = 0
     while (silent := published - set(notices := told(here.root))) and tries < 3:
         tries += 1  # a run that ends leaves what its receivers did not take to the next
@@ -84,7 +85,7 @@ def judge_notices(here, published, taken):
     assert all(len(ids) == 1 for ids in notices.values())
     outputs = [path for path in taken.iterdir() if path.is_file()]
     assert {path.name: 0o640 for path in outputs} == {path.name: path.stat().st_mode & 0o777 for path in outputs}
-    print(f"{len(notices)} ends told, {sum(map(len, notices.values()))} ids")
+    return f"{len(notices)} ends told, {sum(map(len, notices.values()))} ids"
 
 
 @pytest.mark.trial
