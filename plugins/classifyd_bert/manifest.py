@@ -46,8 +46,8 @@ def calibration(manifest: Mapping[str, Any]) -> Calibration:
         raise BundleError(f'manifest.json: "span_calibration" is {spans!r}; it must hold "sure", "doubt" and "offset"')
     if "slope" in spans:  # from before the two had weights of their own
         return Calibration(temperature, *(_number(spans, "slope", above=0),) * 2, _number(spans, "offset"))
-    doubt = _number(spans, "doubt", above=0)
-    return Calibration(temperature, _number(spans, "sure"), doubt, _number(spans, "offset"))
+    sure, doubt = _number(spans, "sure", least=0), _number(spans, "doubt", above=0)
+    return Calibration(temperature, sure, doubt, _number(spans, "offset"))
 
 
 def calibration_entries(found: Calibration, kind: str) -> dict[str, Any]:
@@ -56,9 +56,9 @@ def calibration_entries(found: Calibration, kind: str) -> dict[str, Any]:
     return {"temperature": found.temperature, **(spans if kind == "token" else {})}
 
 
-def _number(entries: Mapping[str, Any], key: str, above: float = -inf) -> float:
+def _number(entries: Mapping[str, Any], key: str, *, above: float = -inf, least: float = -inf) -> float:
     value = entries.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value < inf:
-        wanted = "a number" if above == -inf else f"a number above {above:g}"
-        raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be {wanted}')
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and above < value < inf and value >= least:
+        return float(value)
+    bound = f" above {above:g}" if above > -inf else f", at least {least:g}" if least > -inf else ""
+    raise BundleError(f'manifest.json: "{key}" is {value!r}; it must be a number{bound}')

@@ -179,7 +179,8 @@ def test_an_example_that_cannot_be_read_is_told(sequence: Bundle, example: dict[
         ({"span_calibration": 2}, '"span_calibration" is 2'),
         ({"span_calibration": {"slope": 0, "offset": 0}}, '"slope" is 0; it must be a number above 0'),
         ({"span_calibration": {"slope": 1, "offset": None}}, '"offset" is None; it must be a number'),
-        ({"span_calibration": {"sure": 1, "offset": 0}}, '"doubt" is None; it must be a number'),
+        ({"span_calibration": {"sure": 1, "offset": 0}}, '"doubt" is None; it must be a number above 0'),
+        ({"span_calibration": {"sure": -1, "doubt": 1, "offset": 0}}, '"sure" is -1; it must be a number, at least 0'),
         ({"labels": ["ham", "spam", "eggs"]}, "with 3 labels"),
     ],
 )

@@ -24,7 +24,6 @@ DATA_HELP = (
 )
 
 DEFAULT_SEED = 42
-HIGHEST_SEED = 2**32 - 1
 
 
 def train(
@@ -208,6 +207,7 @@ def train(
 
 def _seed(given: int | None, configured: int | None) -> int:
     """The seed, what was given first. UsageError if no generator of random numbers takes it."""
+    from classifyd.config.settings import HIGHEST_SEED
     from classifyd.errors import UsageError
 
     if given is not None and not 0 <= given <= HIGHEST_SEED:

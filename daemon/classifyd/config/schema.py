@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
 from classifyd.config import durations
-from classifyd.config.settings import DaemonConfig, Ends, InboxConfig, ReceiverConfig, Retention, WorkersConfig
+from classifyd.config.settings import (
+    HIGHEST_SEED,
+    DaemonConfig,
+    Ends,
+    InboxConfig,
+    ReceiverConfig,
+    Retention,
+    WorkersConfig,
+)
 from classifyd.values import Limits
 
 
@@ -225,7 +233,7 @@ class TrainSection(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
     base_model: PathText | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    seed: Annotated[int, Field(ge=0, le=HIGHEST_SEED)] | None = None
 
 
 class TaskSection(BaseModel):

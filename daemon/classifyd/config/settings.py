@@ -11,6 +11,9 @@ from classifyd.values import EMPTY, Limits
 DELETE = "delete"
 """The value of `done` that asks for a finished input to be deleted."""
 
+HIGHEST_SEED = 2**32 - 1
+"""What generators of random numbers take at most."""
+
 SAME = "same"
 """The format that answers tables in kind (csv, parquet) and everything else as jsonl."""
 
