@@ -1,4 +1,7 @@
-"""A daemon outside the cluster, by ray://: it does the same work, and ends when the cluster is gone for good."""
+"""A daemon outside the cluster, by ray://: it does the same work, and ends when the cluster is gone for good.
+
+The server fails the first time it is asked; the daemon asks again.
+"""
 
 import os
 import socket
@@ -6,9 +9,26 @@ import subprocess
 import sys
 
 import pytest
-from clusters import begun, on_cluster, rows
+from clusters import begun, events, on_cluster, rows
 from daemons import wait_until
 from nursery import PLUGIN
+
+FAILS_ONCE = """
+from ray.util.client.server import proxier, server
+
+begin = proxier.start_ray_client_server
+
+def fail_once(*args, **options):
+    proxier.start_ray_client_server = begin
+    started = begin(*args, **options)
+    started.process.kill()
+    started.process.wait()
+    return started
+
+proxier.start_ray_client_server = fail_once
+server.main()
+"""
+"""A server whose first process for one who joins dies at its birth, as by the race of a fork beside gRPC's threads."""
 
 TEXTS = [f"row {number} {'x' * 400}" for number in range(2000)]
 
@@ -22,8 +42,9 @@ def server(tmp_path):
     with begun(1, os.environ, tmp_path / "cluster.log") as nodes, (tmp_path / "server.log").open("wb") as log:
         where = ["--address", nodes.address, "--host", "127.0.0.1", "--port", str(port)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "ray.util.client.server", "--mode", "proxy", *where],
-            env={**os.environ, "PYTHONPATH": str(PLUGIN)},
+            [sys.executable, "-c", FAILS_ONCE, "--mode", "proxy", *where],
+            # A fork that only begins another program needs none of gRPC's handlers, which can crash it.
+            env={**os.environ, "PYTHONPATH": str(PLUGIN), "GRPC_ENABLE_FORK_SUPPORT": "0"},
             stdout=log,
             stderr=log,
         )
@@ -47,6 +68,7 @@ def test_a_daemon_outside_the_cluster_works_and_ends_when_it_is_gone_for_good(pl
     wait_until(lambda: "a.txt.jsonl" in here.files("out"), seconds=180, place=here)
     process.kill()
 
+    assert [event["error"] for event in events(here, "cluster_asked_again")]
     assert 69 == daemon.wait(120), here.log()
     assert f"[workers] the cluster at {address} is gone" in here.log()
     config.write_text(alone)

@@ -19,7 +19,7 @@ from classifyd.workers.keeper import Keeper
 from classifyd.workers.parcels import Packing
 from classifyd.workers.process import Process
 from classifyd.workers.remote import Contract, RemoteProcess
-from classifyd.workers.slots import Slot
+from classifyd.workers.slots import Slot, late
 from classifyd.workers.visiting import visited
 from classifyd.workers.worker import Terms
 
@@ -110,9 +110,9 @@ class Cluster:
 
     @property
     def missing(self) -> str:
-        """Why some slots have no actor yet; empty if all have one."""
+        """Why some slots have no actor when the time is up; empty if all have one."""
         without = [slot for slot in self._slots if slot.lent is None]
-        why = next((slot.problem for slot in without if slot.problem), "they have not answered yet")
+        why = next((slot.problem for slot in without if slot.problem), late(self.config.start_seconds))
         return f"{len(without)} of {len(self._slots)} actors have not begun: {why}" if without else ""
 
     @property

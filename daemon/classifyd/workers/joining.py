@@ -17,7 +17,7 @@ import structlog
 
 from classifyd.config import WorkersConfig
 from classifyd.errors import UnavailableError
-from classifyd.workers.raised import lines
+from classifyd.workers.raised import told
 
 log = structlog.get_logger()
 
@@ -25,6 +25,8 @@ ANSWER_SECONDS = 5.0
 """A head that runs answers at once; Ray itself would try for minutes, and then end the process."""
 JOIN_SECONDS = 90.0
 """So long may it take to join a cluster, or to start one on a busy machine."""
+TRIES = 3
+"""A head's server begins a process for each who joins from outside; should one die at its birth, the next may live."""
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """By this Ray takes the loopback address for a machine's own, as it does by itself where it runs on one alone."""
 
@@ -101,11 +103,20 @@ def _meant() -> str:
 
 def _join(joining: "Future[Any]", ray: Any, options: Mapping[str, Any], left: threading.Event) -> None:
     try:
-        joining.set_result(ray.init(**options))
+        joining.set_result(_begin(ray, options))
     except BaseException as error:  # noqa: BLE001  # whoever waits is to hear of it
         joining.set_exception(error)
     else:
         left.wait()
+
+
+def _begin(ray: Any, options: Mapping[str, Any]) -> Any:
+    for _ in range(TRIES - 1):
+        try:
+            return ray.init(**options)
+        except ConnectionAbortedError as error:
+            log.warning("cluster_asked_again", error=told(error))
+    return ray.init(**options)
 
 
 def _take_back_signals() -> None:
@@ -125,7 +136,7 @@ def _refusal(address: str, error: Exception) -> UnavailableError:
         mend = "ray start --address=HOST:6379 --num-cpus=0"
         why = f"no Ray runs on this machine; have it join the cluster with: {mend}"
     else:
-        why, mend = _first(error), ""
+        why, mend = told(error), ""
     return UnavailableError(f"[workers] {where} cannot be had: {why}", mend)
 
 
@@ -136,7 +147,3 @@ def _other_versions(ray: str, python: str) -> tuple[str, str]:
     why = f"it runs Ray {ray} with Python {python}, this machine Ray {version('ray')} with Python {here}"
     mend = f"pip install ray=={ray}" if python == here else f"install classifyd[ray] with Python {python}"
     return f"{why}; have the same on both", mend
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(lines(error)[:3])}"[:600]

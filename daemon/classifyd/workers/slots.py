@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from classifyd.workers.raised import lines
+from classifyd.workers.raised import told
 
 log = structlog.get_logger()
 
@@ -28,6 +28,11 @@ class Lent:
 
     actor: Any
     node: str
+
+
+def late(seconds: float) -> str:
+    """Why there is no actor after so long."""
+    return f"no node had room for it, or could start it, within {seconds:g} seconds"
 
 
 class Slot:
@@ -111,17 +116,12 @@ class Slot:
             while not ray.wait([hello], timeout=LOOK_SECONDS)[0]:
                 if self._closed.is_set() or time.monotonic() >= end:
                     _kill(actor)
-                    return None, f"no node had room for it, or could start it, within {self.start_seconds:g} seconds"
+                    return None, late(self.start_seconds)
             return Lent(actor, ray.get(hello)), ""
         except Exception as error:  # noqa: BLE001  # Ray raises what it likes; the slot goes on asking
             if actor is not None:
                 _kill(actor)
-            return None, f"{type(error).__name__}: {_told(error)}"
-
-
-def _told(error: Exception) -> str:
-    said = lines(error)
-    return f"{said[0]} … {said[-1]}"[:600] if len(said) > 1 else "".join(said)[:600]
+            return None, told(error)
 
 
 def _kill(actor: Any) -> None:
