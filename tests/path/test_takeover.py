@@ -428,7 +428,7 @@ def test_inputs_that_wait_for_a_version_that_broke_later_go_on_when_it_is_rolled
 def test_what_is_pruned_is_nothing_that_an_input_in_work_or_the_daemon_needs(place, store):
     here = place(tasks=("spam", "slow"))
     versions(store, 1, 2, 3, 4, 5)
-    process = started(here, SLOW_SECONDS="20")
+    process = started(here, SLOW_SECONDS="300")
     here.drop("a.txt", "hello")  # pinned to 1
     wait_until(lambda: events(here, "claimed"), place=here)
     for version in (2, 3):
