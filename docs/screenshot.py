@@ -21,8 +21,9 @@ CLASSIFYD = Path(sys.executable).with_name("classifyd")
 sys.path.insert(0, str(ROOT / "tests" / "web"))
 import browser  # noqa: E402  # beside the tests that use it, no package
 
-from classifyd.jobs import Claim, PartReport  # noqa: E402
+from classifyd.jobs import Claim  # noqa: E402
 from classifyd.ledger import Entry, Ledger  # noqa: E402
+from classifyd.reports import PartReport  # noqa: E402
 
 MAILS = {
     "monday.txt": "The board meets on Monday. Maria Jensen flies in from Oslo, and Anders from Siemens calls in.",

@@ -7,7 +7,7 @@ import pytest
 
 from classifyd import drift
 from classifyd.drift import Baseline, Window
-from classifyd.jobs import Profile
+from classifyd.reports import Profile
 
 BASELINE = {
     "labels": {"ham": 700, "spam": 300},

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from classifyd.errors import DiskFault, UnavailableError
-from classifyd.jobs import Claim, PartReport, Suspect
+from classifyd.jobs import Claim, Suspect
 from classifyd.ledger import START, Correction, Entry, Ledger, LedgerView, Plan, rows
+from classifyd.reports import PartReport
 from classifyd.values import Cut, Fault, Span
 
 

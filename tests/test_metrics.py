@@ -6,9 +6,9 @@ import time
 from prometheus_client.parser import text_string_to_metric_families
 
 from classifyd.drift import Drift, Parting
-from classifyd.jobs import Effort, FileReport
 from classifyd.metrics import MOST_LABELS, OTHER, InboxLevel, Levels, Metrics
 from classifyd.progress import Progress
+from classifyd.reports import Effort, FileReport
 
 
 def values(metrics: Metrics) -> dict[str, float]:

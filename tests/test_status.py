@@ -15,8 +15,9 @@ from classifyd import config, status
 from classifyd.errors import DiskFault
 from classifyd.inbox import scan
 from classifyd.inbox.claims import FOLDER
-from classifyd.jobs import Claim, PartReport
+from classifyd.jobs import Claim
 from classifyd.ledger import Entry, Ledger
+from classifyd.reports import PartReport
 from classifyd.values import Fault
 
 NOW = 1_700_000_000.0

@@ -15,10 +15,10 @@ from classifyd.errors import (
     TrainingError,
     UnreadableFile,
 )
-from classifyd.jobs import Effort, FileReport, JobReport
 from classifyd.processor import exact_int8
 from classifyd.processor import features as cpu_features
 from classifyd.processor import model as cpu_model
+from classifyd.reports import Effort, FileReport, JobReport
 from classifyd.values import (
     BLOBS,
     AnnotatedRecord,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from classifyd.jobs import Profile
+from classifyd.reports import Profile
 
 LEAST = 500
 """Of fewer labels, spans or records nothing is said: chance alone would move the measures."""

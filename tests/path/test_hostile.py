@@ -164,7 +164,7 @@ def test_nothing_is_left_waiting_and_no_worker_died_or_took_a_gigabyte(afterward
 def test_no_input_is_unpickled_and_none_starts_a_program_or_a_connection(afterwards):
     heard = (afterwards.root / "heard").read_text().splitlines()
     found = {tuple(re.findall(r"'([^']*)'", line)[:2]) for line in heard if line.startswith("pickle.find_class")}
-    assert ("classifyd.jobs", "JobReport") in found, "what workers report is heard, so an input would be"
+    assert ("classifyd.reports", "JobReport") in found, "what workers report is heard, so an input would be"
     # A worker is handed its line to the daemon by multiprocessing, with what it is to do.
     assert {module.partition(".")[0] for module, _ in found} <= {"classifyd", "pathlib", "multiprocessing", "socket"}
     others = {line.partition(" ")[0] for line in heard} - {"pickle.find_class"}

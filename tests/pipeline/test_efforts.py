@@ -2,10 +2,11 @@
 
 import pytest
 
-from classifyd.jobs import Effort, TaskSpec
+from classifyd.jobs import TaskSpec
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.efforts import MAX_SIZES, effort
 from classifyd.pipeline.loading import Loaded
+from classifyd.reports import Effort
 
 
 class Tells:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from classifyd.config import DaemonConfig
-from classifyd.jobs import JobReport
+from classifyd.reports import JobReport
 from classifyd.service.choices import FILE, KEPT, Choices
 from classifyd.service.choosing import Choosing
 from classifyd.service.tasks import Tasks

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from classifyd.jobs import Profile
+from classifyd.reports import Profile
 from classifyd.service.drifting import FILE, Drifting
 
 

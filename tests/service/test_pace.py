@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from classifyd.jobs import PartReport
 from classifyd.ledger import Plan
+from classifyd.reports import PartReport
 from classifyd.service.pace import TELLING_SECONDS, WINDOW_SECONDS, Pace, Paces
 from classifyd.values import Cut
 

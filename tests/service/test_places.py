@@ -1,4 +1,4 @@
-from classifyd.jobs import PartReport
+from classifyd.reports import PartReport
 from classifyd.service.places import done_folder, encoded
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from classifyd.config import DELETE
-from classifyd.jobs import PartReport
+from classifyd.reports import PartReport
 from classifyd.service import removals
 from classifyd.service.removals import Removals
 

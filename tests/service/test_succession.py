@@ -6,8 +6,9 @@ import pytest
 
 from classifyd.bundles import Store
 from classifyd.config import DaemonConfig
-from classifyd.jobs import Choose, Inspect, JobReport
+from classifyd.jobs import Choose, Inspect
 from classifyd.pipeline.breadcrumb import Crumb
+from classifyd.reports import JobReport
 from classifyd.service import succession as module
 from classifyd.service.choosing import Choosing
 from classifyd.service.succession import Succession

@@ -12,9 +12,9 @@ import pytest
 from onlooker import TOKEN, Shown
 
 from classifyd.inbox.quarantine import quarantine
-from classifyd.jobs import FileReport, PartReport
 from classifyd.metrics import Levels
 from classifyd.progress import Progress
+from classifyd.reports import FileReport, PartReport
 from classifyd.values import Fault
 from classifyd.web import turns
 

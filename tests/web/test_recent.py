@@ -2,7 +2,7 @@
 
 import time
 
-from classifyd.jobs import FileReport, PartReport
+from classifyd.reports import FileReport, PartReport
 from classifyd.web.recent import MINUTES, MOST_LABELS, OUTPUTS, Recent, Totals
 
 

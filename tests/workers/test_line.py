@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from classifyd.jobs import JobReport, PartReport
+from classifyd.reports import JobReport, PartReport
 from classifyd.values import Fault
 from classifyd.workers.line import MAX_MESSAGE_BYTES, Garbled, Incoming, framed, receive, unpickled
 

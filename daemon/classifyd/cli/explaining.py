@@ -16,10 +16,10 @@ from classifyd.errors import ClassifydError, DiskFault, UnavailableError, UsageE
 from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import shown
 from classifyd.inbox.scan import look
-from classifyd.jobs import PartReport
 from classifyd.ledger import Entry, LedgerView
 from classifyd.pipeline.sources import opened, pick_reader
 from classifyd.plugins import Registry
+from classifyd.reports import PartReport
 from classifyd.service.places import done_folder, lying
 from classifyd.values import ReadOptions, Record
 

@@ -20,9 +20,10 @@ from classifyd.config import Config, cores
 from classifyd.errors import ClassifydError, UsageError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.scan import discover
-from classifyd.jobs import Annotate, Assemble, CutUp, PartReport, Split, TaskSpec
+from classifyd.jobs import Annotate, Assemble, CutUp, Split, TaskSpec
 from classifyd.pipeline import Pipeline
 from classifyd.pipeline.border import Border
+from classifyd.reports import PartReport
 from classifyd.service.work import answer_format, output_name
 from classifyd.trace import Trace
 from classifyd.values import Cut, Fault, ReadOptions, WriteOptions

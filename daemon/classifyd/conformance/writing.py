@@ -9,9 +9,9 @@ from typing import BinaryIO
 from classifyd.api import FileReport, JobReport, Reader, Source, Writer
 from classifyd.conformance import samples
 from classifyd.conformance.findings import Failed, Noted
-from classifyd.jobs import PartReport
 from classifyd.pipeline.border import Border
 from classifyd.plugins import Registry
+from classifyd.reports import PartReport
 from classifyd.values import AnnotatedRecord, Annotation, Fault, Label, Record, Span, WriteOptions
 
 MARK = "Xylophonquartett"

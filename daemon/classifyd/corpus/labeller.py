@@ -17,7 +17,8 @@ from classifyd.api import ClassifydError
 from classifyd.corpus.places import Place, place
 from classifyd.corpus.splits import Portion
 from classifyd.inbox.moves import shown
-from classifyd.jobs import Annotate, JobReport, PartReport, Split, Suspect, TaskSpec
+from classifyd.jobs import Annotate, Split, Suspect, TaskSpec
+from classifyd.reports import JobReport, PartReport
 from classifyd.service.blame import ENDS, narrowed
 from classifyd.service.deaths import ATTEMPTS_ON_SUSPECTS, ATTEMPTS_PER_SPLIT
 from classifyd.service.orders import SECONDS_PER_MIB_AND_TASK

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from classifyd.errors import UnavailableError
-from classifyd.jobs import Claim, PartReport
+from classifyd.jobs import Claim
 from classifyd.ledger import aging, corrections, notices
+from classifyd.reports import PartReport
 from classifyd.values import Cut, Fault
 
 _FIRST = """

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
-from classifyd.jobs import PartReport
 from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, connect, counts_of, entry_of, version_of
+from classifyd.reports import PartReport
 from classifyd.values import Fault
 
 

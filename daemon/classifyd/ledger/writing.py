@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path, PurePath
 
-from classifyd.jobs import Claim, PartReport, Suspect
+from classifyd.jobs import Claim, Suspect
 from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Aged, Kind, Mark
 from classifyd.ledger.connection import Connection
 from classifyd.ledger.corrections import Correction
 from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, Plan, dump_plan, dump_report, entry_of
+from classifyd.reports import PartReport
 from classifyd.values import Fault
 
 

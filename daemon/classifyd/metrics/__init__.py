@@ -15,8 +15,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from classifyd.jobs import Effort, FileReport
 from classifyd.metrics.levels import InboxLevel, Levels, Now
+from classifyd.reports import Effort, FileReport
 
 __all__ = ["MOST_LABELS", "OTHER", "InboxLevel", "Levels", "Metrics"]
 

@@ -13,7 +13,7 @@ import structlog
 
 from classifyd import plugins
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Annotate, Assemble, Choose, CutUp, Effort, Inspect, Job, JobReport, Observe, PartReport
+from classifyd.jobs import Annotate, Assemble, Choose, CutUp, Inspect, Job, Observe
 from classifyd.pipeline.annotate import Annotating
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import CHORE, Crumb, Range, Trail
@@ -22,6 +22,7 @@ from classifyd.pipeline.cutting import cut_up, open_all
 from classifyd.pipeline.efforts import effort, profile
 from classifyd.pipeline.loading import Predictors
 from classifyd.pipeline.parts import write_whole
+from classifyd.reports import Effort, JobReport, PartReport
 from classifyd.values import Fault
 
 __all__ = ["Pipeline"]

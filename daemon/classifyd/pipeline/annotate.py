@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from classifyd.api import Reader, UnreadableFile, Writer
-from classifyd.jobs import Annotate, PartReport, Split, Suspect
+from classifyd.jobs import Annotate, Split, Suspect
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.breadcrumb import Crumb, Range, Trail
 from classifyd.pipeline.counting import Count, Tally
@@ -23,6 +23,7 @@ from classifyd.pipeline.loading import Loaded
 from classifyd.pipeline.parts import Drafts
 from classifyd.pipeline.predicting import failure, predict
 from classifyd.pipeline.sources import opened_split, pick_reader
+from classifyd.reports import PartReport
 from classifyd.values import AnnotatedRecord, Annotation, Fault, Record, WriteOptions
 
 CHUNK_RECORDS = 1024

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from classifyd.jobs import PartReport, Split
+from classifyd.jobs import Split
+from classifyd.reports import PartReport
 from classifyd.values import AnnotatedRecord, Annotation, Fault
 
 

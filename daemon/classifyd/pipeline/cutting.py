@@ -6,11 +6,12 @@ from typing import BinaryIO
 
 from classifyd import readers
 from classifyd.api import CuttingReader, Reader, Source
-from classifyd.jobs import CutUp, JobReport
+from classifyd.jobs import CutUp
 from classifyd.pipeline.border import Border
 from classifyd.pipeline.parts import write_whole
 from classifyd.pipeline.sources import opened, pick_reader
 from classifyd.readers import spool
+from classifyd.reports import JobReport
 from classifyd.values import Cut
 
 

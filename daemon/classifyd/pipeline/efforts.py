@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import structlog
 
-from classifyd.jobs import Effort, Profile
 from classifyd.pipeline.border import Border, said
 from classifyd.pipeline.counting import Tally
 from classifyd.pipeline.loading import Loaded
+from classifyd.reports import Effort, Profile
 
 log = structlog.get_logger()
 

@@ -22,8 +22,8 @@ from classifyd.config import CorrectionsInbox, InboxConfig
 from classifyd.config.sentences import nearest
 from classifyd.errors import BundleError, UnreadableFile
 from classifyd.inbox.moves import make_folders
-from classifyd.jobs import PartReport
 from classifyd.ledger import Correction, Entry, Ledger
+from classifyd.reports import PartReport
 from classifyd.service.places import encoded
 from classifyd.service.work import Work
 from classifyd.web import Wish, Withdrawal

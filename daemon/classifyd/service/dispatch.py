@@ -8,9 +8,10 @@ import structlog
 
 from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError, DiskFault
-from classifyd.jobs import Annotate, Assemble, CutUp, FileReport, JobReport, Observe, PartReport
+from classifyd.jobs import Annotate, Assemble, CutUp, Observe
 from classifyd.ledger import Ledger, Plan
 from classifyd.planning import Rates
+from classifyd.reports import FileReport, JobReport, PartReport
 from classifyd.service.deaths import Deaths
 from classifyd.service.holds import LEDGER, OBSERVERS, Breakers, Holds
 from classifyd.service.lines import Lines

@@ -12,7 +12,7 @@ from classifyd.bundles import Store
 from classifyd.config import Config
 from classifyd.drift import Baseline, Drift, Window, drift
 from classifyd.errors import BundleError
-from classifyd.jobs import Profile
+from classifyd.reports import Profile
 from classifyd.service import sealed
 from classifyd.service.tasks import Pin, Versions
 

@@ -7,7 +7,8 @@ from typing import Self
 
 import structlog
 
-from classifyd.jobs import Claim, FileReport, PartReport
+from classifyd.jobs import Claim
+from classifyd.reports import FileReport, PartReport
 from classifyd.service.work import Work
 
 log = structlog.get_logger()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 import structlog
 
 from classifyd.errors import DiskFault
-from classifyd.jobs import Claim, FileReport
+from classifyd.jobs import Claim
 from classifyd.planning import Key
+from classifyd.reports import FileReport
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.entrance import Entrance
 from classifyd.service.holds import Breakers

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from classifyd.config import DaemonConfig
 from classifyd.errors import ClassifydError
-from classifyd.jobs import FileReport, JobReport, Observe
+from classifyd.jobs import Observe
 from classifyd.planning import Batch, Key, Kind, Precedence, Queue, Rates, Waiting
+from classifyd.reports import FileReport, JobReport
 from classifyd.service import orders
 from classifyd.service.holds import OBSERVERS, Breakers, Holds
 from classifyd.service.orders import Order

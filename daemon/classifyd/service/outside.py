@@ -19,9 +19,9 @@ from classifyd.config import Config, CorrectionsInbox, HttpConfig
 from classifyd.drift import Drift
 from classifyd.errors import ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import shown as name_shown
-from classifyd.jobs import FileReport, JobReport
 from classifyd.ledger import Entry, LedgerView
 from classifyd.metrics import Metrics
+from classifyd.reports import FileReport, JobReport
 from classifyd.service.drifting import Drifting
 from classifyd.service.tasks import Versions
 from classifyd.web import App, Listener, Recent, Scene, Wish, taken_over

@@ -6,7 +6,8 @@ from urllib.parse import quote
 from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import fitted, free_names, reachable
 from classifyd.inbox.scan import look
-from classifyd.jobs import Claim, PartReport
+from classifyd.jobs import Claim
+from classifyd.reports import PartReport
 
 UNLABELLED = "unlabelled"
 

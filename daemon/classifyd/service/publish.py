@@ -18,8 +18,9 @@ from classifyd.inbox.access import grant, make_granted_folders
 from classifyd.inbox.claims import ClaimFolder, unchanged
 from classifyd.inbox.moves import rename_exclusive
 from classifyd.inbox.scan import look
-from classifyd.jobs import Claim, PartReport
+from classifyd.jobs import Claim
 from classifyd.ledger import Entry, Ledger
+from classifyd.reports import PartReport
 from classifyd.service.copies import hidden_name
 from classifyd.service.corrections import Corrections
 from classifyd.service.ending import Ending

@@ -10,8 +10,8 @@ from classifyd.disk import fsync_folder, fsync_folders
 from classifyd.inbox.moves import make_folders, move
 from classifyd.inbox.quarantine import quarantine
 from classifyd.inbox.scan import look
-from classifyd.jobs import PartReport
 from classifyd.ledger import Ledger
+from classifyd.reports import PartReport
 from classifyd.service.copies import Copies
 from classifyd.service.places import done_folder, lying
 from classifyd.service.work import Work

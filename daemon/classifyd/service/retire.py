@@ -12,8 +12,8 @@ from classifyd.config import CorrectionsInbox
 from classifyd.inbox.claims import ClaimFolder
 from classifyd.inbox.quarantine import LEFT
 from classifyd.inbox.scan import look
-from classifyd.jobs import FileReport, PartReport
 from classifyd.ledger import Ledger
+from classifyd.reports import FileReport, PartReport
 from classifyd.service import notices
 from classifyd.service.ending import Ending
 from classifyd.service.receivers import Receivers

@@ -17,8 +17,9 @@ from classifyd.config import Config, check_formats, check_tasks
 from classifyd.disk import rewrite
 from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
 from classifyd.inbox.moves import make_folders
-from classifyd.jobs import Choose, Inspect, JobReport, TaskSpec
+from classifyd.jobs import Choose, Inspect, TaskSpec
 from classifyd.offers import Offers
+from classifyd.reports import JobReport
 from classifyd.service.choosing import Choosing
 from classifyd.service.messages import Messages
 from classifyd.service.shifts import Shifts

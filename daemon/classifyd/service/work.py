@@ -12,9 +12,10 @@ from pathlib import Path
 from classifyd.config import InboxConfig
 from classifyd.inbox.claims import FOLDER
 from classifyd.inbox.moves import shown
-from classifyd.jobs import Claim, PartReport, Split, Suspect, TaskSpec
+from classifyd.jobs import Claim, Split, Suspect, TaskSpec
 from classifyd.ledger import Plan
 from classifyd.planning import Key, plan_digest
+from classifyd.reports import PartReport
 from classifyd.values import ReadOptions, WriteOptions
 
 COMPRESSED = (".gz", ".bz2", ".xz")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from classifyd.jobs import FileReport, PartReport
+from classifyd.reports import FileReport, PartReport
 
 MINUTES = 61
 """Sixty whole ones, and the one that runs."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from classifyd.jobs import Job, JobReport
+from classifyd.jobs import Job
 from classifyd.pipeline.breadcrumb import Crumb
+from classifyd.reports import JobReport
 
 Pins = Sequence[tuple[str, int | None]]
 """Tasks, each with the version of its bundle."""

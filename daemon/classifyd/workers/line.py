@@ -15,7 +15,7 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 
 _CHUNK = 2**16
 _VALUES = ("answers", "empty", "models", "records", "training")
-_KNOWN = frozenset({"classifyd.jobs", "classifyd.offers", *(f"classifyd.values.{part}" for part in _VALUES)})
+_KNOWN = frozenset({"classifyd.reports", "classifyd.offers", *(f"classifyd.values.{part}" for part in _VALUES)})
 
 
 class Garbled(Exception):  # not an error of ours: the worker is replaced for it
@@ -78,7 +78,7 @@ def unpickled(message: bytes) -> Any:
 
 
 class _Plain(pickle.Unpickler):
-    """Knows the classes of `jobs`, `offers` and `values`, and no function at all."""
+    """Knows the classes of `reports`, `offers` and `values`, and no function at all."""
 
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name) if module in _KNOWN and "." not in name else None

@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 from classifyd import bundles
 from classifyd.api import ClassifydError
 from classifyd.errors import DiskFault
-from classifyd.jobs import Annotate, Choose, Inspect, Job, JobReport, PartReport, Split, TaskSpec
+from classifyd.jobs import Annotate, Choose, Inspect, Job, Split, TaskSpec
 from classifyd.pipeline.sources import opened_file
 from classifyd.readers import spool
+from classifyd.reports import JobReport, PartReport
 from classifyd.values import Fault, ReadOptions
 
 PIECE_BYTES = 16 * 2**20

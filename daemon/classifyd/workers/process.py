@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from classifyd.jobs import Job, JobReport
+from classifyd.jobs import Job
 from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.border import how_it_ended
 from classifyd.pipeline.breadcrumb import Crumb
+from classifyd.reports import JobReport
 from classifyd.workers.line import Garbled, Incoming, framed, read_some, unpickled
 from classifyd.workers.worker import READY, Terms, memory_bytes, work
 

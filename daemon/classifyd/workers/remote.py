@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from classifyd.errors import DiskFault
-from classifyd.jobs import Annotate, Assemble, CutUp, Job, JobReport, Observe
+from classifyd.jobs import Annotate, Assemble, CutUp, Job, Observe
 from classifyd.pipeline import breadcrumb
 from classifyd.pipeline.breadcrumb import Crumb
 from classifyd.pipeline.parts import Drafts
+from classifyd.reports import JobReport
 from classifyd.values import Fault
 from classifyd.workers.demands import Demands
 from classifyd.workers.keeper import Letter

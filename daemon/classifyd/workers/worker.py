@@ -13,11 +13,11 @@ from pathlib import Path
 import structlog
 
 from classifyd import logs, pipeline, plugins
-from classifyd.jobs import JobReport
 from classifyd.offers import Admission
 from classifyd.pipeline.border import LOST_REPORT, OUT_OF_MEMORY, Border, lowest_free
 from classifyd.pipeline.breadcrumb import Crumb, Trail
 from classifyd.plugins import EVERYONE
+from classifyd.reports import JobReport
 from classifyd.trace import Trace
 from classifyd.workers.line import MAX_MESSAGE_BYTES, framed, receive
 
