@@ -230,6 +230,41 @@ def test_another_certificate_is_refused_with_the_reason_and_nothing_is_told(
         assert [] == server.taken
 
 
+def test_a_renewed_authority_and_a_renewed_secret_are_taken_up_without_a_restart(place, authority):
+    with served(authority / "good.pem", authority / "good.key") as server:
+        here = with_receiver(place(), webhook=server.address, ca_file="ca.pem", secret_file="secret")
+        (here.root / "secret").write_text("of yesterday")
+        shutil.copyfile(authority / "stranger.pem", here.root / "ca.pem")
+        daemon = here.start()
+        here.drop("a.txt", "hello")
+        wait_until(lambda: status(here)["crm"]["error"], place=here)
+        (here.root / "secret").write_text(SECRET)
+        shutil.copyfile(authority / "ca.pem", here.root / "ca.pem")
+        wait_until(lambda: server.taken, place=here)
+        here.stop(daemon)
+    body, signature = server.taken[0]
+    assert "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest() == signature
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [("secret", "", "secret is empty; put the secret there"), ("ca.pem", "torn", "ca.pem has no certificate in PEM")],
+)
+def test_while_a_file_is_torn_nothing_is_told_and_the_reason_is(place, authority, file, content, why):
+    with served(authority / "good.pem", authority / "good.key") as server:
+        here = with_receiver(place(), webhook=server.address, ca_file="ca.pem", secret_file="secret")
+        (here.root / "secret").write_text(SECRET)
+        shutil.copyfile(authority / "ca.pem", here.root / "ca.pem")
+        daemon = here.start()
+        wait_until(here.starts, place=here)
+        (here.root / file).write_text(content)
+        here.drop("a.txt", "hello")
+        wait_until(lambda: status(here)["crm"]["error"], place=here)
+        assert f"{here.root}/{why}" == status(here)["crm"]["error"]
+        assert [] == server.taken
+        here.stop(daemon)
+
+
 def test_who_speaks_no_tls_at_an_address_that_wants_it_is_told_nothing(place):
     with served() as server:
         here = with_receiver(place(), webhook=server.address.replace("http:", "https:"))

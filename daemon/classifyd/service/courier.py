@@ -46,10 +46,10 @@ class Courier:
     def begin(self, ledger: Path) -> None:
         """Start the thread. ConfigError if the receiver's secret cannot be had."""
         try:
-            secret = secret_of(self._receiver)
+            secret_of(self._receiver)
         except ValueError as error:
             raise ConfigError(f'receiver "{self._receiver.name}": {error}') from error
-        how = telling(self._receiver, secret, self._ending)
+        how = telling(self._receiver, self._ending)
         self._thread = threading.Thread(
             target=self._run, args=(ledger, how), name=f"receiver {self._receiver.name}", daemon=True
         )

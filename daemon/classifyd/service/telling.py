@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -37,9 +38,9 @@ class Telling(Protocol):
         """Deliver it. NotToldError if the receiver did not take it, or could not be reached in time."""
 
 
-def telling(receiver: ReceiverConfig, secret: bytes, ending: threading.Event) -> Telling:
+def telling(receiver: ReceiverConfig, ending: threading.Event) -> Telling:
     """What tells a receiver; `ending` is set when the daemon has no more time."""
-    return Command(receiver, ending) if receiver.command else Webhook(receiver, secret)
+    return Command(receiver, ending) if receiver.command else Webhook(receiver)
 
 
 class Command:
@@ -86,16 +87,22 @@ class Command:
 
 
 class Webhook:
-    """Posts each document; redirections are not followed, proxies of the environment not used."""
+    """Posts each document; redirections are not followed, proxies of the environment not used.
 
-    def __init__(self, receiver: ReceiverConfig, secret: bytes) -> None:
+    Secrets and certificates are renewed by others: their files are read again once they have changed.
+    """
+
+    def __init__(self, receiver: ReceiverConfig) -> None:
+        self._receiver = receiver
         self._address = urlsplit(receiver.webhook)
         self._seconds = receiver.timeout_seconds
-        self._secret = secret
-        self._trust = _trust(receiver) if self._address.scheme == "https" else None
+        self._secret = b""
+        self._trust: ssl.SSLContext | None = None
+        self._read: tuple[object, ...] | None = None
 
     def tell(self, document: bytes) -> None:
         """Any status from 200 to 299 means that it was taken."""
+        self._refresh()
         connection = http.client.HTTPConnection(self._address.hostname or "", self._port, timeout=self._seconds)
         path = self._address.path or "/"
         target = f"{path}?{self._address.query}" if self._address.query else path
@@ -114,6 +121,17 @@ class Webhook:
             connection.close()
         if not 200 <= status < 300:
             raise NotToldError(f"{self._host} answered {status}")
+
+    def _refresh(self) -> None:
+        looks = (_look(self._receiver.secret_file), _look(self._receiver.ca_file))
+        if looks == self._read:
+            return
+        try:
+            self._secret = secret_of(self._receiver)
+            self._trust = _trust(self._receiver) if self._address.scheme == "https" else None
+        except ValueError as error:
+            raise NotToldError(str(error)) from error
+        self._read = looks
 
     @property
     def _host(self) -> str:
@@ -145,8 +163,25 @@ def _why(error: Exception) -> str:
 
 
 def _trust(receiver: ReceiverConfig) -> ssl.SSLContext:
-    """Who may vouch for a receiver: the authorities of its file, else those whom the system trusts."""
-    return ssl.create_default_context(cafile=receiver.ca_file)
+    """Who may vouch for a receiver: the authorities of its file, else those whom the system trusts.
+
+    ValueError says why the file does not tell.
+    """
+    try:
+        return ssl.create_default_context(cafile=receiver.ca_file)
+    except ssl.SSLError as error:
+        raise ValueError(f"{receiver.ca_file} has no certificate in PEM") from error
+    except OSError as error:
+        raise ValueError(f"{receiver.ca_file}: {error.strerror}") from error
+
+
+def _look(file: Path | None) -> tuple[int, int, int] | None:
+    """What tells one state of a file from another; None where there is none."""
+    try:
+        found = None if file is None else file.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 @contextlib.contextmanager
