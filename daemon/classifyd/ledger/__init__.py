@@ -6,7 +6,7 @@ file system is touched, so that a restart knows how to finish what it finds half
 """
 
 from classifyd.ledger.aging import START, Aged, Kind
-from classifyd.ledger.corrections import OF_THE_PAGE, Correction
+from classifyd.ledger.corrections import OF_THE_PAGE, Correction, Decision
 from classifyd.ledger.notices import Notice
 from classifyd.ledger.rows import OPEN, Entry, Plan
 from classifyd.ledger.view import Counts, LedgerView
@@ -19,6 +19,7 @@ __all__ = [
     "Aged",
     "Correction",
     "Counts",
+    "Decision",
     "Entry",
     "Kind",
     "Ledger",

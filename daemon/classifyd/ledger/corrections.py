@@ -42,6 +42,14 @@ class Correction:
     said: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was said on the status page of one answer, without its text: the label that is right (None for spans)."""
+
+    label: str | None
+    at: float
+
+
 def insert(db: sqlite3.Connection, correction: Correction) -> None:
     spans = None
     if correction.spans is not None:
@@ -85,6 +93,15 @@ def by_file(db: sqlite3.Connection, since: float) -> dict[tuple[str, str, str], 
         " WHERE at >= ?1 AND substr(key, 1, length(?2)) != ?2 GROUP BY task, inbox, source"
     )
     return {(row[0], row[1], row[2]): row[3] for row in db.execute(query, (since, OF_THE_PAGE))}
+
+
+def decisions(db: sqlite3.Connection, inbox: str) -> dict[str, dict[str, Decision]]:
+    """What was said on the page of an inbox's texts, by source and key."""
+    query = "SELECT source, key, label, at FROM corrections WHERE inbox = ?1 AND substr(key, 1, length(?2)) = ?2"
+    found: dict[str, dict[str, Decision]] = {}
+    for row in db.execute(query, (inbox, OF_THE_PAGE)):
+        found.setdefault(row["source"], {})[row["key"]] = Decision(row["label"], row["at"])
+    return found
 
 
 def _correction(row: sqlite3.Row) -> Correction:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from classifyd.errors import UnavailableError
@@ -147,6 +147,16 @@ def entry_of(row: sqlite3.Row) -> Entry:
         row["finished_at"],
         os.fsdecode(row["place"]) if "place" in row.keys() and row["place"] else None,  # noqa: SIM118  # rows are no dicts
     )
+
+
+def origin(db: sqlite3.Connection, inbox: str, name: str, size: int, mtime_ns: int) -> Entry | None:
+    """The finished input of an inbox that had a file's size and time, and best its name; None if there is none."""
+    query = (
+        "SELECT * FROM inputs WHERE size = ? AND mtime_ns = ? AND inbox = ? AND state = 'retired'"
+        " ORDER BY finished_at DESC"
+    )
+    found = [entry_of(row) for row in db.execute(query, (size, mtime_ns, inbox))]
+    return max(found, key=lambda entry: PurePath(entry.claim.name).name == name, default=None)
 
 
 def counts_of(row: sqlite3.Row) -> PartReport:

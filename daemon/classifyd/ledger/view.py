@@ -7,11 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
+from classifyd.jobs import Suspect
 from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Kind
-from classifyd.ledger.corrections import Correction
+from classifyd.ledger.corrections import Correction, Decision
 from classifyd.ledger.notices import Notice
-from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, connect, counts_of, entry_of, version_of
+from classifyd.ledger.rows import (
+    INPUT,
+    OPEN_INPUTS,
+    SEEN,
+    Entry,
+    connect,
+    counts_of,
+    entry_of,
+    origin,
+    version_of,
+)
 from classifyd.reports import PartReport
 from classifyd.values import Fault
 
@@ -94,6 +105,22 @@ class LedgerView:
         row = self._db.execute(query, (inbox, os.fsencode(output))).fetchone()
         return None if row is None else entry_of(row)
 
+    def newest_named(self, inbox: str, name: str) -> Entry | None:
+        """The last input of an inbox that had that name below it, or was to be answered under it; in any state."""
+        query = "SELECT * FROM inputs WHERE inbox = ? AND ? IN (name, output) ORDER BY claimed_at DESC"
+        row = self._db.execute(query, (inbox, os.fsencode(name))).fetchone()
+        return None if row is None else entry_of(row)
+
+    def attempts(self, claim: str) -> dict[int, int]:
+        """How often each split of an unfinished input was given to a worker."""
+        rows = self._db.execute("SELECT number, count FROM attempts WHERE claim = ?", (claim,))
+        return {row["number"]: row["count"] for row in rows}
+
+    def suspects(self, claim: str) -> list[Suspect]:
+        """The records of an unfinished input over which workers have died."""
+        rows = self._db.execute("SELECT suspect FROM suspects WHERE claim = ? ORDER BY number", (claim,))
+        return [Suspect(**json.loads(row["suspect"])) for row in rows]
+
     def by_place(self, place: str) -> Entry | None:
         """The last input that went to a place in done."""
         if not self._ages:
@@ -118,6 +145,14 @@ class LedgerView:
     def corrected_by_file(self, since: float) -> dict[tuple[str, str, str], float]:
         """Task, inbox and source of what was moved to the corrections at `since` or later, and when (epoch seconds)."""
         return corrections.by_file(self._db, since)
+
+    def decisions(self, inbox: str) -> dict[str, dict[str, Decision]]:
+        """What was said on the status page of an inbox's texts, by source and key."""
+        return corrections.decisions(self._db, inbox)
+
+    def origin(self, inbox: str, name: str, size: int, mtime_ns: int) -> Entry | None:
+        """The input of an inbox that a file was before it was moved; None if there is none."""
+        return origin(self._db, inbox, name, size, mtime_ns)
 
     def notices(self, receiver: str, after: int, limit: int) -> list[Notice]:
         """The next ones for a receiver behind a number, oldest first."""

@@ -6,14 +6,14 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from classifyd.jobs import Claim, Suspect
 from classifyd.ledger import aging, corrections, notices
 from classifyd.ledger.aging import Aged, Kind, Mark
 from classifyd.ledger.connection import Connection
 from classifyd.ledger.corrections import Correction
-from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, Plan, dump_plan, dump_report, entry_of
+from classifyd.ledger.rows import INPUT, OPEN_INPUTS, SEEN, Entry, Plan, dump_plan, dump_report, entry_of, origin
 from classifyd.reports import PartReport
 from classifyd.values import Fault
 
@@ -115,7 +115,11 @@ class Ledger:
         """The input has been moved to its `place` in done, or is none of ours any more; nothing is left to do."""
         self._finish(claim, "retired", at)
         if place is not None:
-            self._db.execute("UPDATE inputs SET place = ? WHERE claim = ?", (os.fsencode(place), claim))
+            self.placed(claim, place)
+
+    def placed(self, claim: str, place: str) -> None:
+        """The input lies, or is about to lie, at a place in done."""
+        self._db.execute("UPDATE inputs SET place = ? WHERE claim = ?", (os.fsencode(place), claim))
 
     def condemned(self, claim: str, fault: Fault) -> None:
         """The input is about to be quarantined."""
@@ -155,9 +159,8 @@ class Ledger:
 
         None if there is none: the file was copied or touched, or never was an input.
         """
-        query = "SELECT * FROM inputs WHERE size = ? AND mtime_ns = ? AND inbox = ? AND state = 'retired'"
-        found = [entry_of(row) for row in self._rows(f"{query} ORDER BY finished_at DESC", size, mtime_ns, inbox)]
-        return max(found, key=lambda entry: PurePath(entry.claim.name).name == name, default=None)
+        with self._connection.reading():
+            return origin(self._db, inbox, name, size, mtime_ns)
 
     # ------------------------------------------------------------------ notices
 

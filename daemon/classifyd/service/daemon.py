@@ -13,6 +13,7 @@ from classifyd.planning import Key
 from classifyd.service import start
 from classifyd.service.corrections import Corrections
 from classifyd.service.crew import Crew
+from classifyd.service.decided import Reviewed
 from classifyd.service.engine import Engine
 from classifyd.service.messages import Messages
 from classifyd.service.outside import Outside
@@ -100,6 +101,8 @@ class Daemon:
             config.inboxes, self._ledger, told=partial(self._messages.put, None), removed=outside.metrics.swept
         )
 
+        self._reviewed = Reviewed(config.inboxes, self._ledger, daemon.state)
+
     @property
     def successor(self) -> Config | None:
         """The configuration for which the workers have to be made anew."""
@@ -176,6 +179,7 @@ class Daemon:
         self._watch.stop()
         self._passage.stop_copies()
         self._retention.stop()
+        self._reviewed.stop()
         self._receivers.stop()
         self._crew.shifts.stop()
         self._passage.inboxes.release()
@@ -209,6 +213,8 @@ class Daemon:
             self._crew.succession.look()
             self._passage.go_on()
             self._retention.go_on()
+            if not self._once:
+                self._reviewed.go_on()
         self._receivers.settle()
         self._crew.shifts.check()
         self._showing.go_on(stopping=self._stop_by is not None)
@@ -241,6 +247,7 @@ class Daemon:
         """From now on go by this configuration. ClassifydError leaves everything as it was."""
         self._passage.heed(config)
         self._retention.heed(config.inboxes)
+        self._reviewed.heed(config.inboxes)
         self.config = config
 
     # ------------------------------------------------------------------ what the crew asks and tells

@@ -18,7 +18,6 @@ import structlog
 from classifyd.config import Config, CorrectionsInbox, HttpConfig
 from classifyd.drift import Drift
 from classifyd.errors import ClassifydError, ConfigError, UnavailableError
-from classifyd.inbox.moves import shown as name_shown
 from classifyd.ledger import Entry, LedgerView
 from classifyd.metrics import Metrics
 from classifyd.reports import FileReport, JobReport
@@ -134,11 +133,7 @@ class Outside:
     def _outputs(self, entries: Iterable[Entry]) -> list[Output]:
         """The outputs of inputs that ended before this process began, as far as their inboxes are still there."""
         folders = {inbox.name: inbox.output for inbox in self.config.inboxes if not isinstance(inbox, CorrectionsInbox)}
-        return [
-            Output(_report(entry), folders[entry.claim.inbox] / entry.output, entry.finished_at or 0.0)
-            for entry in entries
-            if entry.claim.inbox in folders
-        ]
+        return [Output.of(entry, folders[entry.claim.inbox]) for entry in entries if entry.claim.inbox in folders]
 
     def refused(self, error: ClassifydError) -> None:
         """A configuration that was read again is not taken up."""
@@ -169,14 +164,6 @@ class Outside:
     def drift(self, serving: Versions) -> dict[str, Drift]:
         """How far the answers of what serves have parted from the baselines."""
         return self._drifting.found(serving, self.config)
-
-
-def _report(entry: Entry) -> FileReport:
-    claim, ended = entry.claim, entry.finished_at or entry.claim.claimed_at
-    counts = (entry.records, entry.errors, entry.reviews)
-    return FileReport(
-        claim.inbox, name_shown(claim.name), "published", *counts, entry.output, max(0.0, ended - claim.claimed_at)
-    )
 
 
 def _place(http: HttpConfig | None) -> tuple[object, ...]:

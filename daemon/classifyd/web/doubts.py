@@ -43,9 +43,11 @@ class Doubt:
     at: float
 
 
-def doubts(output: Output, place: Path) -> Iterator[Doubt]:
+def doubts(output: Output) -> Iterator[Doubt]:
     """Those in the head of an output that can be put right here. A consumer may have put anything in its place."""
-    report = output.report
+    report, place = output.report, output.place
+    if place is None:
+        return
     for record in records(place):
         text = record.get("text")
         if not isinstance(text, str) or not text.strip():

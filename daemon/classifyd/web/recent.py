@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from classifyd.inbox.moves import shown
+from classifyd.ledger import Entry
 from classifyd.reports import FileReport, PartReport
 
 MINUTES = 61
@@ -23,6 +25,15 @@ class Output:
     report: FileReport
     place: Path | None
     at: float
+
+    @classmethod
+    def of(cls, entry: Entry, folder: Path) -> "Output":
+        """That of an input which the ledger knows to be finished, below its inbox's output folder."""
+        claim, ended = entry.claim, entry.finished_at or entry.claim.claimed_at
+        counts = (entry.records, entry.errors, entry.reviews)
+        seconds = max(0.0, ended - claim.claimed_at)
+        report = FileReport(claim.inbox, shown(claim.name), "published", *counts, entry.output, seconds)
+        return cls(report, folder / entry.output, entry.finished_at or 0.0)
 
 
 @dataclass(slots=True)
@@ -76,6 +87,13 @@ class Recent:
             if not self._minutes:  # else a daemon before this one, in this process, has counted
                 for inbox, at, total in finished:
                     self._count(inbox, [total], at)
+
+    def show(self, outputs: Iterable[Output]) -> None:
+        """These are the newest, newest first."""
+        with self._lock:
+            self._outputs.clear()
+            self._outputs.extend(outputs)
+            self.revision += 1
 
     def worked(self, inbox: str, parts: Iterable[PartReport], at: float) -> None:
         """A worker is through with some parts, at `at` (epoch seconds)."""

@@ -121,7 +121,7 @@ class Review:
         if output.place is None:
             return []
         if output.place not in self._heads:
-            self._heads[output.place] = list(islice(doubts(output, output.place), BY_OUTPUT))
+            self._heads[output.place] = list(islice(doubts(output), BY_OUTPUT))
             while len(self._heads) > KEPT:
                 self._heads.popitem(last=False)
         return self._heads[output.place]

@@ -26,6 +26,8 @@ WHERE = {
     "publish.published": ("classifyd.ledger", "Ledger", "published"),
     "moves.rename_exclusive": ("classifyd.service.publish", None, "rename_exclusive"),
     "ledger.corrected": ("classifyd.ledger", "Ledger", "corrected"),
+    "ledger.placed": ("classifyd.ledger", "Ledger", "placed"),
+    "decided.move": ("classifyd.service.decided", None, "move"),
     "corrections.commit": ("classifyd.service.corrections", "Corrections", "commit"),
     "ledger.condemned": ("classifyd.ledger", "Ledger", "condemned"),
     "ledger.quarantined": ("classifyd.ledger", "Ledger", "quarantined"),
