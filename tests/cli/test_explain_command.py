@@ -7,6 +7,8 @@ import pytest
 import tiny
 
 from classifyd.bundles import Store
+from classifyd.jobs import Claim, Suspect
+from classifyd.ledger import Entry, Ledger
 
 CONFIG = """
 [daemon]
@@ -163,6 +165,46 @@ def test_a_name_that_is_not_utf8_is_found_by_the_id_that_people_can_read(office,
     record = json.loads((folder / "out" / f"{LATIN}.jsonl").read_text())
     assert "all/caf\\xe9.txt.jsonl#0" == record["id"]
     assert record["id"] == explained(explain(folder, record["id"], "--json", "--task", "spam"))["id"]
+
+
+def test_an_input_is_known_by_its_name_too_and_in_review_by_its_path(office, explain):
+    folder = office(more='review = "review"')
+    latin = explained(explain(folder, "all/caf\\xe9.txt.jsonl#0", "--json", "--task", "spam"))
+    place = next(path for name in ("review", "done") for path in (folder / name).glob("caf*"))
+    for name in (f"all/{LATIN}", place):
+        assert latin == explained(explain(folder, name, "--json", "--task", "spam"))
+
+
+def test_of_an_input_without_an_answer_it_says_what_became_of_it(office, explain, run):
+    folder = office()
+    (folder / "in/bad.txt").write_bytes(bytes(range(256)) * 4)
+    assert 1 == run("run", "--once", "--config", folder / "config.toml").returncode
+    (folder / "in/waits.txt").write_text("hello")
+    claim = Claim("c", "all", "huge.csv", str(folder / "in/x"), 1, 1, 0.0)
+    ledger = Ledger(folder / "state/ledger.sqlite")
+    with ledger.commit():
+        ledger.claimed(Entry(claim, "claimed", {"spam": 1}, 1, "huge.csv.jsonl"))
+        for _ in range(3):
+            ledger.attempted([("c", 0), ("c", 1)], 5.0)
+        ledger.attempted([("c", 2)], 5.0)
+        ledger.suspected("c", 1, [Suspect("spam", 4, 8, "the worker died on it: killed")])
+    ledger.close()
+    for name, *told in (
+        ("all/bad.txt", "went to quarantine", "bad.txt: ", "classifyd retry bad.txt"),
+        (folder / "bad/bad.txt", "went to quarantine"),
+        ("all/waits.txt", "waits in the inbox"),
+        (
+            "all/huge.csv",
+            "is being worked on since",
+            "split 0 was given to a worker 3 times; split 1",
+            "records 4 to 7",
+        ),
+        ("all/huge.csv.jsonl#0", "is being worked on since"),
+    ):
+        done = explain(folder, name)
+        assert 69 == done.returncode
+        assert [] == [words for words in told if words not in " ".join(done.stderr.split())], done.stderr
+        assert "split 2" not in done.stderr, "a first try is nothing to tell of"
 
 
 @pytest.mark.parametrize(

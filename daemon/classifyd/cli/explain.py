@@ -25,7 +25,7 @@ def explain(
         str,
         typer.Argument(
             metavar="ID",
-            help="A record's id, or the path of an output or of an input in done, with # and its number.",
+            help="A record's id; or an output or input, by its path or as INBOX/NAME, with # and the record's number.",
             show_default=False,
         ),
     ],
@@ -41,6 +41,8 @@ def explain(
     """Say why a record got its answers: windows, scores, calibration, thresholds. Exit 1 if a task cannot say it.
 
     It is read and answered once more, by the versions that answered it then, and compared with the output.
+
+    Of an input that has no answer it says what became of it.
 
     Example: [bold]classifyd explain 'mail/offer.eml.jsonl#0' --task spam[/bold]
     """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from classifyd.cli.unanswered import fate
 from classifyd.config import DELETE, Config, InboxConfig
 from classifyd.config.sentences import nearest
 from classifyd.errors import ClassifydError, DiskFault, UnavailableError, UsageError
@@ -53,7 +54,7 @@ def find(name: str, config: Config) -> Answered:
     what, index = (numbered["what"], int(numbered["index"])) if numbered else (name, 0)
     if os.path.lexists(what):
         inbox, output, entry = _by_path(Path(os.path.abspath(what)), config)  # noqa: PTH100  # links are not followed
-    elif numbered:
+    elif numbered or what.partition("/")[0] in {inbox.name for inbox in config.inboxes}:
         inbox, output, entry = _by_id(what, config)
     else:
         example = f"{config.inboxes[0].name}/a.txt.jsonl#0" if config.inboxes else "mail/a.txt.jsonl#0"
@@ -103,6 +104,8 @@ def _by_id(what: str, config: Config) -> tuple[InboxConfig, str, Entry | None]:
         if view and entry is None:  # an id has names as people can read them
             written = next((one for one in view.outputs(name) if shown(one) == output), None)
             entry = view.by_output(name, written) if written is not None else None
+        if view and entry is None:
+            entry = _answered(view, inbox, output)
     if entry is None and not _inside(inbox.output / output, inbox.output):
         raise UsageError(f"{what}: neither the ledger nor {inbox.output} knows it; is it of this configuration?")
     return inbox, entry.output if entry else output, entry
@@ -117,7 +120,28 @@ def _by_path(path: Path, config: Config) -> tuple[InboxConfig, str, Entry | None
             if path.is_relative_to(inbox.output) and path != inbox.output:
                 output = str(path.relative_to(inbox.output))
                 return inbox, output, view.by_output(inbox.name, output) if view else None
-    raise UsageError(f"{path}: is neither an output of this configuration nor an input that the ledger knows in done")
+            entry = _elsewhere(view, inbox, path) if view else None
+            if entry is not None:
+                return inbox, entry.output, entry
+    raise UsageError(f"{path}: is neither an output of this configuration nor an input that the ledger knows")
+
+
+def _elsewhere(view: LedgerView, inbox: InboxConfig, path: Path) -> Entry | None:
+    """An input that waits for review; UnavailableError tells of one that lies in its inbox or in quarantine."""
+    for folder in (inbox.review, inbox.quarantine, inbox.path):
+        if folder is not None and path.is_relative_to(folder) and path != folder:
+            return _answered(view, inbox, str(path.relative_to(folder)))
+    return None
+
+
+def _answered(view: LedgerView, inbox: InboxConfig, name: str) -> Entry | None:
+    """An answered input by its own name. UnavailableError tells what became of one that has no answer."""
+    entry = view.newest_named(inbox.name, name)
+    if entry is not None and entry.state != "retired":
+        raise UnavailableError(fate(entry, inbox, view))
+    if entry is None and _inside(inbox.path / name, inbox.path):
+        raise UnavailableError(f"{inbox.name}/{shown(name)}: waits in the inbox; see: classifyd status")
+    return entry
 
 
 class _ledger:  # noqa: N801  # used as a function
