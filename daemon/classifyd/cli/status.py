@@ -24,7 +24,12 @@ LARGE = ("inbox", "large input", "size", "done", "splits", "records", "records/s
 def status(
     config: ConfigOption = None,
     json: JsonOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until interrupted.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Look again every second, until interrupted; with plot, labels, models and newest results."
+        ),
+    ] = False,
     page: Annotated[bool, typer.Option("--page", help="Print the link that opens the status page, unlocked.")] = False,
 ) -> None:
     """Show what waits, is claimed, done and quarantined, inbox by inbox, and how fast it goes.
@@ -76,12 +81,18 @@ def _watch(settings: "Config") -> None:
 
     from classifyd import status as statuses
     from classifyd.cli.screen import safe
+    from classifyd.cli.watching import Watched
 
-    with Live(console=Console(highlight=False), auto_refresh=False, screen=True) as live:
+    console, watched = Console(highlight=False), Watched(settings)
+    with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             now = time.time()
-            parts = _page(statuses.look(settings, now), now)
-            live.update(Group(*(Text(safe(p)) if isinstance(p, str) else p for p in parts)), refresh=True)
+            found = statuses.look(settings, now)
+            watched.look(found)
+            parts = (*_page(found, now), *watched.summary())
+            above = Group(*(Text(safe(p)) if isinstance(p, str) else p for p in parts))
+            room = console.height - len(console.render_lines(above))
+            live.update(Group(above, *watched.results(room)), refresh=True)
             time.sleep(1)
 
 
