@@ -22,7 +22,7 @@ def store(here: Path, tmp_path: Path) -> Store:
         "stride": 16,
         "temperature": 1.0,
         "thresholds": {"review": 0.8},
-        "metrics": {"f1": 0.971234},
+        "metrics": {"f1": 0.971234, "labels": {"ham": {"precision": 0.97, "recall": 1.0}}},
         "base_model": "tiny",
         "base_sha256": "0" * 64,
         "data_sha256": "0" * 64,
@@ -51,6 +51,8 @@ def test_list_marks_the_version_in_service(run: Run, store: Store) -> None:
 def test_show_prints_the_manifest(run: Run, store: Store) -> None:
     shown = run("models", "show", "spam")
     assert "labels: ham, spam" in shown.stdout
+    assert "metrics: f1 0.9712\n  labels:\n    ham: precision 0.97, recall 1\n" in shown.stdout
+    assert ": \n" not in shown.stdout, "what is empty is left out"
     assert json.loads(run("models", "show", "spam", "--version", "1", "--json").stdout)["version"] == 1
     outcome = run("models", "show", "spam", "--version", "7")
     assert outcome.returncode == 78

@@ -53,7 +53,8 @@ def show_model(
         return
     for name, value in bundle.manifest.items():
         if name not in ("files", "examples"):
-            say(f"{name}: {_plain(value)}")
+            for told in _outline(name, value):
+                say(told)
     say(f"digest: {bundle.digest}\nfiles: {', '.join(sorted(bundle.files))}\nin: {bundle.path}")
 
 
@@ -249,6 +250,20 @@ def _service(row: dict[str, Any]) -> str:
 def _whole(metrics: dict[str, Any]) -> dict[str, Any]:
     """The figures of the whole, without those by label, source or promise."""
     return {name: value for name, value in metrics.items() if not isinstance(value, dict | list)}
+
+
+def _outline(name: str, value: Any) -> Iterator[str]:
+    """A value of a manifest under its name, unless it is empty; figures of figures stand on lines below it."""
+    if value is None or value in ({}, [], ""):
+        return
+    if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
+        flat = {key: inner for key, inner in value.items() if not isinstance(inner, dict)}
+        yield f"{name}: {_plain(flat)}" if flat else f"{name}:"
+        for key, inner in value.items():
+            if isinstance(inner, dict):
+                yield from (f"  {line}" for line in _outline(str(key), inner))
+    else:
+        yield f"{name}: {_plain(value)}"
 
 
 def _plain(value: Any) -> str:
