@@ -102,4 +102,5 @@ def _sum(found: "list[Correction]") -> str:
     confirmed = sum(one.said == _right(one) for one in found if one.said)
     tasks = Counter(one.task for one in found)
     named = ", ".join(f"{task} {count}" for task, count in sorted(tasks.items()))
-    return f"{len(found)} corrections: {named}; {confirmed} of them say what the model said"
+    count = f"{len(found)} correction{'' if len(found) == 1 else 's'}"
+    return f"{count}: {named}; {confirmed} of them say what the model said"

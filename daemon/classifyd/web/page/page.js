@@ -178,7 +178,6 @@ function render(status) {
   renderThroughput(status);
   renderInboxes(status);
   renderLarge(status);
-  $("labels-since").textContent = status.now - status.started_at < 3600 ? "since the start" : "last hour";
   learnKinds(status.models);
   show("labels", status.labels, () => mixes(status.labels));
   show("models", status.models, () => status.models.map(model));
