@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -207,7 +208,14 @@ def test_doctor_finds_nothing_bad_in_a_good_place(run: Run, office: Path) -> Non
     outcome = run("doctor", "--config", office / "config.toml", "--json")
     assert outcome.returncode == 0, outcome.stdout
     findings = json.loads(outcome.stdout)
-    assert {finding["about"] for finding in findings} >= {"inbox all", "state", "events", "processor", "plugins"}
+    assert {finding["about"] for finding in findings} >= {
+        "inbox all",
+        "state",
+        "events",
+        "processor",
+        "plugins",
+        "page",
+    }
 
 
 def test_doctor_says_what_mends_each_fault(run: Run, office: Path, plugins: Path) -> None:
@@ -219,6 +227,25 @@ def test_doctor_says_what_mends_each_fault(run: Run, office: Path, plugins: Path
     assert bad["inbox all"]["mend"] == f"mkdir -p {office / 'in'}"
     assert "broken" in bad["plugins"]["what"]
     assert bad["plugins"]["mend"]
+
+
+def test_doctor_finds_a_full_disk_a_damaged_ledger_a_taken_port_and_a_receiver_that_is_not_there(
+    run: Run, office: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, (office / "config.toml").open("a") as file:
+        port = other.getsockname()[1]
+        file.write(f'[http]\nlisten = "127.0.0.1:{port}"\n[[receiver]]\nname = "crm"\ncommand = ["nothing-there"]\n')
+        file.flush()
+        (office / "state").mkdir()
+        (office / "state" / "ledger.sqlite").write_bytes(b"no ledger at all, " * 100)
+        settings = {"CLASSIFYD_DAEMON__MIN_FREE_BYTES": "1000 TiB"}
+        outcome = run("doctor", "--config", office / "config.toml", "--json", **settings)
+    assert outcome.returncode == 1, outcome.stderr
+    bad = {finding["about"]: finding for finding in json.loads(outcome.stdout) if finding["state"] == "bad"}
+    assert {"room", "ledger", "page", "receivers"} <= bad.keys()
+    assert all(finding["mend"] for finding in bad.values())
+    assert "ss -ltnp" in bad["page"]["mend"]
+    assert "not a database" in bad["ledger"]["what"]
 
 
 def test_plugins_list_shows_what_works_and_what_does_not(run: Run, plugins: Path) -> None:

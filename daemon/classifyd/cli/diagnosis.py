@@ -11,6 +11,7 @@ from classifyd.cli.aged import aged_in
 from classifyd.cli.cluster import cluster
 from classifyd.cli.finding import Finding
 from classifyd.cli.folders import folders, paused, state
+from classifyd.cli.surroundings import ledger, page, receivers, room
 from classifyd.config import Config, InboxConfig
 from classifyd.config.folders import folder_faults
 from classifyd.config.offers import format_faults, task_faults
@@ -35,12 +36,16 @@ def examine(config: Config) -> Iterator[Finding]:
         yield from folders(inbox)
     yield from paused(config.daemon.state)
     yield from state(config.daemon.state)
+    yield from room(config)
+    yield from ledger(config.daemon.state)
     yield from aged(config)
     yield from events(config)
     yield from processor()
     registry = plugins.load(config.plugins)
     yield from models(config, registry)
     yield from installed(config, registry)
+    yield from page(config)
+    yield from receivers(config)
     yield from cluster(config)
 
 

@@ -25,7 +25,7 @@ def folders(inbox: InboxConfig) -> Iterator[Finding]:
         return
     needed = os.R_OK | os.X_OK | (os.W_OK if inbox.take == "move" else 0)
     faults = [_permission(about, inbox.path, needed)]
-    faults += [_permission(about, _existing(folder), os.W_OK | os.X_OK) for folder in _written(inbox)]
+    faults += [_permission(about, existing(folder), os.W_OK | os.X_OK) for folder in _written(inbox)]
     faults += [Finding("bad", about, fault, "run doctor as the daemon's user") for fault in access_faults([inbox])]
     found = [fault for fault in faults if fault]
     yield from dict.fromkeys(found)
@@ -48,7 +48,7 @@ def _written(inbox: InboxConfig) -> Iterator[Path]:
     yield from (folder for folder in (inbox.review, inbox.corrections) if folder is not None)
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """The folder, or the nearest one above it: where the daemon would make it."""
     while not folder.exists():
         folder = folder.parent
@@ -75,7 +75,7 @@ def _one_device(about: str, inbox: InboxConfig) -> Iterator[Finding]:
         ("done", None if inbox.done == DELETE else fixed_part(inbox.done)),
         ("quarantine", inbox.quarantine),
     ):
-        if folder is not None and _existing(folder).stat().st_dev != inbox.path.stat().st_dev:
+        if folder is not None and existing(folder).stat().st_dev != inbox.path.stat().st_dev:
             what = f"{word} {folder} is on another file system: every input is copied there"
             yield Finding("worse", about, what, f"set {word} to a folder beside {inbox.path}")
 
@@ -93,8 +93,8 @@ def paused(folder: Path) -> Iterator[Finding]:
 
 def state(folder: Path) -> Iterator[Finding]:
     """Whether the ledger's folder can be written and locked."""
-    fault = _permission("state", _existing(folder), os.W_OK | os.X_OK)
-    kind = file_system(_existing(folder))
+    fault = _permission("state", existing(folder), os.W_OK | os.X_OK)
+    kind = file_system(existing(folder))
     if fault:
         yield fault
     elif kind in NETWORK:

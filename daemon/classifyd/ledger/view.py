@@ -175,6 +175,11 @@ class LedgerView:
         """Whether it is of a release that removes what is old."""
         return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'past'").fetchone() is not None
 
+    def damage(self) -> str:
+        """The first thing that SQLite finds wrong with the file, which it reads as a whole; empty if it is sound."""
+        found = str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return "" if found == "ok" else found
+
     def left(self, inbox: str) -> dict[str, Fault]:
         """Why inputs of an inbox that leaves its files in place got no answer, by their identities."""
         query = "SELECT identity, fault FROM inputs WHERE inbox = ? AND state = 'quarantined' AND identity IS NOT NULL"
