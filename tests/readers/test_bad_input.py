@@ -187,6 +187,12 @@ def test_a_quote_that_never_closes_is_one_error():
     assert errors(read("a.csv", b'id,text\n1,a\n2,"b\n3,c\n')) == [None, "UnreadableFile"]
 
 
+@pytest.mark.parametrize("data", [b"id,text\r1,a\r2,b\r", b"a\rb\na\rb\n", b"a\rb\n1,c\n2,d\n"])
+def test_lines_that_end_as_no_table_s_do_are_told_of(data):
+    with pytest.raises(UnreadableFile, match="a carriage return stands alone in the first row; end lines with LF"):
+        read("a.csv", data)
+
+
 def test_a_cell_over_the_limit_is_an_error_in_its_place():
     records = read(
         "a.csv", b"id,text\n1,a\n2," + b"x" * 50 + b'\n3,"' + b"y\n" * 50 + b'"\n4,d\n', limits=Limits(record_bytes=40)

@@ -50,12 +50,17 @@ class _Guess:
 
 
 def examine(source: Source, sample: bytes) -> Table:
-    """The table that a sample begins. UnreadableFile if it has no rows or no column for the text."""
+    """The table that a sample begins. UnreadableFile if it has no rows, no cells or no column for the text."""
     mark = codecs.BOM_UTF8 if sample.startswith(codecs.BOM_UTF8) else b""
     encoding = foreign(sample)
     guessed = _best(_Sample(sample[len(mark) :], encoding, len(sample) < SAMPLE_BYTES), source)
     if not guessed.rows:
         raise UnreadableFile(f"{source.name}: holds no row; nothing can be read from it")
+    if not guessed.rows[0]:
+        raise UnreadableFile(
+            f"{source.name}: a carriage return stands alone in the first row; end lines with LF or CRLF, "
+            "or put the cell that it belongs to in quotes"
+        )
     if _has_header(guessed.rows, source.text_field):
         columns = _unique(guessed.rows[0])
         column = choose_column(columns, source.text_field, source.name)
