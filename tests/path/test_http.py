@@ -173,6 +173,30 @@ def test_a_hup_leaves_the_counters_and_the_address_as_they_are(place) -> None:
     assert one.stop(process) == 0
 
 
+def test_a_hup_takes_up_another_token_and_the_old_one_opens_nothing(place) -> None:
+    one = place(listen=ANYWHERE)
+    process = one.start()
+    address(one)
+    file = one.root / "state" / "http-token"
+    old = file.read_text().strip()
+    file.unlink()
+    process.send_signal(1)
+    wait_until(lambda: one.log().count('"event": "listening"') == 2, place=one)
+    codes = [
+        get(f"{address(one)}/api/results", Authorization=f"Bearer {token}")[0]
+        for token in (old, file.read_text().strip())
+    ]
+    assert codes == [401, 200]
+
+    # One that is no secret is refused, and the one before it goes on.
+    new = file.read_text()
+    file.write_text("short")
+    process.send_signal(1)
+    wait_until(lambda: '"event": "reload_failed"' in one.log(), place=one)
+    assert get(f"{address(one)}/api/results", Authorization=f"Bearer {new.strip()}")[0] == 200
+    assert one.stop(process) == 0
+
+
 def test_a_hundred_idle_connections_hold_up_no_file(place) -> None:
     one = place(listen=ANYWHERE)
     process = one.start()

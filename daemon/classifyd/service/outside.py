@@ -10,12 +10,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
-from classifyd.config import Config, CorrectionsInbox, HttpConfig
+from classifyd.config import Config, CorrectionsInbox
 from classifyd.drift import Drift
 from classifyd.errors import ClassifydError, ConfigError, UnavailableError
 from classifyd.ledger import Entry, LedgerView
@@ -50,40 +50,39 @@ class Outside:
         self._inherited = taken_over(os.environ) if served else None
         self._served = served
         self._listener: Listener | None = None
-        self._held: HttpConfig | None = None
+        self._held: _Door | None = None
         self._grants: Callable[[Wish], None] | None = None
 
     # ------------------------------------------------------------------ where it is served
 
     def open(self, config: Config) -> None:
-        """Serve where a configuration says. UnavailableError if it names an address that cannot be had."""
-        http = config.http
-        if self._served and _place(http) != _place(self._held):
+        """Serve where a configuration says, under the token that its file has by now.
+
+        UnavailableError if it names an address that cannot be had.
+        """
+        http, door = config.http, None
+        if self._served and http is not None and http.listen is not None:
+            door = _Door(http.listen, http.token_file, _token(http.token_file))
+        if door != self._held:
             self.close()
-            if http is not None and http.listen is not None:
-                self._listen(http, http.listen)
-        self._held = http
+            if door is not None:
+                self._listen(door, asked=http is not None and http.asked)
+        self._held = door
         self.config = config
         self.metrics.begin(inbox.name for inbox in config.inboxes)
 
-    def _listen(self, http: HttpConfig, address: tuple[str, int]) -> None:
+    def _listen(self, door: "_Door", *, asked: bool) -> None:
         try:
-            token = read_or_make(http.token_file)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-        except OSError as error:
-            raise UnavailableError(f"{http.token_file}: {error.strerror}; the token goes there") from error
-        try:
-            listening = self._inherited.dup() if self._inherited else bound(address)
+            listening = self._inherited.dup() if self._inherited else bound(door.address)
         except UnavailableError as error:
-            if http.asked:
+            if asked:
                 raise
             # Nobody has asked for this address: a second daemon of a machine does its work all the same.
             log.warning("http_unavailable", error=str(error), consequence="there is no status page and are no metrics")
             return
         # A request that came early finds the state of now.
-        self._listener = Listener(App(self, token, _host(listening)), listening)
-        log.info("listening", address=shown(self._listener.address), token_file=str(http.token_file))
+        self._listener = Listener(App(self, door.token, _host(listening)), listening)
+        log.info("listening", address=shown(self._listener.address), token_file=str(door.token_file))
 
     @property
     def page(self) -> str:
@@ -166,9 +165,22 @@ class Outside:
         return self._drifting.found(serving, self.config)
 
 
-def _place(http: HttpConfig | None) -> tuple[object, ...]:
-    """What a listener has to be made anew for."""
-    return (http.listen, http.token_file) if http is not None and http.listen is not None else ()
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where is listened, and what opens it: for another one the listener is made anew."""
+
+    address: tuple[str, int]
+    token_file: Path
+    token: str = field(repr=False)
+
+
+def _token(file: Path) -> str:
+    try:
+        return read_or_make(file)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise UnavailableError(f"{file}: {error.strerror}; the token goes there") from error
 
 
 def _host(listening: socket.socket) -> str:
