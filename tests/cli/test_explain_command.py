@@ -175,6 +175,15 @@ def test_an_input_is_known_by_its_name_too_and_in_review_by_its_path(office, exp
         assert latin == explained(explain(folder, name, "--json", "--task", "spam"))
 
 
+def test_an_input_in_done_is_found_whichever_inbox_it_is_of(office, explain):
+    folder = office()
+    config = folder / "config.toml"
+    other = '[[inbox]]\nname = "other"\npath = "other"\ntasks = ["shouting"]\n'
+    config.write_text(config.read_text().replace("[[inbox]]", f"{other}[[inbox]]"))
+    said = explained(explain(folder, f"{folder}/done/rows.jsonl#1", "--json", "--task", "spam"))
+    assert "all/rows.jsonl.jsonl#1" == said["id"]
+
+
 def test_of_an_input_without_an_answer_it_says_what_became_of_it(office, explain, run):
     folder = office()
     (folder / "in/bad.txt").write_bytes(bytes(range(256)) * 4)

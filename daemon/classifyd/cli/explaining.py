@@ -120,9 +120,9 @@ def _by_path(path: Path, config: Config) -> tuple[InboxConfig, str, Entry | None
             if path.is_relative_to(inbox.output) and path != inbox.output:
                 output = str(path.relative_to(inbox.output))
                 return inbox, output, view.by_output(inbox.name, output) if view else None
-            entry = _elsewhere(view, inbox, path) if view else None
-            if entry is not None:
-                return inbox, entry.output, entry
+            waiting = _elsewhere(view, inbox, path) if view else None
+            if waiting is not None:
+                return inbox, waiting.output, waiting
     raise UsageError(f"{path}: is neither an output of this configuration nor an input that the ledger knows")
 
 
