@@ -36,6 +36,7 @@ class Cluster:
         self._ray = joined(config, self._left)
         # A worker dies with the thread that made it: this one lasts.
         self._hiring = ThreadPoolExecutor(1, "hires")
+        self._aside = ThreadPoolExecutor(1, "tells-actors")
         self._slots: list[Slot] = []
         self._opened = (0, 0)
         self._packings: list[Packing] = []
@@ -91,7 +92,7 @@ class Cluster:
         if self.config.files == "objects":
             packing = Packing(self.put, drafts)
             self._packings.append(packing)
-        contract = Contract(terms, demands, packing, self._hired_here)
+        contract = Contract(terms, demands, packing, self._hired_here, self._aside.submit)
         return lambda place, crumb_path: RemoteProcess(self._slots[place], contract, crumb_path)
 
     def asked(self, memory: int | None) -> dict[str, Any]:
@@ -131,6 +132,7 @@ class Cluster:
         for slot in self._slots:
             slot.close()
         self._hiring.shutdown(wait=True)
+        self._aside.shutdown(wait=True, cancel_futures=True)  # the actors are ended
         for packing in self._packings:
             packing.close()  # a reference that outlives the connection aborts the process at its end
         with contextlib.suppress(Exception):  # the cluster may be gone

@@ -40,13 +40,14 @@ class Contract:
     """What all remote workers of a shift have in common.
 
     With `packing`, inputs, parts and bundles travel with the jobs; what needs the daemon's own disk is then done by
-    processes that `hire_here` begins on this machine.
+    processes that `hire_here` begins on this machine. `aside` has something done by a thread that may wait for Ray.
     """
 
     terms: Terms
     demands: Demands
     packing: Packing | None
     hire_here: Callable[[Terms, str], Process]
+    aside: Callable[[Callable[[], None]], object]
 
 
 class RemoteProcess:
@@ -109,8 +110,7 @@ class RemoteProcess:
         self._ending.set()
         lent = self._lent
         if lent is not None and lent is self._slot.lent:
-            with contextlib.suppress(Exception):  # Ray raises what it likes where the cluster is gone
-                lent.actor.end.remote(self._key)
+            self._contract.aside(partial(_have_ended, lent.actor, self._key))
         if self._chores is not None:
             self._chores.end()
 
@@ -203,6 +203,12 @@ class RemoteProcess:
             self._chores.end()
             self._left = self._chores.crumb()
             raise
+
+
+def _have_ended(actor: Any, key: int) -> None:
+    """Through ray:// the call returns at once, but to forget its answer Ray waits until the head's server has it."""
+    with contextlib.suppress(Exception):  # Ray raises what it likes where the cluster is gone
+        actor.end.remote(key)
 
 
 def _fill(data: bytes, stream: BinaryIO) -> None:
