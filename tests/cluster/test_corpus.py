@@ -2,23 +2,29 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from clusters import rows
+import tiny
+from clusters import NO_RAY, begun, rows, shadowing, without_classifyd
 from daemons import wait_until
+
+from classifyd import bundles
 
 CLASSIFYD = str(Path(sys.executable).with_name("classifyd"))
 
 
 class Corpus:
-    """A folder of inputs, and the command that labels it."""
+    """A folder of inputs, and the command that labels it, for a place that was given a cluster."""
 
-    def __init__(self, here, nodes, tasks):
-        self.here = nodes.give(here)
+    def __init__(self, here, tasks):
+        self.here = here
         self.tasks = [word for task in tasks for word in ("--task", task)]
         (here.root / "corpus").mkdir()
 
@@ -60,7 +66,7 @@ class Corpus:
 
 @pytest.fixture
 def corpus(two_nodes, place):
-    return lambda *tasks: Corpus(place(tasks=tasks), two_nodes, tasks)
+    return lambda *tasks: Corpus(two_nodes.give(place(tasks=tasks)), tasks)
 
 
 def test_each_input_is_answered_as_without_a_cluster_and_the_manifest_counts_it(corpus):
@@ -69,11 +75,13 @@ def test_each_input_is_answered_as_without_a_cluster_and_the_manifest_counts_it(
     here.file("sub/b.csv", "id,text\n1,HELLO\n2,please CRASH\n3,hello\n")
     here.file("c.jsonl", '{"text": "one"}\nnot json\n{"text": "three"}\n')
     here.file("bad.csv.gz", b"no gzip at all")
+    pq.write_table(pa.table({"text": ["HELLO", "hello"]}), here.here.root / "corpus/d.parquet")
 
     assert 1 == here.label(), here.log()
 
     found, manifest = here.outputs(), here.manifest()
-    assert {"a.jsonl.jsonl", "sub/b.csv", "c.jsonl.jsonl"} == set(found)
+    assert {"a.jsonl.jsonl", "sub/b.csv", "c.jsonl.jsonl", "d.parquet"} == set(found)
+    assert ["HELLO", "hello"] == pq.read_table(pa.BufferReader(found["d.parquet"])).column("text").to_pylist()
     table = found["sub/b.csv"].decode().splitlines()
     assert ["1", "2", "3"] == [line.split(",")[0] for line in table[1:]]
     assert "the worker died on it" in table[2]
@@ -81,7 +89,7 @@ def test_each_input_is_answered_as_without_a_cluster_and_the_manifest_counts_it(
     assert {name: hashlib.sha256(data).hexdigest() for name, data in found.items()} == {
         one["output"]: one["sha256"] for one in manifest["outputs"]
     }
-    assert (8, 2) == (manifest["records"], manifest["errors"])
+    assert (10, 2) == (manifest["records"], manifest["errors"])
     assert ["UnreadableFile"] == [one["type"] for one in manifest["failed"]]
     (here.here.root / "alone").mkdir()
     here.label("corpus/a.jsonl", "corpus/c.jsonl", engine="local", target="alone/")
@@ -123,6 +131,89 @@ def test_a_node_that_leaves_costs_no_record_of_a_corpus(corpus, two_nodes):
     for number in range(10):
         answers = [json.loads(line) for line in here.outputs()[f"{number:02}.jsonl.jsonl"].splitlines()]
         assert [f"text {number} {row}" for row in range(100)] == [answer["text"] for answer in answers]
+
+
+def test_an_actor_that_ends_while_it_starts_costs_nothing(place, tmp_path):
+    stillborn = tmp_path / "stillborn"
+    stillborn.touch()
+    with begun(1, {**os.environ, "STILLBORN": str(stillborn)}, tmp_path / "cluster.log") as nodes:
+        here = Corpus(nodes.give(place()), ("shouting",))
+        here.file("a.jsonl", rows("HELLO"))
+
+        assert 0 == here.label(), here.log()
+
+    assert not stillborn.exists()
+    assert {"a.jsonl.jsonl"} == set(here.outputs())
+
+
+def test_models_travel_to_nodes_that_do_not_see_their_folder(place, tmp_path):
+    here = place(tasks=("spam",), workers=1)
+    store = bundles.Store(here.root / "models")
+    tiny.make_bundle(store, "spam", ("ham", "spam"))
+    store.promote("spam", 1)
+    with begun(1, dict(os.environ), tmp_path / "cluster.log", hidden=here.root / "models") as nodes:
+        corpus = Corpus(nodes.give(here, files="objects"), ("spam",))
+        corpus.file("a.jsonl", rows("buy now"))
+
+        assert 0 == corpus.label(), corpus.log()
+
+    [answer] = map(json.loads, corpus.outputs()["a.jsonl.jsonl"].splitlines())
+    assert "spam@1" == answer["annotations"]["spam"]["model"]
+
+
+# ---------------------------------------------------------------------- faults before anything is labelled
+
+
+def refused(here, **options):
+    """What the command says when it does nothing."""
+    here.file("a.jsonl", rows("HELLO"))
+    assert 69 == here.label(**options), here.log()
+    assert {} == here.outputs()
+    assert "Traceback" not in here.log()
+    return here.log()
+
+
+def test_without_ray_the_command_says_what_to_install(corpus):
+    here = corpus("shouting")
+
+    said = refused(here, PYTHONPATH=shadowing(here.here, ray=NO_RAY))
+
+    assert 'install it with: pip install "classifyd[ray]"' in said
+
+
+def test_a_plugin_that_a_node_lacks_is_named_before_anything_is_labelled(place, tmp_path):
+    with begun(1, {**os.environ, "PYTHONPATH": ""}, tmp_path / "cluster.log") as nodes:
+        said = refused(Corpus(nodes.give(place()), ("shouting",)))
+
+    assert f"node {nodes.nodes[0].name} lacks trouble 1.0; install it there" in said
+
+
+def test_a_folder_that_is_another_one_on_a_node_is_named_before_anything_is_labelled(place, tmp_path):
+    here = place()
+    (here.root / "out").mkdir()
+    with begun(1, dict(os.environ), tmp_path / "cluster.log", hidden=here.root / "out") as nodes:
+        said = refused(Corpus(nodes.give(here), ("shouting",)))
+
+    assert f"node {nodes.nodes[0].name} does not see the folder {here.root}/out/.classifyd" in said
+
+
+def test_a_node_without_classifyd_is_named_before_anything_is_labelled(place, tmp_path):
+    with begun(1, without_classifyd(tmp_path / "broken"), tmp_path / "cluster.log") as nodes:
+        said = refused(Corpus(nodes.give(place()), ("shouting",)))
+
+    assert f"node {nodes.nodes[0].name} cannot run classifyd" in said
+    assert "this node has another classifyd" in said
+
+
+def test_where_others_have_all_the_room_the_command_does_not_wait_without_end(two_nodes, place):
+    here = two_nodes.give(place(workers=2), start_seconds=20)
+    daemon = here.start()
+    wait_until(lambda: here.starts() == 1, seconds=120, place=here)
+
+    said = refused(Corpus(here, ("shouting",)))
+
+    assert 0 == here.stop(daemon)
+    assert "no actor has begun: no node had room for it, or could start it, within 20 seconds" in said
 
 
 @pytest.mark.trial

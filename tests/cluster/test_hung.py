@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from clusters import actors, begun, called, events, rows
+from clusters import actors, begun, called, events, rows, without_classifyd
 from daemons import descendants, wait_until
 
 TEXTS = [f"row {number} {'x' * 400}" for number in range(1200)]
@@ -46,18 +46,10 @@ def test_what_stands_still_has_its_jobs_done_elsewhere_once_their_deadline_has_p
     assert (what != "worker") == bool(events(here, "actor_lost"))
 
 
-def without_classifyd(folder):
-    """A path on which classifyd cannot be imported, as on a node that somebody forgot."""
-    (folder / "classifyd").mkdir(parents=True)
-    (folder / "classifyd/__init__.py").write_text("raise ImportError('this node has another classifyd')\n")
-    return str(folder)
-
-
 def test_where_no_actor_can_ever_start_the_daemon_says_why_before_the_first_claim(place, tmp_path):
     here = place(workers=1)
     here.drop("a.txt", "hello")
-    broken = {**os.environ, "PYTHONPATH": without_classifyd(tmp_path / "broken")}
-    with begun(1, broken, tmp_path / "cluster.log") as nodes:
+    with begun(1, without_classifyd(tmp_path / "broken"), tmp_path / "cluster.log") as nodes:
         assert 69 == nodes.give(here, start_seconds=20).once(), here.log()
 
     assert "1 of 1 actors have not begun" in here.log()

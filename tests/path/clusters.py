@@ -1,6 +1,6 @@
 """A cluster of Ray for tests: a head without room for actors, and nodes that are processes of this machine.
 
-Run as a script, it holds the cluster: a line "add" on standard input has one more node, its end ends everything. Tests
+Run as a script, it holds the cluster: a line on standard input, with what a node has, adds one; its end ends all. Tests
 talk to it through `Nodes`, so that neither Ray nor its threads get into their own process.
 """
 
@@ -90,8 +90,9 @@ class Nodes:
         """Have a place's daemons run their jobs here."""
         return on_cluster(here, self.address, **options)
 
-    def add(self) -> Node:
-        self.process.stdin.write("add\n")
+    def add(self, **more: Any) -> Node:
+        """One node more, of one CPU if nothing else is said."""
+        self.process.stdin.write(json.dumps({"num_cpus": 1, **more}) + "\n")
         self.process.stdin.flush()
         self.nodes.append(Node(*json.loads(self.process.stdout.readline())))
         return self.nodes[-1]
@@ -129,6 +130,13 @@ NO_RAY = "raise ImportError('No module named ray')"
 """The text of a module `ray` that is none."""
 
 
+def without_classifyd(folder: Path) -> dict[str, str]:
+    """An environment in which classifyd cannot be imported, as on a node that somebody forgot."""
+    (folder / "classifyd").mkdir(parents=True)
+    (folder / "classifyd/__init__.py").write_text("raise ImportError('this node has another classifyd')\n")
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
 def rows(*texts: str) -> str:
     """A table of texts."""
     return "".join(json.dumps({"text": text}) + "\n" for text in texts)
@@ -158,11 +166,15 @@ def need_ray() -> None:
     pytest.importorskip("ray", reason='Ray is not installed: pip install "classifyd[ray]"')
 
 
-def on_cluster(here: Place, address: str, *, files: str = "shared", start_seconds: float = 60, more: str = "") -> Place:
-    """Have a place's daemons run their jobs on the cluster at an address, whether or not there is one."""
+def section(address: str, *, files: str = "shared", start_seconds: float = 60, more: str = "") -> str:
+    """The section of a configuration that has jobs run on the cluster at an address, whether or not there is one."""
+    return CONFIG.format(address=json.dumps(address), files=files, start_seconds=start_seconds, more=more)
+
+
+def on_cluster(here: Place, address: str, **options: Any) -> Place:
+    """Have a place's daemons run their jobs on the cluster at an address."""
     config = here.root / "config.toml"
-    section = CONFIG.format(address=json.dumps(address), files=files, start_seconds=start_seconds, more=more)
-    config.write_text(config.read_text() + section)
+    config.write_text(config.read_text() + section(address, **options))
     return here
 
 
@@ -194,8 +206,8 @@ def hold() -> None:
         head_node_args={"num_cpus": 0, "include_dashboard": False},
     )
     print(json.dumps(cluster.address), file=own, flush=True)
-    for _ in sys.stdin:
-        node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    for line in sys.stdin:
+        node = cluster.add_node(object_store_memory=80 * 2**20, **json.loads(line))
         pids = [process.process.pid for group in node.all_processes.values() for process in group]
         print(json.dumps([f"127.0.0.1/{node.node_id[:8]}", pids]), file=own, flush=True)
     cluster.shutdown()

@@ -28,7 +28,7 @@ def label(
     ] = "keep",
     engine: Annotated[
         str,
-        typer.Option("--engine", metavar="ENGINE", help="local, or ray: a corpus on a cluster, as [workers] says."),
+        typer.Option("--engine", metavar="ENGINE", help="local, or ray: a corpus on a cluster, as \\[workers] says."),
     ] = "local",
     config: ConfigOption = None,
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from classifyd import __version__
-from classifyd.config import Config
+from classifyd.config import Config, DaemonConfig
 from classifyd.corpus.labeller import OWN, Instructions, Labeller, Receipt, parsed
 from classifyd.corpus.places import Place, place
 from classifyd.corpus.splits import Portion, portions
@@ -27,11 +27,14 @@ from classifyd.workers import Terms
 from classifyd.workers.cluster import Cluster
 from classifyd.workers.demands import Demands, Sharing
 from classifyd.workers.parcels import Packing, Parcel, Stored, Unfit
+from classifyd.workers.raised import told
 
 MANIFEST = "manifest.json"
 RANGE_BYTES = 32 * 2**20
 TASKS_AHEAD = 2
 """So many portions wait at each actor, so that none is idle: more would only be done again when it goes."""
+STARTS = 10
+"""So many actors in a row may end while they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def _labelled(todo: Sequence[Portion], plan: str, errand: Errand, config: Config
     cluster = Cluster(config.workers)
     try:
         daemon = cluster.sized(config.daemon)
+        demands = _demands(errand, config)
+        _look(cluster, daemon, demands, config)
         parcel, stored = _bundles(errand, config, cluster)
         terms = Terms(
             daemon.log_format,
@@ -107,7 +112,7 @@ def _labelled(todo: Sequence[Portion], plan: str, errand: Errand, config: Config
             ReadOptions(None, config.limits),
             WriteOptions(tuple(spec.name for spec in errand.tasks), csv_formulas=errand.csv_formulas),
             terms,
-            _demands(errand, config),
+            demands,
             daemon.threads,
             daemon.device,
             daemon.load_seconds,
@@ -124,6 +129,14 @@ def _labelled(todo: Sequence[Portion], plan: str, errand: Errand, config: Config
         cluster.close()
 
 
+def _look(cluster: Cluster, daemon: DaemonConfig, demands: Demands, config: Config) -> None:
+    """UnavailableError names what every node lacks; or says why no actor begins, for which Ray Data waits for ever."""
+    found = [f"node {node} {lack}" for node, lacks in cluster.lacks(daemon, demands, config.plugins) for lack in lacks]
+    if found:
+        raise UnavailableError("; ".join(found))
+    cluster.try_one(daemon.worker_memory_bytes)
+
+
 def _rows(
     cluster: Cluster, todo: Sequence[Portion], instructions: Instructions, stored: Stored, actors: int
 ) -> Iterator[str]:
@@ -134,6 +147,10 @@ def _rows(
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    # A portion may rightly take long, and has a deadline in its actor.
+    context.execution_no_progress_timeout_s = -1
+    # An actor whose node goes while it starts would end the whole job, as it does where Ray does not know this setting.
+    context.max_consecutive_actor_init_deaths = STARTS
     items = [{"portion": portion.text()} for portion in todo]
     pool = ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=TASKS_AHEAD)
     found = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
@@ -143,8 +160,12 @@ def _rows(
         fn_constructor_args=(instructions, stored),
         **cluster.asked(instructions.terms.memory_bytes),
     )
-    for row in found.iter_rows():
-        yield str(row["receipt"])
+    try:
+        for row in found.iter_rows():
+            yield str(row["receipt"])
+    except Exception as error:  # Ray raises whatever its parts do
+        why = f"[workers] Ray Data has ended the work: {told(error)}; the same command again does what is left"
+        raise UnavailableError(why) from error
 
 
 def _plan(errand: Errand, config: Config) -> str:

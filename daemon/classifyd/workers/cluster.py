@@ -18,6 +18,7 @@ from classifyd.workers.joining import joined
 from classifyd.workers.keeper import Keeper
 from classifyd.workers.parcels import Packing
 from classifyd.workers.process import Process
+from classifyd.workers.raised import told
 from classifyd.workers.remote import Contract, RemoteProcess
 from classifyd.workers.slots import Slot, late
 from classifyd.workers.visiting import visited
@@ -85,6 +86,16 @@ class Cluster:
         nodes = [node for node in self._alive() if _room(node["Resources"], asked) > 0]
         return visited(self._ray, nodes, demands, admission)
 
+    def try_one(self, memory: int | None) -> None:
+        """Have an actor begin, and give it back. UnavailableError if none does in time."""
+        slot = self._slot(0, memory)
+        try:
+            if slot.wait(threading.Event()) is None:
+                why = slot.problem or late(self.config.start_seconds)
+                raise UnavailableError(f"[workers] no actor has begun: {why}", "ray status")
+        finally:
+            slot.close()
+
     def hire(self, terms: Terms, demands: Demands, drafts: Path) -> Callable[[int, str], RemoteProcess]:
         """What begins a worker's process in the slot of its place."""
         terms = replace(terms, memory_bytes=terms.memory_bytes or None)
@@ -140,7 +151,11 @@ class Cluster:
         self._left.set()
 
     def _alive(self) -> list[Mapping[str, Any]]:
-        return [node for node in self._ray.nodes() if node["Alive"]]
+        try:
+            nodes = self._ray.nodes()
+        except Exception as error:  # Ray raises what it likes where its head has gone meanwhile
+            raise UnavailableError(f"[workers] the cluster does not say what nodes it has: {told(error)}") from error
+        return [node for node in nodes if node["Alive"]]
 
     def _each(self, daemon: DaemonConfig) -> dict[str, float]:
         """What one actor asks a node for."""
@@ -157,15 +172,16 @@ class Cluster:
         self._opened = (count, memory)
         for slot in self._slots:
             slot.close()
-        config = self.config
+        self._slots = [self._slot(number, memory) for number in range(count)]
+
+    def _slot(self, number: int, memory: int | None) -> Slot:
         options = {
             **self.asked(memory),
             "max_restarts": 0,  # a slot asks anew by itself; jobs that Ray did over would bypass the ledger
             "max_task_retries": 0,
             "max_concurrency": SHIFTS,
         }
-        actor = self._ray.remote(Keeper).options(**options)
-        self._slots = [Slot(number, actor.remote, config.start_seconds) for number in range(count)]
+        return Slot(number, self._ray.remote(Keeper).options(**options).remote, self.config.start_seconds)
 
     def _hired_here(self, terms: Terms, crumb_path: str) -> Process:
         return self._hiring.submit(Process, terms, crumb_path).result()

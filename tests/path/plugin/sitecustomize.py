@@ -6,6 +6,7 @@ LINGER="removals.move" has the daemon leave a file `lingering` and wait a second
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
 PAUSE_SECONDS=0.1 has receivers that take nothing asked again that soon.
 GRACE_SECONDS=2 has an actor that does not answer given up that soon after its job's deadline.
+STILLBORN=FILE has one actor of a corpus end while it starts, if that file is there; it removes it.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
@@ -13,6 +14,7 @@ HANGING=1 has the main loop stand still for as long as a file `hang` is there, a
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -130,6 +132,20 @@ def hang():
     Daemon._turn = hanging
 
 
+def bear_dead(file):
+    from classifyd.corpus.labeller import Labeller
+
+    real = Labeller.__init__
+
+    def dying(self, *arguments):
+        with contextlib.suppress(FileNotFoundError):
+            Path(file).unlink()
+            os._exit(1)
+        real(self, *arguments)
+
+    Labeller.__init__ = dying
+
+
 def dawdle(seconds):
     place, name, real = found("copies.copy_into")
 
@@ -208,6 +224,9 @@ def arm_process():
         from classifyd.workers import remote
 
         remote.GRACE_SECONDS = float(os.environ["GRACE_SECONDS"])
+
+    if "STILLBORN" in os.environ and "default_worker" in " ".join(sys.argv):
+        bear_dead(os.environ["STILLBORN"])
 
     # Only its workers are hindered.
     if {"SLOW_LOADING", "DEADLY_BUNDLE"} & set(os.environ) and "spawn_main" in " ".join(sys.orig_argv):
