@@ -63,3 +63,37 @@ def test_versions_that_differ_and_packages_of_one_side_alone_are_named():
     assert "lacks classifyd-days 1.2; install it there" in found
     [extra] = lacks(replace(here, versions={k: v for k, v in here.versions.items() if k != "Python"}))
     assert extra.endswith("which the daemon's machine has not; install the same packages on both")
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Has a package `classifyd-days` 1.2 installed, whose one module has a digest."""
+    info = tmp_path / "site/classifyd_days-1.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: classifyd-days\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[classifyd]\ndays = days\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+
+    def install(digest, module="days.py"):
+        (info / "RECORD").write_text(f"{module},sha256={digest},9\n")
+
+    return install
+
+
+def test_other_code_under_the_same_version_is_told_with_what_brings_the_same(installed):
+    installed("one")
+    here = Demands.here(ALL)
+    assert [] == lacks(here)
+    installed("another")
+
+    [lack] = here.lacks(ALL)
+    assert "has other code under the name of classifyd-days 1.2 than the daemon's machine" == lack.what
+    assert "pip install --force-reinstall classifyd-days==1.2" == lack.command
+
+
+def test_an_editable_package_is_known_by_its_version_alone(installed):
+    installed("one")
+    here = Demands.here(ALL)
+    installed("another", "__editable___classifyd_days_1_2_finder.py")
+
+    assert [] == lacks(here)

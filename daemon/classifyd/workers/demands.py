@@ -1,13 +1,16 @@
 """What a node must have before a worker begins there: the same classifyd and plugins, and the folders of the jobs."""
 
+import contextlib
+import hashlib
+import json
 import os
 import secrets
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from pathlib import Path
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, entry_points
+from pathlib import Path, PurePath
 from typing import Self
 
 from classifyd import __version__
@@ -66,22 +69,31 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """`versions` are those here of classifyd, Python and every package with plugins; `sharing` what all nodes see."""
+    """`versions` are those here of classifyd, Python and every package with plugins; `sharing` what all nodes see.
+
+    `codes` are digests of those packages' modules, where their installation left any.
+    """
 
     versions: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
     sharing: Sharing = field(default_factory=Sharing)
 
     @classmethod
     def here(cls, admission: Admission, sharing: Sharing | None = None) -> Self:
         """What this machine has; no folder is shared unless it is told."""
-        return cls(_versions(admission), sharing or Sharing())
+        packages = _packages(admission)
+        return cls(_versions(packages), _codes(packages), sharing or Sharing())
 
     def lacks(self, admission: Admission) -> Iterator[Lack]:
         """What is amiss where this is called."""
-        found = _versions(admission)
+        packages = _packages(admission)
+        found, codes = _versions(packages), _codes(packages)
         for name in sorted(self.versions.keys() | found.keys()):
             if (lack := _compared(name, self.versions.get(name), found.get(name))) is not None:
                 yield lack
+            elif name in self.codes and self.codes[name] != codes.get(name, self.codes[name]):
+                what = f"has other code under the name of {name} {found[name]} than the daemon's machine"
+                yield Lack(what, "install the same build on both", _install(name, found[name], "--force-reinstall "))
         yield from self.sharing.lacks()
 
 
@@ -90,26 +102,51 @@ _INSTEAD = ', or set files = "objects" in [workers]'
 
 def _compared(name: str, wanted: str | None, there: str | None) -> Lack | None:
     """What is amiss with a package's version; None if nothing is."""
-    package = "classifyd[ray]" if name == "classifyd" else name
-    install = "" if name == "Python" else f"pip install {shlex.quote(f'{package}=={wanted}')}"
     if wanted == there:
         return None
     if wanted is None:
         what = f"has {name} {there}, which the daemon's machine has not"
         return Lack(what, "install the same packages on both", f"pip uninstall {name}")
+    install = "" if name == "Python" else _install(name, wanted)
     if there is None:
         return Lack(f"lacks {name} {wanted}", "install it there", install)
     return Lack(f"has {name} {there}, the daemon's machine {wanted}", "install the same version on both", install)
 
 
-def _versions(admission: Admission) -> dict[str, str]:
-    python = ".".join(map(str, sys.version_info[:2]))
-    packages = {
-        point.dist.name: point.dist.version
+def _install(name: str, version: str, how: str = "") -> str:
+    package = "classifyd[ray]" if name == "classifyd" else name
+    return f"pip install {how}{shlex.quote(f'{package}=={version}')}"
+
+
+def _packages(admission: Admission) -> dict[str, Distribution]:
+    """Every package with plugins, by name."""
+    return {
+        point.dist.name: point.dist
         for point in entry_points(group=GROUP)
         if point.dist is not None and not admission.refusal(point.name, point.dist.name)
     }
-    return {"Python": python, **packages, "classifyd": __version__}
+
+
+def _versions(packages: Mapping[str, Distribution]) -> dict[str, str]:
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {"Python": python, **{name: package.version for name, package in packages.items()}, "classifyd": __version__}
+
+
+def _codes(packages: Mapping[str, Distribution]) -> dict[str, str]:
+    """Digests of the modules that installers wrote down; an editable package, whose modules lie elsewhere, has none."""
+    found = dict(packages)
+    with contextlib.suppress(PackageNotFoundError):
+        found["classifyd"] = distribution("classifyd")
+    listed = {
+        name: sorted((str(path), path.hash.value) for path in package.files or () if path.hash and _is_module(path))
+        for name, package in found.items()
+    }
+    return {name: hashlib.sha256(json.dumps(files).encode()).hexdigest() for name, files in listed.items() if files}
+
+
+def _is_module(path: PurePath) -> bool:
+    """Whether it is the same on every machine, as scripts, which name the interpreter, are not."""
+    return path.suffix == ".py" and ".." not in path.parts and not path.name.startswith("__editable__")
 
 
 def _seen(path: str) -> bool:
