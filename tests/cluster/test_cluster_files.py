@@ -80,6 +80,19 @@ def test_the_manifest_keeps_to_the_schemas_of_kuberay_and_of_kubernetes(manifest
     check(manifest)
 
 
+def test_ray_reads_from_the_manifest_a_head_without_room_and_workers_of_whole_machines(manifest):
+    """By what Ray's own autoscaler makes of a manifest on Kubernetes, where KubeRay hands it to it."""
+    pytest.importorskip("ray.autoscaler", reason='Ray is not installed: pip install "classifyd[ray]"')
+    from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
+
+    manifest["metadata"].setdefault("namespace", "default")
+    found = _derive_autoscaling_config_from_ray_cr(manifest)["available_node_types"]
+
+    assert (0, 0) == (found["headgroup"]["resources"]["CPU"], found["headgroup"]["max_workers"])
+    assert {"CPU": 8, "memory": 24 * 2**30} == found["workers"]["resources"]
+    assert (1, 16) == (found["workers"]["min_workers"], found["workers"]["max_workers"])
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
