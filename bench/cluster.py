@@ -1,10 +1,12 @@
 """What a cluster of Ray costs, how it scales in the number of records, and what it loses when nodes are killed.
 
-    python bench/cluster.py [--tasks spam] [--records 2000] [--rounds 5] [--sizes 10000 100000] [--kill-seconds 30]
+    python bench/cluster.py [--tasks spam] [--records 2000] [--rounds 5] [--sizes 10000 100000] [--job-records 0]
+        [--kill-seconds 30]
 
 First a daemon with local workers and one with the engine on Ray, on the same cores, answer the same tables in turns;
-then the latter answers ever larger tables; last a daemon on four nodes, processes of this machine, answers one more
-while a node is killed, and another added, every so often. A task without a model (PYTHONPATH=tests/path/plugin, --tasks
+then the latter answers ever larger tables. Each answers a table that is cut as small as can be, which shows how many
+jobs a second one daemon gives out. Last a daemon on four nodes, processes of this machine, answers one more while a
+node is killed, and another added, every so often. A task without a model (PYTHONPATH=tests/path/plugin, --tasks
 shouting) shows what classifyd and Ray themselves cost. Prints Markdown tables.
 """
 
@@ -29,6 +31,8 @@ sys.path.append(str(ROOT / "tests" / "path"))
 
 from clusters import ENVIRONMENT, Nodes, begun, section  # noqa: E402  # Ray's test cluster, as the tests have it
 
+SMALLEST = {"CLASSIFYD_DAEMON__SPLIT_SECONDS": "0.000001"}
+"""Has a table cut into ranges of 8 KiB, which are the least."""
 RAY = """
 [workers]
 engine = "ray"
@@ -43,6 +47,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=2_000, help="of a table that both engines answer; 0: none")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--job-records", type=int, default=0, help="of a table that is cut into the smallest ranges")
     parser.add_argument("--kill-seconds", type=float, default=30.0, help="0: kill nothing")
     parser.add_argument("--killed-records", type=int, default=100_000, help="of the table meanwhile")
     options = parser.parse_args()
@@ -55,6 +60,8 @@ def main() -> None:
                 there.answer([table(folder, texts, 1_000)])
                 compare(there, texts, folder, options)
                 grow(there, texts, folder, options)
+        if options.job_records:
+            give_out(texts, folder, options)
         if options.kill_seconds:
             kill(texts, folder, options)
 
@@ -80,11 +87,35 @@ def compare(there: Serving, texts: Sequence[str], folder: Path, options: argpars
 
 
 def grow(there: Serving, texts: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
-    """Ever larger tables."""
-    if options.sizes:
-        print("| records in one table, on Ray | microseconds for each |\n|--:|--:|")
-    for size in options.sizes:
-        print(f"| {size:,} | {there.answer([table(folder, texts, size)]) / size * 1e6:.0f} |", flush=True)
+    """Ever larger tables, in turns."""
+    if not options.sizes:
+        return
+    found: dict[int, list[tuple[float, float]]] = {size: [] for size in options.sizes}
+    for _ in range(options.rounds):
+        for size, each in found.items():
+            source, before = table(folder, texts, size), there.processor_seconds()
+            took = there.answer([source])
+            each.append((took / size * 1e6, (there.processor_seconds() - before) / size * 1e6))
+    print(f"{options.rounds} rounds, microseconds for each record\n")
+    print("| records in one table, on Ray | by the clock | least to most | processor time | least to most |")
+    print("|--:|--:|---|--:|---|")
+    for size, each in found.items():
+        cells = " | ".join(
+            f"{statistics.median(kind):.0f} | {min(kind):.0f} to {max(kind):.0f}" for kind in zip(*each, strict=True)
+        )
+        print(f"| {size:,} | {cells} |", flush=True)
+
+
+def give_out(texts: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
+    """A table in ranges so small that giving out their jobs is what takes the time."""
+    print("\n| workers | jobs | jobs a second, cutting and assembly included |\n|---|--:|--:|")
+    for name, engine in (("local", ""), ("on Ray", RAY)):
+        with serving(options.tasks, options.models, folder, engine, environment=SMALLEST) as daemon:
+            daemon.answer([table(folder, texts, 1_000)])
+            took = daemon.answer([table(folder, texts, options.job_records)])
+            lines = (daemon.folder / "log").read_text().splitlines()
+        jobs = [json.loads(line)["splits"] for line in lines if '"event": "cut"' in line][-1]
+        print(f"| {name} | {jobs:,} | {jobs / took:.0f} |", flush=True)
 
 
 def kill(texts: Sequence[str], folder: Path, options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """bench/: what its figures rest on."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -48,3 +49,8 @@ def test_a_contender_that_cannot_start_is_told_of_and_left_out() -> None:
     ready = [sys.executable, "-c", "print('ready well'); input(); print('{\"seconds\": 1}')"]
     found = turns.take({"one": [sys.executable, "-c", "1 / 0"], "other": ready}, 1)
     assert found == {"other": turns.Taken("well", [{"seconds": 1}])}
+
+
+def test_the_bench_of_a_cluster_finds_what_it_shares_with_the_tests() -> None:
+    script = Path(__file__).parents[1] / "bench/cluster.py"
+    subprocess.run([sys.executable, script, "--help"], check=True, stdout=subprocess.DEVNULL)
