@@ -1,11 +1,13 @@
 """The daemon on a cluster of Ray: the same answers, whatever becomes of nodes and actors."""
 
+import ipaddress
 import json
 import os
 import random
 import signal
 import time
 import urllib.request
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +25,7 @@ from clusters import (
     rows,
     shadowing,
 )
-from daemons import wait_until
+from daemons import descendants, wait_until
 
 from classifyd import bundles, config, status
 
@@ -47,6 +49,51 @@ def test_jobs_run_on_the_nodes_and_the_answers_are_those_of_local_workers(two_no
     assert {node.name for node in two_nodes.nodes} == {event["node"] for event in events(here, "actor_begun")}
     assert {event["node"] for event in events(here, "worker_died")} <= {node.name for node in two_nodes.nodes}
     assert [] == here.claimed()
+
+
+def test_actors_go_where_there_is_what_they_ask_for(two_nodes, place):
+    node = two_nodes.add(num_gpus=1, resources={"label": 1})
+    asked = "num_cpus = 0.5\nnum_gpus = 0.5\nresources = {label = 0.25}"
+    here = two_nodes.give(place(workers=0), more=asked)
+    here.drop("a.txt", "HELLO")
+
+    code = here.once()
+    two_nodes.kill(node)
+
+    assert 0 == code, here.log()
+    assert {"a.txt.jsonl"} == here.files("out")
+    assert [node.name, node.name] == [event["node"] for event in events(here, "actor_begun")]
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_a_cluster_that_was_started_here_answers_to_this_machine_alone_and_ends_with_the_daemon(place, end):
+    need_ray()
+    here = on_cluster(place(workers=1), "", more='object_store_bytes = "100 MiB"')
+    here.drop("a.txt", "HELLO")
+    daemon = here.start()
+    wait_until(lambda: "a.txt.jsonl" in here.files("out"), seconds=120, place=here)
+    below = descendants(daemon.pid)
+    addresses = {address for pid in below for address in listening(pid)}
+    assert any("raylet" in called(pid) for pid in below)
+    if end == "stopped":
+        assert 0 == here.stop(daemon)
+    else:
+        daemon.kill()
+
+    assert {"127.0.0.1"} == addresses
+    wait_until(lambda: not any(map(called, below)))
+
+
+def listening(pid):
+    """The addresses at which a process listens."""
+    own = {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    for kind in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in own:
+                packed = bytes.fromhex(local.partition(":")[0])
+                words = [packed[at : at + 4][::-1] for at in range(0, len(packed), 4)]  # each in the host's order
+                yield str(ipaddress.ip_address(b"".join(words)))
 
 
 @pytest.mark.parametrize("what", ["actor", "node"])
