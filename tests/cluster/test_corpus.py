@@ -133,7 +133,7 @@ def test_a_node_that_leaves_costs_no_record_of_a_corpus(corpus, two_nodes):
         assert [f"text {number} {row}" for row in range(100)] == [answer["text"] for answer in answers]
 
 
-def test_an_actor_that_ends_while_it_starts_costs_nothing(place, tmp_path):
+def test_an_actor_that_fails_to_start_costs_nothing(place, tmp_path):
     stillborn = tmp_path / "stillborn"
     stillborn.touch()
     with begun(1, {**os.environ, "STILLBORN": str(stillborn)}, tmp_path / "cluster.log") as nodes:

@@ -93,7 +93,8 @@ def listening(pid):
             if state == "0A" and f"socket:[{inode}]" in own:
                 packed = bytes.fromhex(local.partition(":")[0])
                 words = [packed[at : at + 4][::-1] for at in range(0, len(packed), 4)]  # each in the host's order
-                yield str(ipaddress.ip_address(b"".join(words)))
+                found = ipaddress.ip_address(b"".join(words))
+                yield str(getattr(found, "ipv4_mapped", None) or found)
 
 
 @pytest.mark.parametrize("what", ["actor", "node"])

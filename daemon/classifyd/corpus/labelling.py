@@ -34,7 +34,7 @@ RANGE_BYTES = 32 * 2**20
 TASKS_AHEAD = 2
 """So many portions wait at each actor, so that none is idle: more would only be done again when it goes."""
 STARTS = 10
-"""So many actors in a row may end while they start."""
+"""So many actors in a row may fail to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _rows(
     context.enable_progress_bars = False
     # A portion may rightly take long, and has a deadline in its actor.
     context.execution_no_progress_timeout_s = -1
-    # An actor whose node goes while it starts would end the whole job, as it does where Ray does not know this setting.
+    # One actor that fails to start would end the whole job, as it does where Ray does not know this setting.
     context.max_consecutive_actor_init_deaths = STARTS
     items = [{"portion": portion.text()} for portion in todo]
     pool = ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=TASKS_AHEAD)

@@ -1,11 +1,14 @@
 """What Ray raises: errors of pages, of which people are told a line or two."""
 
+import re
+
 LONGEST = 600
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def lines(error: Exception) -> list[str]:
-    """What an error says, line by line, without empty ones."""
-    return [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What an error says, line by line, without colours and empty ones."""
+    return [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
 
 
 def told(error: Exception) -> str:

@@ -6,7 +6,7 @@ LINGER="removals.move" has the daemon leave a file `lingering` and wait a second
 thread that hears of events at its first one. HOLD_SECONDS=0.2 has what is held back tried again that soon.
 PAUSE_SECONDS=0.1 has receivers that take nothing asked again that soon.
 GRACE_SECONDS=2 has an actor that does not answer given up that soon after its job's deadline.
-STILLBORN=FILE has one actor of a corpus end while it starts, if that file is there; it removes it.
+STILLBORN=FILE has one actor of a corpus fail to start, if that file is there; it removes it.
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
@@ -140,7 +140,7 @@ def bear_dead(file):
     def dying(self, *arguments):
         with contextlib.suppress(FileNotFoundError):
             Path(file).unlink()
-            os._exit(1)
+            raise OSError(28, "No space left on device")
         real(self, *arguments)
 
     Labeller.__init__ = dying
