@@ -108,14 +108,17 @@ def grow(there: Serving, texts: Sequence[str], folder: Path, options: argparse.N
 
 def give_out(texts: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
     """A table in ranges so small that giving out their jobs is what takes the time."""
-    print("\n| workers | jobs | jobs a second, cutting and assembly included |\n|---|--:|--:|")
+    print("\n| workers | jobs | jobs a second, with cutting and assembly | processor ms of the daemon's own for each |")
+    print("|---|--:|--:|--:|")
     for name, engine in (("local", ""), ("on Ray", RAY)):
         with serving(options.tasks, options.models, folder, engine, environment=SMALLEST) as daemon:
             daemon.answer([table(folder, texts, 1_000)])
-            took = daemon.answer([table(folder, texts, options.job_records)])
+            source, before = table(folder, texts, options.job_records), daemon.own_seconds()
+            took = daemon.answer([source])
+            own = daemon.own_seconds() - before
             lines = (daemon.folder / "log").read_text().splitlines()
         jobs = [json.loads(line)["splits"] for line in lines if '"event": "cut"' in line][-1]
-        print(f"| {name} | {jobs:,} | {jobs / took:.0f} |", flush=True)
+        print(f"| {name} | {jobs:,} | {jobs / took:.0f} | {own / jobs * 1000:.1f} |", flush=True)
 
 
 def kill(texts: Sequence[str], folder: Path, options: argparse.Namespace) -> None:
