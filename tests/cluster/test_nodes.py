@@ -65,6 +65,7 @@ def test_actors_go_where_there_is_what_they_ask_for(two_nodes, place):
     assert [node.name, node.name] == [event["node"] for event in events(here, "actor_begun")]
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("end", ["stopped", "killed"])
 def test_a_cluster_that_was_started_here_answers_to_this_machine_alone_and_ends_with_the_daemon(place, end):
     need_ray()
@@ -81,7 +82,8 @@ def test_a_cluster_that_was_started_here_answers_to_this_machine_alone_and_ends_
         daemon.kill()
 
     assert {"127.0.0.1"} == addresses
-    wait_until(lambda: not any(map(called, below)))
+    # Two agents of Ray's look for their head once more, for up to a minute or two, when it was killed.
+    wait_until(lambda: not any(map(called, below)), seconds=240)
 
 
 def listening(pid):
