@@ -22,7 +22,7 @@ SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 class Terminal:
-    """A terminal of 120 columns in which a command runs; `shown` is what it has printed, without colours."""
+    """A terminal in which a command runs; `shown` is what it has printed, without colours."""
 
     def __init__(self, master: int, process: subprocess.Popen[bytes]) -> None:
         self._master = master
@@ -43,9 +43,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(office: Path, environ: dict[str, str]) -> Iterator[Terminal]:
+def terminal(office: Path, environ: dict[str, str], *, rows: int = 60, columns: int = 120) -> Iterator[Terminal]:
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 120, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     command = [CLASSIFYD, "status", "--watch", "--config", office / "config.toml"]
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environ)
     os.close(slave)
@@ -80,6 +80,16 @@ def test_it_shows_throughput_labels_results_and_the_quarantine_and_goes_on_looki
         seen.wait_for("4 records", "all/later.txt  shouting loud 1.00", "calm 75.0 %  loud 25.0 %")
         seen.process.send_signal(signal.SIGINT)
         assert seen.process.wait(30) == 130
+
+
+def test_on_a_small_terminal_no_number_and_no_head_of_a_column_is_broken(
+    run: Run, office: Path, environ: dict[str, str]
+) -> None:
+    (office / "in" / "a.txt").write_text("HELLO")
+    assert run("run", "--once", "--config", office / "config.toml").returncode == 0
+    with terminal(office, environ, rows=24, columns=80) as seen:
+        seen.wait_for("waiting   claimed   done   quarantined   records   errors   review", "loud 100.0 %")
+        assert "records/s" not in seen.shown
 
 
 def test_before_the_first_daemon_there_is_nothing_to_show_and_no_fault(office: Path, environ: dict[str, str]) -> None:

@@ -36,14 +36,16 @@ def say_json(document: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()) -> "Table":
-    """A table of plain text; the columns in `right` are aligned to the right."""
+    """A table of plain text; the columns in `right` are aligned to the right, and stay whole where it is narrow."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    numbers = set(right)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in set(right) else "left", overflow="fold")
+        number = column in numbers
+        made.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row in rows:
         # Text, not str: a name in brackets is no mark-up.
         made.add_row(*(Text(safe(str(cell))) for cell in row))

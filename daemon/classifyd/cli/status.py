@@ -18,6 +18,9 @@ COLUMNS = (
     *("inbox", "waiting", "claimed", "done", "quarantined", "records", "errors", "review"),
     *("inputs/h", "records/s"),
 )
+RATES = 2
+"""The last columns, which a terminal of 80 has no room for."""
+LEAST_WIDTH = 105
 LARGE = ("inbox", "large input", "size", "done", "splits", "records", "records/s", "time left")
 
 
@@ -57,7 +60,7 @@ def status(
     if json:
         say_json(_document(found))
         return
-    show(*_page(found, now))
+    show(*_page(found, now, _width()))
 
 
 def _link(settings: "Config", found: "Status") -> str:
@@ -89,7 +92,7 @@ def _watch(settings: "Config") -> None:
             now = time.time()
             found = statuses.look(settings, now)
             watched.look(found)
-            parts = (*_page(found, now), *watched.summary())
+            parts = (*_page(found, now, console.width), *watched.summary())
             above = Group(*(Text(safe(p)) if isinstance(p, str) else p for p in parts))
             room = console.height - len(console.render_lines(above))
             live.update(Group(above, *watched.results(room)), refresh=True)
@@ -101,12 +104,21 @@ def _nodes(found: "Status") -> Iterator[str]:
         yield f"node {one.node}: {one.actors} actors, {one.jobs} jobs"
 
 
-def _page(found: "Status", now: float) -> list[Any]:
+def _width() -> int:
+    """The terminal's; what goes elsewhere is as wide as it needs to be."""
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else LEAST_WIDTH
+
+
+def _page(found: "Status", now: float, width: int) -> list[Any]:
     from classifyd.cli.screen import table
 
     total = _total(found.inboxes)
-    rows = [_row(inbox) for inbox in (*found.inboxes, *([total] if len(found.inboxes) > 1 else ()))]
-    counts = table(COLUMNS, rows, right=COLUMNS[1:])
+    columns = COLUMNS if width >= LEAST_WIDTH else COLUMNS[:-RATES]
+    rows = [_row(inbox)[: len(columns)] for inbox in (*found.inboxes, *([total] if len(found.inboxes) > 1 else ()))]
+    counts = table(columns, rows, right=columns[1:])
     large = [_progress(one) for one in found.daemon.progress]
     inputs = ["", table(LARGE, large, right=LARGE[2:])] if large else []
     return [_headline(found, now), "", counts, *inputs, *_nodes(found), *_asked_for(found), *_troubles(found)]

@@ -21,7 +21,7 @@ from classifyd.web.secret import Token
 
 COLOURS = ("blue", "yellow", "green", "magenta", "cyan", "red")
 BLOCKS = " ▁▂▃▄▅▆▇█"
-BAR = 40
+BAR = 24
 QUARANTINED = 5
 HOUR_SECONDS = 3600.0
 FIGURES = {"f1": "F1", "macro_f1": "macro F1", "accuracy": "accuracy", "calibration_error": "calibration error"}
