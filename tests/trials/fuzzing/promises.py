@@ -104,7 +104,8 @@ def _readable(begin: Callable[[], Iterable[T]]) -> Iterator[T]:
 def _checked(records: Iterable[Record]) -> list[Record]:
     kept = list(records)
     assert [record.index for record in kept] == list(range(len(kept)))
-    for line, record in zip(_written("jsonl", kept).decode().splitlines(), kept, strict=True):
+    # Not splitlines(): in JSON lines only a line feed ends one, and a text may hold what else Unicode has.
+    for line, record in zip(_written("jsonl", kept).split(b"\n")[:-1], kept, strict=True):
         record.text.encode()
         json.loads(line)
     return kept

@@ -45,7 +45,8 @@ def trace_worker():
     real = Pipeline.run
 
     def traced(self, job, *more):
-        if os.environ.get("TRACED") == "worker" and not isinstance(job, Inspect) and first():
+        # Once traced it asks no more: the call by which it would ask is not one of the daemon's.
+        if os.environ.get("TRACED") == "worker" and not tracers and not isinstance(job, Inspect) and first():
             attach()
         return real(self, job, *more)
 
