@@ -81,6 +81,7 @@ def test_after_a_restart_the_newest_doubts_are_asked_about_again_but_for_those_d
     here.start()
     wait_until(lambda: here.starts() > starts, place=here)
     page = Page(here)
+    wait_until(page.queue, place=here)  # whose labels are known once the daemon has shown what serves
     assert [(item["source"], item["key"]) for item in page.queue()] == [("b.txt", item["key"]) for item in left]
     results = json.loads(page.ask("/api/results")[1])["results"]
     assert {one["source"] for one in results} == {"a.txt", "b.txt"}
