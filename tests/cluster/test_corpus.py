@@ -133,6 +133,17 @@ def test_a_node_that_leaves_costs_no_record_of_a_corpus(corpus, two_nodes):
         assert [f"text {number} {row}" for row in range(100)] == [answer["text"] for answer in answers]
 
 
+def test_a_record_that_hangs_costs_only_itself(two_nodes, place):
+    here = Corpus(two_nodes.give(place(load_seconds=4, daemon="record_seconds = 1")), ("shouting",))
+    here.file("a.jsonl", rows("HELLO", "please HANG", "hello"))
+
+    assert 1 == here.label(), here.log()
+
+    answers = [json.loads(line) for line in here.outputs()["a.jsonl.jsonl"].splitlines()]
+    assert [False, True, False] == [bool(answer["errors"]) for answer in answers]
+    assert "longer than its deadline" in answers[1]["errors"]["shouting"]["message"]
+
+
 def test_an_actor_that_fails_to_start_costs_nothing(place, tmp_path):
     stillborn = tmp_path / "stillborn"
     stillborn.touch()
