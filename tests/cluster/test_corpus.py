@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
-from clusters import NO_RAY, begun, rows, shadowing, without_classifyd
+from clusters import NO_RAY, begun, on_cluster, rows, shadowing, without_classifyd
 from daemons import wait_until
 
 from classifyd import bundles
@@ -190,6 +190,14 @@ def test_without_ray_the_command_says_what_to_install(corpus):
     said = refused(here, PYTHONPATH=shadowing(here.here, ray=NO_RAY))
 
     assert 'install it with: pip install "classifyd[ray]"' in said
+
+
+def test_from_outside_the_cluster_the_command_says_where_it_runs(place):
+    here = Corpus(on_cluster(place(), "ray://127.0.0.1:9"), ("shouting",))
+    here.file("a.jsonl", rows("HELLO"))
+
+    assert 2 == here.label(), here.log()
+    assert "Ray Data does not run through ray://; run the command on a machine of the cluster" in here.log()
 
 
 def test_a_plugin_that_a_node_lacks_is_named_before_anything_is_labelled(place, tmp_path):

@@ -22,6 +22,11 @@ def run_on_ray(request: Request, config: Config) -> int:
     """Label the corpus; 0, or 1 if anything could not be read or labelled. Faults are told as they come."""
     if request.output == STANDARD or STANDARD in request.files:
         raise UsageError("--engine ray: reads files, folders and URLs; name a folder or a URL with --output")
+    if config.workers.address.startswith("ray://"):
+        raise UsageError(
+            f"[workers] address {config.workers.address}: Ray Data does not run through ray://; run the command on a "
+            "machine of the cluster, with CLASSIFYD_WORKERS__ADDRESS=auto"
+        )
     logs.configure(config.daemon.log_format, "warning")
     trace = Trace.shown(os.environ)
     registry = plugins.load(config.plugins, trace=trace)
