@@ -3,6 +3,7 @@
 What runs is what `classifyd run` runs; only its workers are forked, too, instead of spawned.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -13,10 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from filelock import FileLock, Timeout
+
 from classifyd.errors import ClassifydError
 
 CRASHED = 99
 """The exit code of a daemon that an error ended which nobody had thought of."""
+ORPHANED_SECONDS = 10
 
 
 class Restarts:
@@ -103,6 +107,7 @@ def _daemon(root: Path, load_config, run) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(root)
+    _wait_for_orphans(root / "state/lock")
     fork = multiprocessing.get_context("fork")
     multiprocessing.get_context = lambda _=None: fork
     try:
@@ -113,6 +118,12 @@ def _daemon(root: Path, load_config, run) -> int:
     except Exception as error:  # noqa: BLE001  # whatever ends a daemon is for the judge to see
         print(repr(error), file=sys.stderr, flush=True)
         return CRASHED
+
+
+def _wait_for_orphans(lock: Path) -> None:
+    """A forked worker, unlike a spawned one, holds its daemon's lock until it has noticed that this was killed."""
+    with contextlib.suppress(FileNotFoundError, Timeout), FileLock(lock, timeout=ORPHANED_SECONDS):
+        pass
 
 
 if __name__ == "__main__":

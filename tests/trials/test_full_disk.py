@@ -15,19 +15,19 @@ from daemons import wait_until
 
 FILLINGS = int(os.environ.get("CLASSIFYD_FILLINGS", "100"))
 FEW = 2
-INODES = 600
+INODES = 1200
 ROWS = "".join(json.dumps({"text": f"row {number}"}) + "\n" for number in range(300))
 SOON = {"HOLD_SECONDS": "0.2", "SLOW_SECONDS": "0.005"}
 ROOM = "min_free_bytes = 65536"
 
 
 class Tmpfs:
-    """A small file system of its own, to be filled to the last byte and inode."""
+    """A small file system of its own, to be filled to the last byte and inode. It has room for what the rounds leave."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size=4m,nr_inodes={INODES}", "classifyd-trial", str(path)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size=32m,nr_inodes={INODES}", "classifyd-trial", str(path)]
         mounted = subprocess.run(command, capture_output=True, text=True, check=False)
         if mounted.returncode:
             pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")

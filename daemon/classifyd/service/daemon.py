@@ -100,7 +100,6 @@ class Daemon:
         self._retention = Retention(
             config.inboxes, self._ledger, told=partial(self._messages.put, None), removed=outside.metrics.swept
         )
-
         self._reviewed = Reviewed(config.inboxes, self._ledger, daemon.state)
 
     @property
