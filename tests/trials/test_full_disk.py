@@ -22,7 +22,7 @@ ROOM = "min_free_bytes = 65536"
 
 
 class Tmpfs:
-    """A small file system of its own, to be filled to the last byte and inode. It has room for what the rounds leave."""
+    """A small file system of its own, to be filled to the last byte and inode. All rounds have room in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
