@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from classifyd.cli.manifest import figures, outline
 from classifyd.cli.options import ConfigOption, JsonOption, load_settings, with_shipped_models
 from classifyd.errors import BundleError, UsageError
 
@@ -53,7 +54,7 @@ def show_model(
         return
     for name, value in bundle.manifest.items():
         if name not in ("files", "examples"):
-            for told in _outline(name, value):
+            for told in outline(name, value):
                 say(told)
     say(f"digest: {bundle.digest}\nfiles: {', '.join(sorted(bundle.files))}\nin: {bundle.path}")
 
@@ -236,7 +237,7 @@ def _rows(store: "Store") -> Iterator[dict[str, Any]]:
     for task in store.tasks():
         for number in store.versions(task):
             try:
-                about = _plain(_whole(store.open(task, number).manifest.get("metrics", {})))
+                about = figures(store.open(task, number).manifest.get("metrics", {}))
             except BundleError as error:
                 about = f"unfit: {error}"
             serves, before = number == store.current(task), number == store.before(task)
@@ -245,35 +246,3 @@ def _rows(store: "Store") -> Iterator[dict[str, Any]]:
 
 def _service(row: dict[str, Any]) -> str:
     return "yes" if row["in_service"] else "before" if row["before"] else ""
-
-
-def _whole(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the whole, without those by label, source or promise."""
-    return {name: value for name, value in metrics.items() if not isinstance(value, dict | list)}
-
-
-def _outline(name: str, value: Any) -> Iterator[str]:
-    """A value of a manifest under its name, unless it is empty; figures of figures stand on lines below it."""
-    if value is None or value in ({}, [], ""):
-        return
-    if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
-        flat = {key: inner for key, inner in value.items() if not isinstance(inner, dict)}
-        yield f"{name}: {_plain(flat)}" if flat else f"{name}:"
-        for key, inner in value.items():
-            if isinstance(inner, dict):
-                yield from (f"  {line}" for line in _outline(str(key), inner))
-    else:
-        yield f"{name}: {_plain(value)}"
-
-
-def _plain(value: Any) -> str:
-    """A value of a manifest on one line, for people."""
-    match value:
-        case dict():
-            return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
-        case list():
-            return ", ".join(map(_plain, value))
-        case float():
-            return f"{value:.4g}"
-        case _:
-            return str(value)
