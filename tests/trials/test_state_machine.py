@@ -24,6 +24,8 @@ from restarts import Restarts
 HISTORIES = int(os.environ.get("CLASSIFYD_HISTORIES", "300"))
 FEW = 3
 BINARY = bytes(range(256)) * 4
+PLACES = st.integers(0, 99)
+"""Which of the files that are there: how many that is depends on time, and what is drawn must not."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -58,9 +60,9 @@ class Histories(RuleBasedStateMachine):
         self.here.drop(name, BINARY)
         self.due[name] = None
 
-    @rule(data=st.data())
-    def rename(self, data):
-        if (name := self._waiting(data)) is not None:
+    @rule(place=PLACES)
+    def rename(self, place):
+        if (name := self._waiting(place)) is not None:
             new = self._new_name()
             try:
                 (self.here.root / "in" / name).rename(self.here.root / "in" / new)
@@ -68,18 +70,18 @@ class Histories(RuleBasedStateMachine):
                 return  # it was claimed meanwhile
             self.due[new] = self.due.pop(name)
 
-    @rule(data=st.data())
-    def delete(self, data):
-        if (name := self._waiting(data)) is not None:
+    @rule(place=PLACES)
+    def delete(self, place):
+        if (name := self._waiting(place)) is not None:
             try:
                 (self.here.root / "in" / name).unlink()
             except FileNotFoundError:
                 return
             del self.due[name]
 
-    @rule(data=st.data())
-    def append(self, data):
-        name = self._waiting(data)
+    @rule(place=PLACES)
+    def append(self, place):
+        name = self._waiting(place)
         if name is None or self.due[name] is None:
             return
         try:
@@ -114,12 +116,12 @@ class Histories(RuleBasedStateMachine):
     def drain(self):
         assert self.restarts.once(self.here.root) in (0, 1), self.here.log()
 
-    @rule(data=st.data())
-    def retry(self, data):
+    @rule(place=PLACES)
+    def retry(self, place):
         mended = [name for name in sorted(self.here.files("quarantine")) if not name.endswith(".json")]
         if not mended:
             return
-        name = data.draw(st.sampled_from(mended))
+        name = mended[place % len(mended)]
         (self.here.root / "quarantine" / name).write_text(f"text of {name}")
         classifyd = str(Path(sys.executable).with_name("classifyd"))
         command = [classifyd, "retry", name, "--config", str(self.here.root / "config.toml")]
@@ -156,9 +158,9 @@ class Histories(RuleBasedStateMachine):
         self.number += 1
         return f"{self.number}.txt"
 
-    def _waiting(self, data) -> str | None:
+    def _waiting(self, place: int) -> str | None:
         found = sorted(self.here.files("in"))
-        return data.draw(st.sampled_from(found)) if found else None
+        return found[place % len(found)] if found else None
 
     def _end(self, number: int) -> int:
         self.lived["kills" if number == signal.SIGKILL else "stops"] += 1
