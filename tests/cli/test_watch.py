@@ -55,7 +55,8 @@ class Terminal:
 def terminal(office: Path, environ: dict[str, str], *, rows: int = 60, columns: int = 120) -> Iterator[Terminal]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    command = [CLASSIFYD, "status", "--watch", "--config", office / "config.toml"]
+    # Who is tested in the background ignores the signal, and so would the command.
+    command = ["env", "--default-signal=INT", CLASSIFYD, "status", "--watch", "--config", office / "config.toml"]
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environ)
     os.close(slave)
     try:
