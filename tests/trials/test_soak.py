@@ -121,6 +121,8 @@ def test_under_load_and_faults_nothing_grows(place):
     assert 2 * soak.bad == len(here.files("quarantine"))
     slopes = soak.slopes()
     shown = ", ".join(f"{name} {found:+.0f} from {soak.samples[-1][1][name]:.0f}" for name, found in slopes.items())
+    tenths = soak.samples[:: max(1, len(soak.samples) // 10)]
+    print(f"daemon KiB, tenth by tenth: {[round(found['daemon KiB']) for _, found in tenths]}")
     print(f"{MINUTES:g} minutes, {soak.good} inputs, {soak.faults} faults; more in an hour: {shown}")
     assert not {name: found for name, found in slopes.items() if found > BOUNDS[name]}, slopes
 
