@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from classifyd.errors import UnavailableError
-from classifyd.jobs import Claim
+from classifyd.jobs import Claim, Suspect
 from classifyd.ledger import aging, corrections, notices
 from classifyd.reports import PartReport
 from classifyd.values import Cut, Fault
@@ -157,6 +157,22 @@ def origin(db: sqlite3.Connection, inbox: str, name: str, size: int, mtime_ns: i
     )
     found = [entry_of(row) for row in db.execute(query, (size, mtime_ns, inbox))]
     return max(found, key=lambda entry: PurePath(entry.claim.name).name == name, default=None)
+
+
+def attempts(db: sqlite3.Connection, claim: str) -> dict[int, int]:
+    """How often each split of an unfinished input was given to a worker."""
+    return {
+        row["number"]: row["count"]
+        for row in db.execute("SELECT number, count FROM attempts WHERE claim = ?", (claim,))
+    }
+
+
+def suspects(db: sqlite3.Connection, claim: str) -> dict[int, tuple[Suspect, ...]]:
+    """The suspect records of each split of an unfinished input."""
+    found: dict[int, tuple[Suspect, ...]] = {}
+    for row in db.execute("SELECT number, suspect FROM suspects WHERE claim = ? ORDER BY number", (claim,)):
+        found[row["number"]] = (*found.get(row["number"], ()), Suspect(**json.loads(row["suspect"])))
+    return found
 
 
 def counts_of(row: sqlite3.Row) -> PartReport:

@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from classifyd.errors import UnavailableError
 from classifyd.jobs import Suspect
-from classifyd.ledger import aging, corrections, notices
+from classifyd.ledger import aging, corrections, notices, rows
 from classifyd.ledger.aging import Kind
 from classifyd.ledger.corrections import Correction, Decision
 from classifyd.ledger.notices import Notice
@@ -113,13 +114,11 @@ class LedgerView:
 
     def attempts(self, claim: str) -> dict[int, int]:
         """How often each split of an unfinished input was given to a worker."""
-        rows = self._db.execute("SELECT number, count FROM attempts WHERE claim = ?", (claim,))
-        return {row["number"]: row["count"] for row in rows}
+        return rows.attempts(self._db, claim)
 
     def suspects(self, claim: str) -> list[Suspect]:
         """The records of an unfinished input over which workers have died."""
-        rows = self._db.execute("SELECT suspect FROM suspects WHERE claim = ? ORDER BY number", (claim,))
-        return [Suspect(**json.loads(row["suspect"])) for row in rows]
+        return list(chain.from_iterable(rows.suspects(self._db, claim).values()))
 
     def by_place(self, place: str) -> Entry | None:
         """The last input that went to a place in done."""

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from classifyd.jobs import Claim, Suspect
-from classifyd.ledger import aging, corrections, notices
+from classifyd.ledger import aging, corrections, notices, rows
 from classifyd.ledger.aging import Aged, Kind, Mark
 from classifyd.ledger.connection import Connection
 from classifyd.ledger.corrections import Correction
@@ -236,15 +236,13 @@ class Ledger:
 
     def attempts(self, claim: str) -> dict[int, int]:
         """How often each split of an input was given to a worker."""
-        rows = self._rows("SELECT number, count FROM attempts WHERE claim = ?", claim)
-        return {row["number"]: row["count"] for row in rows}
+        with self._connection.reading():
+            return rows.attempts(self._db, claim)
 
     def suspects(self, claim: str) -> dict[int, tuple[Suspect, ...]]:
         """The suspect records of each split of an input."""
-        found: dict[int, tuple[Suspect, ...]] = {}
-        for row in self._rows("SELECT number, suspect FROM suspects WHERE claim = ?", claim):
-            found[row["number"]] = (*found.get(row["number"], ()), Suspect(**json.loads(row["suspect"])))
-        return found
+        with self._connection.reading():
+            return rows.suspects(self._db, claim)
 
     def _rows(self, query: str, *values: str | int) -> list[sqlite3.Row]:
         with self._connection.reading():
