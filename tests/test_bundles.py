@@ -1,5 +1,6 @@
 """Bundles are published whole or not at all, and nothing that was altered gets into service."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from classifyd import bundles
 from classifyd.api import BundleError, TrainedModel
 from classifyd.bundles import Spare, Store, open_bundle, open_version, prune, spare
+from classifyd.errors import UnreadableBundle
 
 SAID = {"kind": "sequence", "labels": ["ham", "spam"], "temperature": 1.0}
 
@@ -123,6 +125,18 @@ def test_a_current_that_is_no_number_is_told(store: Store, model: TrainedModel) 
     (store.path / "spam" / "current").write_text("latest")
     with pytest.raises(BundleError, match="holds 'latest' where a version's number belongs; versions here: 1"):
         store.current("spam")
+
+
+@pytest.mark.parametrize("call", ["read_bytes", "read_text", "is_symlink", "open"])
+def test_what_the_disk_refuses_speaks_against_no_bundle(store: Store, model: TrainedModel, monkeypatch, call) -> None:
+    store.promote("spam", store.publish("spam", model, {}).version)
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, call, refuse)
+    with pytest.raises(UnreadableBundle, match="Input/output error; see that it can be read"):
+        store.current("spam") if call == "read_text" else store.verify("spam", 1)
 
 
 def test_a_missing_version_is_told(store: Store) -> None:

@@ -6,6 +6,7 @@
     ├── UnavailableError      a needed thing is missing or held by another: exit 69
     ├── PluginError           stop if an inbox names its task, else skip it
     ├── BundleError           keep the version in service
+    │   └── UnreadableBundle  the same, and try again: the disk refuses to be read, exit 69
     ├── TrainingError         nothing is published
     ├── UnreadableFile        quarantine the input
     │   └── LimitExceeded     the same, because a limit of the config was passed
@@ -63,6 +64,12 @@ class BundleError(ClassifydError):
     """A model bundle is missing, damaged or does not give its known answers."""
 
     exit_code = 78
+
+
+class UnreadableBundle(BundleError):
+    """The system refuses to read a bundle or what is promoted, which says nothing against it."""
+
+    exit_code = 69
 
 
 class TrainingError(ClassifydError):

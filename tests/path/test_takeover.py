@@ -380,6 +380,37 @@ def test_a_version_that_is_not_fit_at_the_start_with_none_before_it_takes_no_fil
     assert "spam@1: example 0 of the manifest has another answer" in here.log()
 
 
+def test_a_current_that_the_disk_refuses_at_the_start_is_tried_again(place, store):
+    here = place(tasks=("spam",))
+    versions(store, 1)
+    current = store.path / "spam" / "current"
+    current.rename(current.with_name("kept"))
+    current.mkdir()  # the tests run as root, too, who may read all files
+    here.drop("a.txt", "hello")
+    assert 69 == here.start().wait(120), "systemd starts it again"
+    assert {"a.txt"} == here.files("in")
+    assert "spam/current: Is a directory; see that it can be read" in here.log()
+
+    current.rmdir()
+    current.with_name("kept").rename(current)
+    assert 0 == here.once()
+    assert {"a.txt"} == here.files("done")
+
+
+def test_a_bundle_that_the_disk_refuses_at_the_start_is_tried_again_and_not_replaced(place, store):
+    here = place(tasks=("spam",))
+    versions(store, 1, 2)
+    store.promote("spam", 2)
+    manifest = store.folder("spam", 2) / "manifest.json"
+    manifest.unlink()
+    manifest.mkdir()
+    here.drop("a.txt", "hello")
+    assert 69 == here.start().wait(120)
+    assert {"a.txt"} == here.files("in")
+    assert "manifest.json: Is a directory; see that it can be read" in here.log()
+    assert [] == events(here, "promotion_refused")
+
+
 def test_a_version_that_ends_its_workers_at_the_start_gives_way_to_the_one_before_it(place, store):
     here = place(tasks=("spam",), workers=2)
     versions(store, 1, 2)

@@ -195,6 +195,22 @@ def test_a_worker_that_was_killed_is_no_reason_to_refuse_but_three_are(play):
     assert {"topic": (2, "workers died while they loaded it: killed")} == play.refused(), "the crumb says which"
 
 
+def test_a_version_that_the_disk_refused_is_tried_again_after_a_minute(play, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    play.store.promote("spam", 2)
+    play.look()
+    play.answer(JobReport(unloadable={"spam": Fault("UnreadableBundle", "Input/output error")}))
+    now[0] += 59
+    play.look()
+    assert {"spam": (2, "Input/output error")} == play.refused()
+    assert {} == play.succession.loading
+
+    now[0] += 2
+    play.look()
+    assert ({}, {"spam": 2}) == (play.refused(), play.succession.loading)
+
+
 def test_a_current_that_cannot_be_read_is_told_once_and_then_forgotten(play, monkeypatch):
     told = []
     monkeypatch.setattr(module, "log", SimpleNamespace(error=lambda *_, **event: told.append(event)))

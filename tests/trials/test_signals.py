@@ -74,6 +74,18 @@ def test_a_signal_at_a_few_moments_loses_nothing(place, phase, name):
     send_in_phase(place(tasks=("slow",)), phase, SIGNALS[name])
 
 
+@pytest.mark.parametrize("late_seconds", [0, 0.02, 0.05, 0.1])
+def test_a_second_signal_while_the_process_ends_is_not_what_it_ends_by(place, late_seconds):
+    here = place(tasks=("slow",))
+    process = here.start(forked=False)
+    wait_until(lambda: '"event": "started"' in here.log(), place=here)
+    process.terminate()
+    wait_until(lambda: '"event": "stopped"' in here.log(), place=here)
+    time.sleep(late_seconds)
+    process.terminate()
+    assert process.wait(LIMIT) in {0, 1}, here.log()
+
+
 @pytest.mark.trial
 @pytest.mark.timeout(150 * len(PHASES))
 @pytest.mark.parametrize("name", SIGNALS)

@@ -1,13 +1,14 @@
 """Opening a bundle: its manifest checked, its folder holding what the manifest names and nothing else."""
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from classifyd.bundles.manifest import MANIFEST, check
-from classifyd.errors import BundleError
+from classifyd.errors import BundleError, UnreadableBundle
 from classifyd.values import Bundle
 
 
@@ -16,6 +17,11 @@ def open_bundle(path: Path) -> Bundle:
 
     BundleError if the folder or a file in it is missing, a symbolic link or unexpected, or the manifest is not valid.
     """
+    with readable(path):
+        return _open(path)
+
+
+def _open(path: Path) -> Bundle:
     if path.is_symlink():
         raise BundleError(f"{path}: is a symbolic link; a bundle must be a folder of its own, so copy it here")
     if not path.is_dir():
@@ -45,28 +51,38 @@ def open_version(path: Path, task: str, version: int) -> Bundle:
 
 def verify(bundle: Bundle) -> None:
     """Read every file of a bundle against its digest, without holding it. BundleError with all that is wrong."""
-    faults = [fault for name in bundle.files if (fault := digest_fault(bundle, name))]
+    with readable(bundle.path):
+        faults = [fault for name in bundle.files if (fault := _digest_fault(bundle, name))]
     if faults:
         raise BundleError("\n".join(f"{bundle.task}@{bundle.version}: {fault}" for fault in faults))
 
 
 def entries(folder: Path) -> list[str]:
-    """The names in a folder, sorted; none if it is not there. BundleError if it cannot be read."""
+    """The names in a folder, sorted; none if it is not there. UnreadableBundle if it cannot be read."""
+    with readable(folder):
+        try:
+            return sorted(os.listdir(folder))  # noqa: PTH208  # names alone, and a missing folder differs from an empty one
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """UnreadableBundle, with the file's path or else this one, for whatever the system refuses in here."""
     try:
-        return sorted(os.listdir(folder))  # noqa: PTH208  # names alone, and a missing folder is told from an empty one
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+        yield
     except OSError as error:
-        raise BundleError(f"{folder}: {error.strerror}; make the models folder readable") from error
+        where = error.filename or path
+        raise UnreadableBundle(f"{where}: {error.strerror or error}; see that it can be read") from error
 
 
-def digest_fault(bundle: Bundle, name: str) -> str | None:
+def _digest_fault(bundle: Bundle, name: str) -> str | None:
     """What is wrong with the bytes of a bundle's file, read without holding them; None if nothing is."""
     path, digest = bundle.files[name]
     try:
         found = _digest(path)
-    except OSError as error:
-        return f"{path}: {error.strerror}; restore the file or roll back"
+    except FileNotFoundError:
+        return f"{path}: is missing; restore the file or roll back"
     if found == digest:
         return None
     return f"{path}: sha256 is {found}, the manifest says {digest}; restore the file or roll back"
@@ -77,8 +93,8 @@ def _read_manifest(path: Path) -> bytes:
         raise BundleError(f"{path}: is a symbolic link, which bundles may not hold; copy the file itself")
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}; restore the file or roll back") from error
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: is missing; restore the file or roll back") from error
 
 
 def _check_listing(path: Path, files: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from classifyd.bundles import blobs, history
 from classifyd.bundles.holding import alone
 from classifyd.bundles.manifest import MANIFEST, SCHEMA, check, file_fault, is_task
-from classifyd.bundles.opening import entries, open_bundle, open_version, verify
+from classifyd.bundles.opening import entries, open_bundle, open_version, readable, verify
 from classifyd.disk import copy, fsync_folder, rewrite, write
 from classifyd.errors import BundleError
 from classifyd.values import Bundle, TrainedModel
@@ -43,12 +43,10 @@ class Store:
     def current(self, task: str) -> int | None:
         """The version in service; None if none was ever promoted. BundleError if `current` holds no number."""
         path = self.path / task / CURRENT
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace").strip()
-        except FileNotFoundError:
+        read = _read(path)
+        if read is None:
             return None
-        except OSError as error:
-            raise BundleError(f"{path}: {error.strerror}; make it readable") from error
+        text = read.strip()
         if not _VERSION.fullmatch(text):
             known = ", ".join(map(str, self.versions(task))) or "none"
             raise BundleError(f"{path}: holds {text[:40]!r} where a version's number belongs; versions here: {known}")
@@ -159,13 +157,7 @@ class Store:
         return history.stack(self._told(task))
 
     def _told(self, task: str) -> str:
-        path = self.path / task / history.HISTORY
-        try:
-            return path.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
-        except OSError as error:
-            raise BundleError(f"{path}: {error.strerror}; make it readable") from error
+        return _read(self.path / task / history.HISTORY) or ""
 
     def _take_number(self, task: str, draft: Path, manifest: Mapping[str, Any]) -> int:
         """Give a draft the first number that no other publisher takes at the same moment."""
@@ -187,6 +179,13 @@ class Store:
             return self.current(task) or 0
         except BundleError:
             return 0
+
+
+def _read(path: Path) -> str | None:
+    """A small file's text; None if it is not there. UnreadableBundle if it cannot be read."""
+    with readable(path), contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return None
 
 
 def _store_files(draft: Path, model: TrainedModel) -> dict[str, str]:

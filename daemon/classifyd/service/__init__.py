@@ -1,9 +1,10 @@
 """The daemon: it discovers, claims, plans, hands to workers, publishes, and keeps the ledger."""
 
+import atexit
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from types import FrameType
@@ -59,17 +60,17 @@ class _Signals:
 
     def __init__(self) -> None:
         self._daemon: Daemon | None = None
-        self._asked = 0
+        self.asked = 0
 
     def concern(self, daemon: Daemon) -> None:
         """From now on signals are for this daemon; a wish to stop that came before it does not get lost."""
         self._daemon = daemon
-        if self._asked:
+        if self.asked:
             daemon.stop()
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._asked += 1
-        if self._asked > 1:
+        self.asked += 1
+        if self.asked > 1:
             os._exit(1)  # what is unfinished is found again at the next start
         if self._daemon is not None:
             self._daemon.stop()
@@ -113,12 +114,24 @@ def _configure_logs(config: Config, strays: Strays) -> None:
 
 @contextmanager
 def _signals() -> Iterator[_Signals]:
-    """Handlers for as long as daemons run, one after the other; those from before are restored."""
+    """Handlers for as long as daemons run, one after the other; those from before are restored.
+
+    Not so if the process was asked to end: a second signal ends it at once until only the interpreter is left, and
+    nothing from then on, so that the exit code is never a signal's.
+    """
     signals = _Signals()
     handlers = {signal.SIGTERM: signals.stop, signal.SIGINT: signals.stop, signal.SIGHUP: signals.hang_up}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield signals
     finally:
-        for number, action in before.items():
-            signal.signal(number, action)
+        if signals.asked:
+            atexit.register(_heed_no_more, handlers)
+        else:
+            for number, action in before.items():
+                signal.signal(number, action)
+
+
+def _heed_no_more(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)

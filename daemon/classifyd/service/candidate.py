@@ -1,5 +1,6 @@
 """What is about to come into service, and what could not."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ Seen = Mapping[Pin, Stamp]
 class Refusal:
     """A promoted version that did not come into service, and why.
 
-    `seen` is what the files of the versions at fault looked like then: it may be tried again once they have changed.
+    `seen` is what the files of the versions at fault looked like then: it may be tried again once they have changed,
+    or from `again` on, by the monotonic clock.
     """
 
     version: int | None
     reason: str
     seen: Seen
+    again: float = math.inf
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from classifyd import processor
 from classifyd.config import Config, check_formats, check_tasks
 from classifyd.disk import rewrite
-from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError
+from classifyd.errors import BundleError, ClassifydError, ConfigError, UnavailableError, UnreadableBundle
 from classifyd.inbox.moves import make_folders
 from classifyd.jobs import Choose, Inspect, TaskSpec
 from classifyd.offers import Offers
@@ -155,13 +155,15 @@ class Warming:
     def load(self, tasks: Sequence[TaskSpec]) -> None:
         """Have every worker load the tasks and try each bundle on its known answers.
 
-        Unfit if tasks cannot be loaded; UnavailableError if workers die of something else.
+        Unfit if tasks cannot be loaded; UnavailableError if a bundle cannot be read, or workers die of something else.
         """
         daemon = self._config.daemon
         reports = self._ask(Inspect(tuple(tasks), "", daemon.threads, daemon.device), daemon.workers)
         faults = {task: fault for report in reports for task, fault in report.unloadable.items()}
         if faults:
             reasons = {task: fault.message for task, fault in faults.items()}
+            if any(fault.type == UnreadableBundle.__name__ for fault in faults.values()):
+                raise UnavailableError("\n".join(sorted(set(reasons.values()))))
             unusable = ConfigError(sorted({f"{self._where}: {reason}" for reason in reasons.values()}))
             only_bundles = all(fault.type == BundleError.__name__ for fault in faults.values())
             raise Unfit(reasons, unusable, only_bundles=only_bundles)

@@ -2,9 +2,10 @@
 
 Until every worker of that shift has loaded what is promoted, its digests checked and its known answers given, the
 versions that serve go on serving. A version that is not fit is refused: it is not tried again before `current` or its
-folder has changed.
+folder has changed, or a minute has passed where the disk refused it.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from dataclasses import replace
 import structlog
 
 from classifyd.config import Config, DaemonConfig
+from classifyd.errors import UnreadableBundle
 from classifyd.jobs import Choose, Inspect, Job
 from classifyd.planning import Key
 from classifyd.service.candidate import Candidate, Refusal, Seen
@@ -23,6 +25,7 @@ from classifyd.workers import Outcome
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 60.0
 ATTEMPTS = 3
 """So many workers may die while they load plugins or one task: one may have been killed from outside."""
 
@@ -126,7 +129,8 @@ class Succession:
 
     def _still_refused(self, task: str, promoted: Versions) -> bool:
         refusal = self.refused[task]
-        return refusal.version == promoted.get(task) and refusal.seen == self._see(refusal.seen)
+        unchanged = refusal.version == promoted.get(task) and refusal.seen == self._see(refusal.seen)
+        return unchanged and time.monotonic() < refusal.again
 
     def _see(self, versions: Iterable[Pin]) -> Seen:
         return {(task, version): self._tasks.stamp(task, version) for task, version in versions}
@@ -181,7 +185,9 @@ class Succession:
         elif report.fault is not None:
             self._give_up(candidate, dict.fromkeys(candidate.changed, report.fault.message))
         elif report.unloadable:
-            self._give_up(candidate, {task: fault.message for task, fault in report.unloadable.items()})
+            unread = any(fault.type == UnreadableBundle.__name__ for fault in report.unloadable.values())
+            again = time.monotonic() + AGAIN_SECONDS if unread else math.inf
+            self._give_up(candidate, {task: fault.message for task, fault in report.unloadable.items()}, again)
         else:
             candidate.warm += 1
             if candidate.warm == 1:
@@ -199,7 +205,7 @@ class Succession:
         why = f"workers died while they loaded it: {outcome.death}"
         self._give_up(candidate, dict.fromkeys(blamed & set(candidate.changed) or candidate.changed, why))
 
-    def _give_up(self, candidate: Candidate, reasons: Mapping[str, str]) -> None:
+    def _give_up(self, candidate: Candidate, reasons: Mapping[str, str], again: float = math.inf) -> None:
         """Keep what serves. If what is at fault is a version that serves already, nothing new can come in beside it."""
         self._withdraw()
         at_fault = {task: why for task, why in reasons.items() if task in candidate.changed}
@@ -211,7 +217,7 @@ class Succession:
             at_fault = dict.fromkeys(candidate.changed, f"what serves beside it can no longer be loaded: {told}")
         for task, why in at_fault.items():
             seen = {key: stamp for key, stamp in candidate.seen.items() if key[0] in (task, *reasons)}
-            self._refuse(task, Refusal(candidate.versions[task], why, seen))
+            self._refuse(task, Refusal(candidate.versions[task], why, seen, again))
 
     def _withdraw(self) -> None:
         self._candidate = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classifyd.errors import BundleError
+from classifyd.errors import BundleError, UnreadableBundle
 from classifyd.values.empty import EMPTY
 
 BLOBS = "blobs"
@@ -33,8 +33,10 @@ class Bundle:
         path, expected = self.files[name]
         try:
             data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise BundleError(f"{path}: is missing; restore the file or roll back") from error
         except OSError as error:
-            raise BundleError(f"{path}: {error.strerror}; restore the file or roll back") from error
+            raise UnreadableBundle(f"{path}: {error.strerror}; see that it can be read") from error
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
             raise BundleError(f"{path}: sha256 is {found}, the manifest says {expected}; restore the file or roll back")
