@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import encodings
 import os
 import tarfile
 import time
@@ -228,6 +229,10 @@ HOSTILE = {
     "a body of boundaries": b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n" * 100_000,
     "blank lines": b"Subject: a\n\n" + b" \n" * 1_000_000 + b"x",
     "spaces": b"Subject:" + b" " * 2_000_000 + b"x\n\n" + b" " * 2_000_000 + b"x",
+    "names of blanks": b"Content-Type: multipart/mixed; boundary=b\n\n"
+    + (b'--b\nContent-Disposition: attachment; filename="x' + b" " * 16_000 + b'y"\n\n') * 400,
+    "names of semicolons": b"Content-Type: multipart/mixed; boundary=b\n\n"
+    + (b'--b\nContent-Disposition: attachment; filename="x' + b";" * 16_000 + b"\n\n") * 400,
     "uuencode begun often": b"Subject: a\n\n" + b"begin 644 a\n" * 100_000,
 }
 
@@ -238,6 +243,12 @@ def test_hostile_mail_takes_no_long_time(data):
     with contextlib.suppress(UnreadableFile):
         mail.parse(data, Limits())
     assert time.process_time() - started < 10
+
+
+def test_charsets_that_nobody_knows_are_not_remembered():
+    known = len(encodings._cache)
+    parse("Subject: " + " ".join(f"=?x-{number}?q?a?=" for number in range(500)), "", "x")
+    assert len(encodings._cache) == known
 
 
 @given(st.binary(max_size=300), st.sampled_from(FIXTURES), st.integers(0, 5000), st.integers(0, 50))

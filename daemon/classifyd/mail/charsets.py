@@ -1,6 +1,9 @@
 """Text of bytes whose encoding is declared, or not, or declared wrongly."""
 
 import codecs
+import encodings
+import pkgutil
+from encodings.aliases import aliases
 
 from charset_normalizer import from_bytes
 
@@ -19,6 +22,8 @@ ALIASES = {"gb2312": "gb18030", "gbk": "gb18030", "ks_c_5601-1987": "cp949", "eu
            "iso-8859-8-i": "iso-8859-8", "x-sjis": "cp932", "x-gbk": "gb18030", "x-mac-roman": "mac-roman"}  # fmt: skip
 # Codecs of Python that turn bytes into other things than text, or run code points through rules of their own.
 NO_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "unicode-escape"})
+# Python remembers for ever each name that it was asked for and does not know: it is asked for these alone.
+NAMES = frozenset(aliases) | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
@@ -63,6 +68,9 @@ def _known(declared: str | None) -> str | None:
         return None
     name = declared.strip(" '\"").lower()
     name = ALIASES.get(name, name)
+    normal = encodings.normalize_encoding(name)
+    if not {normal, normal.replace(".", "_")} & NAMES:
+        return None
     try:
         info = codecs.lookup(name)
     except (LookupError, ValueError):

@@ -1,6 +1,5 @@
 """Headers as people read them: unfolded, RFC 2047 words decoded, of bounded length."""
 
-import re
 from email.header import decode_header
 from email.message import Message
 from email.policy import Compat32
@@ -9,8 +8,9 @@ from classifyd.mail.charsets import decode
 
 # The parsers of encoded words and of parameters take time in the square of a header's length.
 MAX_HEADER_CHARS = 2**14
+MAX_CONTENT_CHARS = 2**12
+"""Of the headers that each part of a mail has, of which there may be thousands."""
 SHOWN = ("subject", "from", "to", "cc", "reply_to", "date", "message_id")
-FOLDS = re.compile(r"\s*[\r\n]+\s*")
 
 
 class BoundedPolicy(Compat32):
@@ -19,7 +19,7 @@ class BoundedPolicy(Compat32):
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         """Name and value of one header."""
         name, value = super().header_source_parse(sourcelines)
-        return name, value[:MAX_HEADER_CHARS]
+        return name, value[: MAX_CONTENT_CHARS if name.lower().startswith("content-") else MAX_HEADER_CHARS]
 
     def header_fetch_parse(self, name: str, value: str) -> str:
         """The value as it came, bytes above 127 as half surrogates; `readable` finds out what they mean."""
@@ -37,7 +37,7 @@ def readable(value: object) -> str | None:
     """A header's value as text; None if there is none."""
     if value is None:
         return None
-    raw = FOLDS.sub(" ", str(value)).strip()
+    raw = str(value).replace("\r", " ").replace("\n", " ").strip()
     try:
         words = decode_header(raw)
     except Exception:  # noqa: BLE001  # base64 that is none, charsets that are none: the library raises as it pleases

@@ -6,6 +6,8 @@ from html import unescape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from classifyd.mail.bombs import is_bomb
+
 UNSEEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "embed", "svg",
                     "math", "audio", "video", "canvas", "map", "datalist", "-comment", "-doctype"})  # fmt: skip
 BLOCKS = frozenset({"address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset",
@@ -18,11 +20,6 @@ HIDING = re.compile(
     rf"|(?:font-size|opacity|max-height|max-width|line-height)\s*:\s*(?=[0.]){ZERO}\s*(?:!important\s*)?(?:;|$))",
     re.IGNORECASE,
 )
-MAX_DEPTH = 1000
-MAX_ATTRIBUTES = 1000
-CHILDLESS = frozenset({"area", "br", "col", "dd", "dt", "hr", "img", "input", "link", "meta", "option", "p", "wbr"})
-TAG = re.compile("<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-LONG_TAG = re.compile("<[a-zA-Z][^<>]{4000,}")
 UNSEEN_TAG = re.compile(r"(?i)<(/?(?:script|style)\b)[^<>]*>?")
 # Characters of no width, with which words are broken up and previews padded.
 WIDTHLESS = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -31,21 +28,9 @@ SPACES = re.compile(r"[ \t\r\f\v\xa0\u2000-\u200a\u202f\u205f\u3000]+")
 
 def to_text(html: str) -> str:
     """The visible text, a line for each block, without scripts, styles, comments and hidden elements."""
-    pieces = _untagged(html) if _is_hostile(html) else "".join(_pieces(LexborHTMLParser(html)))
+    pieces = _untagged(html) if is_bomb(html) else "".join(_pieces(LexborHTMLParser(html)))
     lines = (SPACES.sub(" ", line).strip() for line in WIDTHLESS.sub("", pieces).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-
-
-def _is_hostile(html: str) -> bool:
-    """Whether the parser would take time in the square of its length: elements nested, or attributes, by thousands."""
-    if html.count("<") > MAX_DEPTH:
-        depth = 0
-        for tag in TAG.finditer(html):
-            if tag[2].lower() not in CHILDLESS:
-                depth = max(0, depth - 1) if tag[1] else depth + 1
-            if depth > MAX_DEPTH:
-                return True
-    return any(len(tag[0].split(None, MAX_ATTRIBUTES)) > MAX_ATTRIBUTES for tag in LONG_TAG.finditer(html))
 
 
 def _untagged(html: str) -> str:
