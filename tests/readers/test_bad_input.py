@@ -1,5 +1,6 @@
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
@@ -11,7 +12,8 @@ import pytest
 from reading import KNOWN, errors, read, source, texts
 
 from classifyd import readers
-from classifyd.api import LimitExceeded, Limits, UnreadableFile
+from classifyd.api import LimitExceeded, Limits, Source, UnreadableFile
+from classifyd.readers.jsondocs import JsonReader
 from classifyd.values import ReadOptions
 
 COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
@@ -325,6 +327,32 @@ def test_broken_json_is_refused_with_its_place(data):
 
 def test_a_number_of_a_million_digits_is_no_crash():
     assert errors(read("a.jsonl", b'{"text": ' + b"1" * 1_000_000 + b"}\n")) == ["UnreadableFile"]
+
+
+def test_a_number_that_never_ends_is_stopped_at_the_limit_of_a_record():
+    with pytest.raises(LimitExceeded, match=r"an item at character 1 .*record_bytes = 100000"):
+        read("a.json", b"[1." + b"0" * 1_000_000 + b"]", limits=Limits(record_bytes=100_000))
+
+
+def test_a_long_number_is_scanned_a_few_times_only():
+    class Counted(io.BytesIO):
+        reads = 0
+
+        def read(self, size=-1):
+            self.reads += 1
+            return super().read(size)
+
+    stream = Counted(b"[1." + b"0" * 2**23 + b"]")
+    opened = Source(stream, "a.json", None, Limits())
+    assert errors(JsonReader().read(opened, None)) == ["UnreadableFile"]
+    assert stream.reads < 20
+
+
+def test_a_number_that_two_blocks_share_is_one(monkeypatch):
+    data = b'[12345678, 1.25e3, {"text": "a"}, 1234567890]'
+    for size in (1, 2, 7):
+        monkeypatch.setattr("classifyd.readers.jsondocs.SAMPLE_BYTES", size)
+        assert texts(read("a.json", data)) == ["", "", "a", ""]
 
 
 # ---------------------------------------------------------------------- sniffing

@@ -112,12 +112,14 @@ class _Text:
             except RecursionError as error:
                 raise self.broken("it nests too deeply") from error
             except ValueError as error:
-                self._grow(error)
+                if not self._grow(str(error)):
+                    raise self.broken(str(error)) from error
                 continue
-            # A number may go on in what is not read yet.
-            if end == len(self._held) and self._more():
+            # A number may go on in what is not read yet, also after "1." or "1e+"; other values say where they end.
+            size = end - self._at
+            if len(self._held) - end < 3 and isinstance(value, int | float) and self._grow("a number without end"):
                 continue
-            self._at = end
+            self._at += size
             return value
 
     def broken(self, what: str) -> UnreadableFile:
@@ -131,17 +133,16 @@ class _Text:
                 return False
         return True
 
-    def _grow(self, error: ValueError) -> None:
-        """Read as much again as is held, since the value may only be cut short; else it is wrong."""
+    def _grow(self, reason: str) -> bool:
+        """Read as much again as is held, since the value may only be cut short; False at the end."""
         limit = self._source.limits.record_bytes
         size = len(self._held) - self._at
         if size > 2 * limit:
             raise LimitExceeded(
                 f"{self._source.name}: an item at character {self._passed + self._at} has more than "
-                f"limits.record_bytes = {limit}, or is not JSON ({error}); mend it or raise the limit"
-            ) from error
-        if not self._more(size):
-            raise self.broken(str(error)) from error
+                f"limits.record_bytes = {limit}, or is not JSON ({reason}); mend it or raise the limit"
+            )
+        return self._more(size)
 
     def _more(self, size: int = 0) -> bool:
         """Read on; False at the end."""
