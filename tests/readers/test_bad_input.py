@@ -6,6 +6,7 @@ import lzma
 import os
 import random
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from reading import KNOWN, errors, read, source, texts
 
 from classifyd import readers
 from classifyd.api import LimitExceeded, Limits, Source, UnreadableFile
+from classifyd.readers.dialect import _unique
 from classifyd.readers.jsondocs import JsonReader
 from classifyd.values import ReadOptions
 
@@ -245,6 +247,13 @@ def test_the_text_column_is_named_or_guessed_or_asked_for():
 
 def test_columns_of_one_name_are_told_apart():
     assert list(read("a.csv", b"v1,v2,,,v1\nham,a,,,x\n")[0].row) == ["v1", "v2", "column_3", "column_4", "v1_5"]
+    assert list(read("a.csv", b"text,a,a_4,a\nx,1,2,3\n")[0].row) == ["text", "a", "a_4", "a_4_4"]
+
+
+def test_many_columns_are_told_apart_in_no_time():
+    start = time.process_time()
+    assert _unique(["", "x"] * 32_000)[-2:] == ["column_63999", "x_64000"]
+    assert time.process_time() - start < 2
 
 
 def test_bytes_that_are_not_utf8_spoil_only_their_own_row():

@@ -154,8 +154,12 @@ def _longest(rows: list[list[str]], columns: list[str]) -> str:
 
 def _unique(names: list[str]) -> list[str]:
     """Column names, empty ones and doubles told apart by their place."""
-    seen: list[str] = []
+    told: list[str] = []
+    seen: set[str] = set()
     for place, name in enumerate(names, 1):
-        base = name or f"column_{place}"
-        seen.append(f"{base}_{place}" if base in seen else base)
-    return seen
+        column = name or f"column_{place}"
+        while column in seen:
+            column += f"_{place}"
+        seen.add(column)
+        told.append(column)
+    return told
