@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from reading import KNOWN, errors, read, source, texts
+from reading import KNOWN, errors, read, read_in_cuts, source, texts
 
 from classifyd import readers
 from classifyd.api import LimitExceeded, Limits, Source, UnreadableFile
@@ -248,6 +248,36 @@ def test_the_text_column_is_named_or_guessed_or_asked_for():
 def test_columns_of_one_name_are_told_apart():
     assert list(read("a.csv", b"v1,v2,,,v1\nham,a,,,x\n")[0].row) == ["v1", "v2", "column_3", "column_4", "v1_5"]
     assert list(read("a.csv", b"text,a,a_4,a\nx,1,2,3\n")[0].row) == ["text", "a", "a_4", "a_4_4"]
+
+
+def test_a_table_of_thousands_of_columns_is_refused():
+    wide = ["text", *(f"c{number}" for number in range(1, 2000))]
+    for name, mark in (("a.csv", ","), ("a.tsv", "\t")):
+        table = mark.join(wide).encode()
+        assert texts(read(name, table + b"\nx\n")) == ["x"]
+        with pytest.raises(LimitExceeded, match=rf"^{name}: has 2001 columns, a table may have 2000; keep the text's"):
+            read(name, table + mark.encode() + b"more\nx\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        pytest.param(b"text" + b"," * 1999, b"x\n", id="short rows"),
+        pytest.param(b"text," + b"n" * 60_000, b"x,y\n", id="a long name"),
+        pytest.param(b"text" + b"," * 1999, b'"\n', id="rows that are errors"),
+    ],
+)
+def test_rows_that_are_next_to_nothing_beside_the_names_of_their_columns_pass_a_limit(header, row):
+    table = header + b"\n" + row * 2000
+    with pytest.raises(LimitExceeded, match=r"^a\.csv: makes \d+ bytes of records, .*decompression_ratio = 1000"):
+        read("a.csv", table)
+    with pytest.raises(LimitExceeded, match="decompression_ratio = 1000"):
+        read_in_cuts("a.csv", table, 2**20)
+
+
+def test_rows_that_lack_their_last_cells_are_read_however_many_they_are():
+    header = ",".join(["text", *(f"question_{number}" for number in range(50))]).encode()
+    assert len(read("a.csv", header + b"\n" + b"some words,1,2\n" * 30_000)) == 30_000
 
 
 def test_many_columns_are_told_apart_in_no_time():

@@ -43,6 +43,20 @@ def test_one_long_text_in_every_row_passes_a_limit():
         read("a.parquet", stream.getvalue(), limits=Limits(decompressed_bytes=1000))
 
 
+def test_a_table_of_thousands_of_columns_is_refused():
+    data = table_bytes(**{f"c{number}": ["x"] for number in range(2001)})
+    with pytest.raises(LimitExceeded, match=r"^a\.parquet: has 2001 columns, a table may have 2000"):
+        read("a.parquet", data)
+
+
+def test_columns_of_nothing_pass_a_limit_by_their_names():
+    rows = 2**16
+    data = io.BytesIO()
+    pq.write_table(pa.table({"text": ["x"] * rows, "n" * 1000: pa.nulls(rows)}), data)
+    with pytest.raises(LimitExceeded, match=r"makes \d+ bytes of records, .*decompression_ratio = 1000"):
+        read("a.parquet", data.getvalue())
+
+
 def test_rows_keep_their_types_and_meta_is_plain():
     records = read("a.parquet", DATA)
     assert texts(records) == ["a", "", "c", "d", "e"]

@@ -11,6 +11,7 @@ from classifyd.readers import quoting
 from classifyd.readers.dialect import Table, examine
 from classifyd.readers.encoding import decode, head, refuse_binary, transcoded, wide
 from classifyd.readers.fields import from_row
+from classifyd.readers.growth import Growth
 from classifyd.readers.lines import PIECE_BYTES
 
 SHOWN_CHARS = 200
@@ -37,7 +38,9 @@ class DelimitedReader:
         else:
             stream.seek(cut.start)
             first, end = cut.first, cut.end
-        yield from _records(stream, end, table, first, source.limits.record_bytes)
+        limit = source.limits.record_bytes
+        lines = _Lines(quoting.rows(stream, end, table.syntax, limit), table.encoding)
+        yield from _records(lines, table, first, limit, Growth(source, table.columns))
 
     def cut(self, source: Source, size: int) -> Iterator[Cut]:
         """Ranges of bytes that end with a row; an input in UTF-16 or UTF-32 is one."""
@@ -67,10 +70,10 @@ def _skip(stream: BinaryIO, size: int) -> None:
         size -= len(stream.read(min(size, PIECE_BYTES))) or size
 
 
-def _records(stream: BinaryIO, end: int | None, table: Table, index: int, limit: int) -> Iterator[Record]:
-    lines = _Lines(quoting.rows(stream, end, table.syntax, limit), table.encoding)
+def _records(lines: "_Lines", table: Table, index: int, limit: int, grown: Growth) -> Iterator[Record]:
     parser = quoting.parser(lines, table.syntax)
     while lines.advance():
+        grown.add(rows=1, taken=lines.size)
         try:
             cells = next(parser)
         except csv.Error as error:
@@ -92,6 +95,7 @@ class _Lines:
         self._rows = rows
         self._encoding = encoding
         self._asked = False
+        self.size = 0
         self.text = ""
         self.fault: Fault | None = None
 
@@ -101,6 +105,7 @@ class _Lines:
         if row is None:
             return False
         self._asked = False
+        self.size = row.size
         self.fault = row.fault
         self.text = decode(row.data, self._encoding) if row.data else ""
         return True

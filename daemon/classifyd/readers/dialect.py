@@ -11,6 +11,7 @@ from classifyd.api import Source, UnreadableFile
 from classifyd.readers import quoting
 from classifyd.readers.encoding import SAMPLE_BYTES, decode, foreign
 from classifyd.readers.fields import choose_column, guess
+from classifyd.readers.growth import check_columns
 from classifyd.readers.quoting import Syntax, parser
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -50,7 +51,7 @@ class _Guess:
 
 
 def examine(source: Source, sample: bytes) -> Table:
-    """The table that a sample begins. UnreadableFile if it has no rows, no cells or no column for the text."""
+    """The table that a sample begins. UnreadableFile without rows, cells or a column for the text, LimitExceeded with too many columns."""
     mark = codecs.BOM_UTF8 if sample.startswith(codecs.BOM_UTF8) else b""
     encoding = foreign(sample)
     guessed = _best(_Sample(sample[len(mark) :], encoding, len(sample) < SAMPLE_BYTES), source)
@@ -61,6 +62,7 @@ def examine(source: Source, sample: bytes) -> Table:
             f"{source.name}: a carriage return stands alone in the first row; end lines with LF or CRLF, "
             "or put the cell that it belongs to in quotes"
         )
+    check_columns(len(guessed.rows[0]), source.name)
     if _has_header(guessed.rows, source.text_field):
         columns = _unique(guessed.rows[0])
         column = choose_column(columns, source.text_field, source.name)

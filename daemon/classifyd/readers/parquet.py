@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from classifyd.api import Cut, LimitExceeded, Record, Source, UnreadableFile
+from classifyd.api import Cut, Record, Source, UnreadableFile
 from classifyd.readers.fields import choose_column, from_row
+from classifyd.readers.growth import Growth, check_columns
 
 BATCH_ROWS = 64
 """Few, for a dictionary lets one long text stand in every row at no cost to the sender."""
 HARMLESS_ROWS = 2**16
-HARMLESS_BYTES = 2**24
-"""Below these no ratio is looked at: a small table of one repeated row is no bomb."""
+"""Below this no ratio is looked at, as growth.HARMLESS_BYTES for bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,7 @@ class ParquetReader:
     def read(self, source: Source, cut: Cut | None) -> Iterator[Record]:
         """The records of all row groups or of a cut's."""
         with _seekable(source.stream) as stream:
-            file, grown = _open(stream, source.name), _Growth(stream, source)
-            grown.check_rows(file.metadata.num_rows)
+            file, grown = _open(stream, source)
             column = cut.context["column"] if cut else _column(file, source)
             groups = range(cut.start, cut.end) if cut else range(file.num_row_groups)
             rows = _rows(file, list(groups), source.name, grown)
@@ -39,8 +38,7 @@ class ParquetReader:
 
     def cut(self, source: Source, size: int) -> Iterator[Cut]:
         """Runs of row groups of about `size` bytes; one row group is the least."""
-        file = _open(source.stream, source.name)
-        _Growth(source.stream, source).check_rows(file.metadata.num_rows)
+        file, _ = _open(source.stream, source)
         context = {"column": _column(file, source)}
         start = first = count = held = 0
         for group in range(file.num_row_groups):
@@ -64,7 +62,18 @@ def _seekable(stream: BinaryIO) -> Iterator[BinaryIO]:
         yield file
 
 
-def _open(stream: BinaryIO, name: str) -> Any:
+def _open(stream: BinaryIO, source: Source) -> tuple[Any, Growth]:
+    """The file, and what it grows to, once its columns and rows are known to be no more than it can honestly have."""
+    file = _parsed(stream, source.name)
+    check_columns(file.metadata.num_columns, source.name)
+    place = stream.tell()
+    grown = Growth(source, file.schema_arrow.names, max(1, stream.seek(0, 2)))
+    stream.seek(place)
+    grown.check_claim(file.metadata.num_rows, HARMLESS_ROWS, "rows")
+    return file, grown
+
+
+def _parsed(stream: BinaryIO, name: str) -> Any:
     try:
         from pyarrow import parquet  # noqa: PLC0415  # an extra, and slow to import: only where a Parquet file is
     except ImportError as error:
@@ -89,48 +98,17 @@ def _column(file: Any, source: Source) -> str:
     return choose_column(list(file.schema_arrow.names), source.text_field, source.name)
 
 
-class _Growth:
-    """How much a table grows as it is read: a column of one value for a billion rows is a file of a few bytes."""
-
-    def __init__(self, stream: BinaryIO, source: Source) -> None:
-        place = stream.tell()
-        self._size = max(1, stream.seek(0, 2))
-        stream.seek(place)
-        self._given = 0
-        self._name = source.name
-        self._limits = source.limits
-
-    def check_rows(self, rows: int) -> None:
-        """LimitExceeded for more rows than the file can honestly hold."""
-        if rows > HARMLESS_ROWS and rows > self._limits.decompression_ratio * self._size:
-            raise LimitExceeded(f"{self._name}: claims to have {rows} rows in {self._size} bytes; {self._ratio}")
-
-    def check_bytes(self, size: int) -> None:
-        """Count more bytes. LimitExceeded past the limits of decompression."""
-        self._given += size
-        if self._given > self._limits.decompressed_bytes:
-            limit = f"limits.decompressed_bytes = {self._limits.decompressed_bytes}"
-            raise LimitExceeded(f"{self._name}: holds more than {limit}; split the file or raise the limit")
-        if self._given > HARMLESS_BYTES and self._given > self._limits.decompression_ratio * self._size:
-            raise LimitExceeded(f"{self._name}: {self._ratio}")
-
-    @property
-    def _ratio(self) -> str:
-        ratio = self._limits.decompression_ratio
-        return f"grows by more than limits.decompression_ratio = {ratio}; if it is no bomb, raise the limit"
-
-
-def _rows(file: Any, groups: list[int], name: str, grown: _Growth) -> Iterator[dict[str, Any]]:
+def _rows(file: Any, groups: list[int], name: str, grown: Growth) -> Iterator[dict[str, Any]]:
     batches = file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups)
     while True:
         try:
             batch = next(batches, None)
-            grown.check_bytes(batch.nbytes if batch is not None else 0)
-            rows = batch.to_pylist() if batch is not None else []
+            if batch is None:
+                return
+            grown.add(batch.num_rows, given=batch.nbytes)
+            rows = batch.to_pylist()
         except Exception as error:  # likewise
             raise _damaged(name, error) from error
-        if batch is None:
-            return
         yield from rows
 
 
