@@ -51,7 +51,10 @@ class _Guess:
 
 
 def examine(source: Source, sample: bytes) -> Table:
-    """The table that a sample begins. UnreadableFile without rows, cells or a column for the text, LimitExceeded with too many columns."""
+    """The table that a sample begins. UnreadableFile if it has no rows, no cells or no column for the text.
+
+    LimitExceeded if it has too many columns.
+    """
     mark = codecs.BOM_UTF8 if sample.startswith(codecs.BOM_UTF8) else b""
     encoding = foreign(sample)
     guessed = _best(_Sample(sample[len(mark) :], encoding, len(sample) < SAMPLE_BYTES), source)
