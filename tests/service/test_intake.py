@@ -6,7 +6,7 @@ from dataclasses import replace
 from classifyd import beneath
 from classifyd.config import InboxConfig
 from classifyd.ledger import Ledger
-from classifyd.service import intake
+from classifyd.service import holds, intake
 from classifyd.service.intake import Intake
 from classifyd.service.work import Folders
 
@@ -46,6 +46,42 @@ def test_links_that_are_left_do_not_take_the_place_of_inputs(tmp_path, monkeypat
     taken.scan(now=2.0)
 
     assert ["b.txt"] == [found.name for found in taken.backlog]
+
+
+def test_a_file_by_the_name_of_a_link_that_was_left_is_taken_and_the_link_not_told_of_again(tmp_path):
+    taken = make(tmp_path, Ledger(tmp_path / "ledger.sqlite"))
+    taken.heed(replace(taken.inbox, take="leave"), settle_seconds=0.0)
+    link = tmp_path / "in/a.txt"
+    link.symlink_to("/etc/hostname")
+    for _ in range(3):
+        taken.scan(now=1.0)
+    assert (1, 0) == (taken.put_aside, taken.waiting)
+
+    link.unlink()
+    link.write_text("x")
+    taken.scan(now=2.0)
+    assert ["a.txt"] == [found.name for found in taken.backlog]
+    link.unlink()
+    taken.scan(now=3.0)
+    link.symlink_to("/etc/hostname")
+    taken.scan(now=4.0)
+    assert (2, 0) == (taken.put_aside, taken.waiting)
+
+
+def test_a_link_that_cannot_be_put_aside_waits_with_its_reason_until_it_can(tmp_path, monkeypatch):
+    monkeypatch.setattr(holds, "FIRST_PAUSE_SECONDS", 0.0)
+    taken = make(tmp_path, Ledger(tmp_path / "ledger.sqlite"))
+    (tmp_path / "in/a.txt").symlink_to("/etc/hostname")
+    (tmp_path / "bad").write_text("in the way")
+
+    taken.scan(now=1.0)
+    assert (0, 1) == (taken.put_aside, taken.waiting)
+    assert taken.refused["a.txt"].endswith(f"it cannot be put into quarantine: {tmp_path}/bad: Not a directory")
+
+    (tmp_path / "bad").unlink()
+    taken.scan(now=2.0)
+    assert (1, 0, {}) == (taken.put_aside, taken.waiting, taken.refused)
+    assert {"a.txt", "a.txt.reason.json"} == {path.name for path in (tmp_path / "bad").iterdir()}
 
 
 def test_a_subfolder_that_may_not_be_read_waits_with_its_reason_until_it_may(tmp_path, monkeypatch):

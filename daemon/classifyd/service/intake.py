@@ -55,7 +55,7 @@ class Intake:
         self._folders = folders
         self._ledger = ledger
         self._settling = Settling(settle_seconds)
-        self._left: set[str] = set()
+        self._left: dict[str, Found] = {}
         self._refused = Holds()
 
     def heed(self, inbox: InboxConfig, settle_seconds: float) -> None:
@@ -120,13 +120,12 @@ class Intake:
         self.waiting, self.oldest_at = 0, None
         first = heapq.nsmallest(WINDOW, self._wanted(missing), key=lambda item: item.name)
         settled = self._settling.see(first, now)
-        irregular = [item for item in settled if not item.regular]
-        for item in irregular:
-            self._put_aside(item)
         for name in missing:
             self._refused.release(name)
+        for item in settled:
+            if not item.regular:
+                self._put_aside(item)
         self.backlog = deque(item for item in settled if item.regular)
-        self.waiting -= len(irregular)
 
     def _wanted(self, missing: set[str]) -> Iterator[Found]:
         """What is there and was not refused of late. All of it is counted, and leaves the names that are `missing`."""
@@ -186,26 +185,38 @@ class Intake:
             log.error("not_claimed", file=shown(name), inbox=self.inbox.name, error=why, consequence="it waits")
 
     def _unseen(self, found: Iterable[Found]) -> Iterator[Found]:
+        """All but what was taken or left before, and is the same still. What is left is known by each scan anew."""
+        left = {}
         for item in found:
             if self.inbox.take == "leave" and self._ledger.has_seen(self.inbox.name, item.identity):
                 continue
-            if item.name not in self._left:
+            if self._left.get(item.name) == item:
+                left[item.name] = item
+            else:
                 yield item
+        self._left = left
 
     def _put_aside(self, found: Found) -> None:
-        """A link, FIFO, socket or device is never opened: it is quarantined by its name, or left with a reason."""
+        """A link, FIFO, socket or device is never opened: it is quarantined by its name, or left with a reason.
+
+        One that cannot be moved waits by itself, as a file does whose claim is refused.
+        """
+        inbox, place = self.inbox, LEFT
         fault = Fault("UnreadableFile", f"{shown(found.name)}: {NOT_REGULAR}")
-        place = LEFT
-        if self.inbox.take == "move":
+        if inbox.take == "leave":
+            self._left[found.name] = found
+        else:
             try:
-                inbox, source = self.inbox, str(self.inbox.path / found.name)
+                source = str(inbox.path / found.name)
                 place = str(quarantine(source, inbox.quarantine, found.name, inbox.name, fault, below=inbox.path))
             except OSError as error:
-                log.warning("not_moved", file=shown(found.name), inbox=self.inbox.name, error=str(error))
-        if place == LEFT:
-            self._left.add(found.name)
-        log.error("quarantined", file=shown(found.name), inbox=self.inbox.name, reason=fault.message, place=place)
+                why = f"{error.filename or inbox.quarantine}: {error.strerror}"
+                self._refuse(found.name, f"{fault.message}; it cannot be put into quarantine: {why}")
+                return
+            self._refused.release(found.name)
+        log.error("quarantined", file=shown(found.name), inbox=inbox.name, reason=fault.message, place=place)
         self.put_aside += 1
+        self.waiting -= 1
 
 
 def has_room(folder: Path, min_free_bytes: int) -> bool:
