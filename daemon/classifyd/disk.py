@@ -87,12 +87,18 @@ def fsync_folder(folder: str | Path) -> None:
     """Put a folder's entries on the disk: after a power cut a rename itself may be missing otherwise."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
-    except OSError as error:
-        _change(Path(folder))
-        raise OSError(error.errno, error.strerror, str(folder)) from error
+        fsync_entries(descriptor, str(folder))
     finally:
         os.close(descriptor)
+
+
+def fsync_entries(folder: int, shown: str) -> None:
+    """The same for a folder that is open, which an error is told of as `shown`."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        _change(folder)
+        raise OSError(error.errno, error.strerror, shown) from error
 
 
 def fsync_folders(folders: Iterable[Path]) -> None:
@@ -173,12 +179,12 @@ def _depth(folder: Path) -> int:
     return len(folder.parts)
 
 
-def _change(folder: Path) -> None:
-    """Change a folder to and fro after its fsync failed.
+def _change(folder: int) -> None:
+    """Change an open folder to and fro after its fsync failed.
 
     The kernel may hold its entries for written now; changed once more, they are written anew by the next fsync.
     """
     with contextlib.suppress(OSError):
-        passing = folder / f".{secrets.token_hex(8)}.tmp"
-        passing.mkdir()
-        passing.rmdir()
+        passing = f".{secrets.token_hex(8)}.tmp"
+        os.mkdir(passing, dir_fd=folder)
+        os.rmdir(passing, dir_fd=folder)

@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -31,12 +32,57 @@ def test_a_claim_keeps_the_path_below_the_inbox(tmp_path, held):
     assert not (tmp_path / "sub/a.txt").exists()
 
 
-def test_a_claims_folders_are_safe_from_the_outermost_in_before_the_one_it_came_from(tmp_path, held):
-    claim = held.claim(drop(tmp_path, "sub/a.txt"))
+@pytest.fixture
+def fsynced(monkeypatch):
+    """The folders that were put on the disk, by what they are on it."""
+    found = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (found.append(os.fstat(descriptor).st_ino), real(descriptor)))
+    return found
 
-    inside = held.folder / claim.id
-    assert {held.folder, inside, inside / "sub"} == set(held.made_for(claim))
-    assert [tmp_path / "sub"] == held.left_by(claim)
+
+def test_a_claims_folders_are_put_on_the_disk_and_so_is_the_one_it_came_from(tmp_path, held, fsynced):
+    claims = [held.claim(drop(tmp_path, f"sub/{name}.txt")) for name in "ab"]
+    inside = held.folder / claims[0].id
+    assert {held.folder, inside, inside / "sub"} == set(held.made_for(claims[0]))
+
+    fsynced.clear()
+    held.fsync_left(claims)
+    assert [(tmp_path / "sub").stat().st_ino] == fsynced
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file", "a link", "a link to where nothing can be fsynced"])
+def test_a_folder_that_an_input_came_from_and_that_is_another_thing_now_is_left_alone(tmp_path, held, fsynced, instead):
+    claim = held.claim(drop(tmp_path, "sub/a.txt"))
+    (tmp_path / "sub").rmdir()
+    match instead:
+        case "a file":
+            (tmp_path / "sub").touch()
+        case "a link":
+            (tmp_path / "sub").symlink_to(tmp_path)
+        case "a link to where nothing can be fsynced":
+            (tmp_path / "sub").symlink_to("/proc")
+
+    fsynced.clear()
+    held.fsync_left([claim])
+    assert [] == fsynced
+
+
+def test_a_folder_that_an_input_came_from_and_that_was_closed_is_put_on_the_disk_with_all_else(
+    tmp_path, held, monkeypatch
+):
+    claim = held.claim(drop(tmp_path, "sub/a.txt"))
+    real, synced = os.open, []
+
+    def closed(path, *arguments, **options):
+        if path == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", closed)
+    monkeypatch.setattr(os, "sync", lambda: synced.append("all"))
+    held.fsync_left([claim])
+    assert ["all"] == synced
 
 
 def test_a_second_claim_of_the_same_file_gets_nothing(tmp_path, held):

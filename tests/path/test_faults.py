@@ -346,6 +346,20 @@ def test_a_file_where_a_folder_should_be_stops_nothing(place):
     assert {"report", "report%2Fx.txt", "y.txt"} == here.files("done")
 
 
+def test_a_sub_folder_that_becomes_a_link_while_its_file_is_in_work_stops_nothing(place):
+    here = place(tasks=("slow",), more="recursive = true")
+    here.drop("sub.tmp/a.txt", "one")
+    process = here.start(more={"SLOW_SECONDS": "1"})
+    wait_until(here.claimed, place=here)
+    (here.root / "in/sub.tmp").rmdir()
+    (here.root / "in/sub.tmp").symlink_to("/proc")  # it cannot be fsynced; by its name no scan takes it
+    wait_until(lambda: '"event": "held"' in here.log() or here.files("done"), place=here)
+
+    assert {"sub.tmp/a.txt"} == here.files("done")
+    assert '"event": "held"' not in here.log()
+    assert 0 == here.stop(process)
+
+
 def test_a_damaged_bundle_is_named_with_its_file_and_digest(place, tmp_path):
     store = bundles.Store(tmp_path / "models")
     here = place(tasks=("spam",))

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from classifyd import beneath
 from classifyd.beneath import Entry
-from classifyd.disk import fsync_folder
+from classifyd.disk import fsync_entries, fsync_folder, side_by_side
 from classifyd.errors import DiskFault
 from classifyd.inbox.moves import free_names, rename_entry
 from classifyd.inbox.scan import Found, look
@@ -109,21 +109,32 @@ class ClaimFolder:
         return adopted
 
     def made_for(self, claim: Claim) -> list[Path]:
-        """The folders that lead to a claim. To be on the disk, outer ones first, and all before `left_by`.
+        """The folders that lead to a claim. To be on the disk, outer ones first, and all before `fsync_left`.
 
         Were the rename safe before the folder that it led into, a power cut could leave the input nowhere.
         """
         inner = Path(claim.path).parent
         return [*(folder for folder in inner.parents if folder.is_relative_to(self.folder)), inner]
 
-    def left_by(self, claim: Claim) -> list[Path]:
-        """The folder that the input came from, if it is still there."""
-        source = (self.root / claim.name).parent
-        return [source] if source.is_dir() else []
+    def fsync_left(self, claims: Iterable[Claim]) -> None:
+        """Have the folders that inputs came from on the disk, each once, without following a link on the way.
+
+        Their senders may have removed them since, put something else in their place, or closed them.
+        """
+        side_by_side(self._fsync_left, {os.path.dirname(claim.name) for claim in claims})  # noqa: PTH120  # likewise
 
     def forget(self, claim: Claim) -> None:
         """Remove the claim's folders once its file has moved on."""
         remove_empty(Path(claim.path).parent, self.folder)
+
+    def _fsync_left(self, below: str) -> None:
+        try:
+            with beneath.folder(self.root, below) as folder:
+                fsync_entries(folder, str(self.root / below))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except PermissionError:
+            os.sync()  # it may not be opened by itself
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[int]:

@@ -54,20 +54,25 @@ class Publisher:
     # ------------------------------------------------------------------ publishing
 
     def publish(self, works: Sequence[Work]) -> None:
-        """Publish finished inputs as one group and retire them. OSError leaves them as `resume` expects them."""
+        """Publish an inbox's finished inputs as one group and retire them.
+
+        OSError or DiskFault leaves them as `resume` expects them.
+        """
         ready = [work for work in works if self._still_same(work) and self._has_result(work)]
         endings = [Ending(work.claim, work, work.result, work.total()) for work in ready]
         if not endings:
             return
         # The claims' own renames too: a power cut that undid one afterwards would have the input done twice.
-        claimed = [ending for ending in endings if not ending.work.in_place]
-        fsync_folders(folder for one in claimed for folder in self._claims_of(one).made_for(one.claim))
-        fsync_folders(folder for one in claimed for folder in self._claims_of(one).left_by(one.claim))
+        inbox = works[0].inbox
+        claims = self._claims[inbox.name]
+        claimed = [ending.claim for ending in endings if not ending.work.in_place]
+        fsync_folders(folder for claim in claimed for folder in claims.made_for(claim))
+        claims.fsync_left(claimed)
         fsync_folders(ending.part.parent for ending in endings)
-        if isinstance(works[0].inbox, CorrectionsInbox):
+        if isinstance(inbox, CorrectionsInbox):
             self._correct(endings)
             return
-        grant([ending.part for ending in endings], works[0].inbox.access)
+        grant([ending.part for ending in endings], inbox.access)
         answers = [look(str(ending.part), "") for ending in endings]
         with self._ledger.commit():
             for ending, answer in zip(endings, answers, strict=True):
@@ -184,6 +189,3 @@ class Publisher:
             case _:
                 return False
         return True
-
-    def _claims_of(self, ending: Ending) -> ClaimFolder:
-        return self._claims[ending.work.inbox.name]
