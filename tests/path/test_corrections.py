@@ -109,6 +109,7 @@ NONSENSE = {
     "ner/PER/a.txt": ("hello", "ner marks stretches of text"),
     "shouting/loud/a.jsonl": ('{"text": "x"}\n{broken\n', "record 1: "),
     "shouting/loud/a.gz": ("no gzip", "gz"),
+    "shouting/f\udcfcr/a.txt": ("x", "not UTF-8"),
     "shouting/loud/b.jsonl": ('{"text": "x"}\n' * 1001, "1001 records"),
 }
 

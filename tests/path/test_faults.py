@@ -249,6 +249,46 @@ def test_a_file_whose_claim_is_refused_waits_by_itself_and_is_taken_once_it_can_
     assert 0 == here.stop(process)
 
 
+@pytest.mark.parametrize("how", ["path", "bug"])
+def test_an_input_that_cannot_be_ended_waits_by_itself_and_the_rest_of_its_inbox_goes_on(place, how):
+    here = place()
+    (here.root / "spoiled").touch()
+    for name in ("a.txt", "b.txt"):
+        here.drop(name, "hello")
+    process = here.start(more={"SPOILED": f"a.txt {how}", "HOLD_SECONDS": "0.2"})
+    wait_until(lambda: {"b.txt"} == here.files("done"), place=here)
+    here.drop("later.txt", "hello")
+    wait_until(lambda: {"b.txt", "later.txt"} == here.files("done"), place=here)
+    held = lambda: json.loads((here.root / "state/status.json").read_text())["held"]  # noqa: E731  # asked often
+    wait_until(held, place=here)
+    assert ["files of in"] == list(held())
+    assert "waits by itself" in held()["files of in"]
+    assert 1 == here.log().count('"not_ended"'), "tried again without a word"
+
+    (here.root / "spoiled").unlink()
+    wait_until(lambda: {"a.txt", "b.txt", "later.txt"} == here.files("done"), place=here)
+    wait_until(lambda: not held(), place=here)
+    assert {"a.txt.jsonl", "b.txt.jsonl", "later.txt.jsonl"} == here.files("out")
+    assert 0 == here.stop(process)
+
+
+def test_once_ends_though_an_input_cannot_be_ended_and_says_so(place):
+    here = place()
+    (here.root / "spoiled").touch()
+    here.drop("a.txt", "hello")
+    assert 1 == here.once(more={"SPOILED": "a.txt path"})
+    (told,) = (json.loads(line) for line in here.log().splitlines() if "still_waiting" in line)
+    assert "a.txt: File name too long; it waits by itself" in told["reasons"]["files of in"]
+
+
+def test_a_file_from_the_far_future_is_an_input_like_others(place):
+    here = place()
+    file = here.drop("a.txt", "hello")
+    os.utime(file, ns=(0, 10_500_000_000 * 10**9))  # the year 2302, which 64 bits of nanoseconds do not hold
+    assert 0 == here.once()
+    assert {"a.txt"} == here.files("done")
+
+
 def test_once_ends_though_a_claim_is_refused_and_says_so(place):
     here = place()
     (here.root / "denied").touch()

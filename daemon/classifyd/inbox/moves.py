@@ -206,6 +206,11 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
+def is_unicode(name: str) -> bool:
+    """Whether a file name can be text: its bytes are UTF-8."""
+    return _is_utf8(os.fsencode(name))
+
+
 def shown(name: str) -> str:
     """A file name as valid Unicode without control characters, for outputs, logs and people."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")

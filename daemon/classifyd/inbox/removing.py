@@ -13,6 +13,7 @@ from classifyd import beneath
 from classifyd.config import InboxConfig
 from classifyd.inbox.quarantine import reason_file
 from classifyd.inbox.retrying import Quarantined, quarantined
+from classifyd.inbox.scan import kept_ns
 
 SAME_SECONDS = 2.0
 """Times of change nearer than this are the same: a copy on another file system may have a coarser one."""
@@ -76,7 +77,7 @@ def remove_quarantined(item: Quarantined, before: float) -> bool:
 
 
 def _is_it(status: os.stat_result, known: Known) -> bool:
-    late = abs(status.st_mtime_ns - known.mtime_ns) >= SAME_SECONDS * 1e9
+    late = abs(kept_ns(status) - known.mtime_ns) >= SAME_SECONDS * 1e9
     return stat.S_ISREG(status.st_mode) and status.st_size == known.size and not late
 
 

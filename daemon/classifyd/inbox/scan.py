@@ -125,7 +125,12 @@ def look(path: str, name: str) -> Found | None:
 def _found(status: os.stat_result, name: str) -> Found:
     regular = stat.S_ISREG(status.st_mode)
     # Of a file that was moved in, only the inode's change tells: it keeps the time at which it was written.
-    return Found(name, status.st_size, status.st_mtime_ns, status.st_ino, regular, status.st_ctime)
+    return Found(name, status.st_size, kept_ns(status), status.st_ino, regular, status.st_ctime)
+
+
+def kept_ns(status: os.stat_result) -> int:
+    """When a file was last written to, as the ledger keeps it: in 64 bits, so that times after 2262 begin anew."""
+    return (status.st_mtime_ns + 2**63) % 2**64 - 2**63
 
 
 @dataclass(slots=True)

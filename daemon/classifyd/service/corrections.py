@@ -21,7 +21,7 @@ from classifyd.bundles import Store
 from classifyd.config import CorrectionsInbox, InboxConfig
 from classifyd.config.sentences import nearest
 from classifyd.errors import BundleError, UnreadableFile
-from classifyd.inbox.moves import make_folders
+from classifyd.inbox.moves import is_unicode, make_folders
 from classifyd.ledger import Correction, Entry, Ledger
 from classifyd.reports import PartReport
 from classifyd.service.places import encoded
@@ -134,6 +134,8 @@ class Corrections:
         if len(parts) < 3:
             raise UnreadableFile(f"{work.shown}: a correction belongs into a folder <task>/<label>; move it there")
         task, label = parts[0], unquote(parts[1])
+        if not is_unicode(label):
+            raise UnreadableFile(f"{work.shown}: the name of its folder is not UTF-8, and so no label; rename it")
         if task not in original.tasks:
             raise UnreadableFile(
                 f"{work.shown}: {task!r} is no task of inbox {original.name}.{nearest(task, list(original.tasks))}"

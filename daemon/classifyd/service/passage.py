@@ -148,7 +148,7 @@ class Passage:
 
     def troubles(self) -> dict[str, str]:
         """What is held back and why."""
-        return troubles(self._holds, self._breakers, self.inboxes.intakes)
+        return troubles(self._holds, self._breakers, self.inboxes.intakes, self._endings)
 
     def blocked(self, work: Work) -> bool:
         """Whether an input has to wait for what is held back."""

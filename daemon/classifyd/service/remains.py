@@ -35,13 +35,14 @@ class Remains:
     def drained(self, holds: Holds, breakers: Breakers, pauses: Container[str]) -> bool:
         """Whether nothing is left but what cannot go on.
 
-        That is of inboxes held or paused, files refused, and tasks whose breaker tripped.
+        That is of inboxes held or paused, files that wait by themselves, and tasks whose breaker tripped.
         """
         tasks = set(breakers.holds.reasons())
         for intake in self._intakes.values():
             name = intake.inbox.name
             blocked = name in pauses or name in holds.reasons() or not tasks.isdisjoint(intake.inbox.tasks)
-            if not blocked and self._unfinished(intake) > len(intake.refused):
+            alone = len(intake.refused) + len(self._endings.stuck(name))
+            if not blocked and self._unfinished(intake) > alone:
                 return False
         return not self._dispatcher.busy
 
@@ -49,11 +50,12 @@ class Remains:
         return intake.waiting + sum(1 for _ in self.works(intake))
 
 
-def troubles(holds: Holds, breakers: Breakers, intakes: Mapping[str, Intake]) -> dict[str, str]:
+def troubles(holds: Holds, breakers: Breakers, intakes: Mapping[str, Intake], endings: Endings) -> dict[str, str]:
     """What is held back and why: `inbox <name>`, `files of <name>`, `task <name>`, the ledger or the observers."""
     own = (LEDGER, OBSERVERS)
     inboxes = {name if name in own else f"inbox {name}": why for name, why in holds.reasons().items()}
-    files = {f"files of {name}": _first(intake.refused) for name, intake in intakes.items() if intake.refused}
+    alone = {name: {**intake.refused, **endings.stuck(name)} for name, intake in intakes.items()}
+    files = {f"files of {name}": _first(refused) for name, refused in alone.items() if refused}
     return inboxes | files | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}
 
 

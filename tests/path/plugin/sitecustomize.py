@@ -107,6 +107,19 @@ def deny(name):
     claims.ClaimFolder.claim = denied
 
 
+def spoil(name, how):
+    from classifyd.service.removals import Removals
+
+    real = Removals.to_done
+
+    def spoiled(self, work, total):
+        if work.claim.name == name and Path("spoiled").exists():
+            raise OSError(36, "File name too long", name) if how == "path" else RuntimeError("not foreseen")
+        return real(self, work, total)
+
+    Removals.to_done = spoiled
+
+
 def keep_all():
     real = os.fchown
 
@@ -210,6 +223,8 @@ def arm_process():
         keep_all()
     if "DENIED" in os.environ and is_daemon:
         deny(os.environ["DENIED"])
+    if "SPOILED" in os.environ and is_daemon:
+        spoil(*os.environ["SPOILED"].split())
     if "HOLD_SECONDS" in os.environ and is_daemon:
         from classifyd.service import holds
 
