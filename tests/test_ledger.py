@@ -1,4 +1,5 @@
 import os
+import shutil
 import sqlite3
 from dataclasses import replace
 
@@ -53,6 +54,38 @@ def test_a_transaction_that_fails_changes_nothing(ledger):
         raise RuntimeError
 
     assert [] == ledger.open_entries()
+
+
+def test_nothing_is_committed_to_a_ledger_that_was_taken_away_until_it_is_back(tmp_path):
+    state, away = tmp_path / "state", tmp_path / "away"
+    state.mkdir()
+    path = state / "ledger.sqlite"
+    ledger = Ledger(path)
+    claimed(ledger, entry())
+    state.rename(away)
+    with pytest.raises(DiskFault, match="it was taken away: put it back"):
+        claimed(ledger, entry("c2"))
+    state.mkdir()
+    Ledger(path).close()
+    for _ in range(2):
+        with pytest.raises(DiskFault, match="another file lies in the ledger's place"):
+            claimed(ledger, entry("c2"))
+
+    shutil.rmtree(state)
+    away.rename(state)
+    claimed(ledger, entry("c2"))
+    assert {"c1", "c2"} == {one.claim.id for one in ledger.open_entries()}
+    ledger.close()
+
+
+def test_a_ledger_that_is_damaged_is_a_fault_of_the_disk(path, ledger):
+    claimed(ledger, *(entry(f"c{number}") for number in range(200)))
+    ledger.close()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"U" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(DiskFault, match=r"the ledger cannot be read: .* the file is damaged"):
+        ledger.open_entries()
 
 
 def test_a_full_disk_is_a_fault_of_the_disk(ledger):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -279,6 +280,24 @@ def test_once_ends_though_an_input_cannot_be_ended_and_says_so(place):
     assert 1 == here.once(more={"SPOILED": "a.txt path"})
     (told,) = (json.loads(line) for line in here.log().splitlines() if "still_waiting" in line)
     assert "a.txt: File name too long; it waits by itself" in told["reasons"]["files of in"]
+
+
+def test_where_the_state_folder_is_taken_away_nothing_is_published_until_it_is_back(place):
+    here = place()
+    process = here.start(more={"HOLD_SECONDS": "0.2"})
+    wait_until(lambda: here.starts() == 1, place=here)
+    (here.root / "state").rename(here.root / "away")
+    (here.root / "state").mkdir()
+    here.drop("a.txt", "hello")
+    wait_until(lambda: "it was taken away" in here.log(), place=here)
+    time.sleep(2)
+    assert set() == here.files("out") | here.files("done")
+
+    shutil.rmtree(here.root / "state")
+    (here.root / "away").rename(here.root / "state")
+    wait_until(lambda: {"a.txt"} == here.files("done"), place=here)
+    assert {"a.txt.jsonl"} == here.files("out")
+    assert 0 == here.stop(process)
 
 
 def test_a_file_from_the_far_future_is_an_input_like_others(place):
