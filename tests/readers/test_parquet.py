@@ -1,6 +1,7 @@
 import datetime as dt
 import gzip
 import io
+import subprocess
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ from reading import read, read_in_cuts, texts
 
 from classifyd import readers
 from classifyd.api import LimitExceeded, Limits, UnreadableFile
+from classifyd.readers import rowgroups
 from classifyd.values import ReadOptions
 
 pa = pytest.importorskip("pyarrow")
@@ -49,12 +51,84 @@ def test_a_table_of_thousands_of_columns_is_refused():
         read("a.parquet", data)
 
 
-def test_columns_of_nothing_pass_a_limit_by_their_names():
-    rows = 2**16
+@pytest.mark.parametrize("within", [False, True])
+def test_columns_of_nothing_pass_a_limit_by_their_names(within):
+    rows, name = 2**16, "n" * 1000
+    nothing = pa.StructArray.from_arrays([pa.nulls(rows)], [name]) if within else pa.nulls(rows)
     data = io.BytesIO()
-    pq.write_table(pa.table({"text": ["x"] * rows, "n" * 1000: pa.nulls(rows)}), data)
+    pq.write_table(pa.table({"text": ["x"] * rows, "within" if within else name: nothing}), data)
     with pytest.raises(LimitExceeded, match=r"makes \d+ bytes of records, .*decompression_ratio = 1000"):
         read("a.parquet", data.getvalue())
+
+
+def one_entry(length, rows):
+    """A column with the same text in all rows, which a writer keeps as a dictionary of one entry."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * length]))
+
+
+def one_list(length):
+    return pa.ListArray.from_arrays([0, length], pa.nulls(length, pa.int64()))
+
+
+DELTA = {"use_dictionary": False, "column_encoding": dict.fromkeys("abc", "DELTA_BYTE_ARRAY")}
+
+
+@pytest.mark.parametrize(
+    ("columns", "writing"),
+    [
+        pytest.param(lambda: dict.fromkeys("abc", one_entry(4_000_000, 64)), {"store_schema": False}, id="an entry"),
+        pytest.param(lambda: dict.fromkeys("abc", one_entry(4_000_000, 64)), {}, id="an entry kept as such"),
+        pytest.param(lambda: dict.fromkeys("abc", ["x" * 4_000_000] * 64), DELTA, id="as the value before"),
+        pytest.param(lambda: {"a": ["x" * 200_000_000]}, {"use_dictionary": False}, id="one string"),
+        pytest.param(lambda: {"a": ["x" * 4_000_000] * 64}, {"use_dictionary": False}, id="many strings"),
+        pytest.param(lambda: {"a": one_list(20_000_000)}, {}, id="one list of nothing"),
+    ],
+)
+def test_a_bomb_is_stopped_before_it_takes_memory(tmp_path, columns, writing):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns()), path, compression="zstd", **writing)
+    assert path.stat().st_size < 10_000
+    shown = subprocess.run([sys.executable, "-c", PEAK, path], stdout=subprocess.PIPE, check=True, timeout=60).stdout
+    kilobytes, error = shown.split()
+    assert error == b"LimitExceeded"
+    assert int(kilobytes) < 300_000
+
+
+PEAK = """
+import pathlib, re, sys
+import pyarrow.parquet
+from classifyd.api import Limits, Source, UnreadableFile
+from classifyd.readers.parquet import ParquetReader
+
+def peak():
+    # Not ru_maxrss, which a process takes over from the one that started it.
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
+
+before, error = peak(), None
+with open(sys.argv[1], "rb") as file:
+    try:
+        list(ParquetReader().read(Source(file, "a.parquet", "a", Limits()), None))
+    except UnreadableFile as caught:
+        error = caught
+print(peak() - before)
+print(type(error).__name__)
+"""
+
+
+def test_an_entry_of_a_dictionary_counts_in_every_row():
+    data = io.BytesIO()
+    pq.write_table(pa.table({"text": one_entry(50_000, 1000)}), data)
+    with pytest.raises(LimitExceeded, match=r"makes \d+ bytes of records, .*decompression_ratio = 1000"):
+        read("a.parquet", data.getvalue())
+
+
+def test_of_a_long_dictionary_few_rows_are_read_at_a_time():
+    def rows(length):
+        stream = io.BytesIO()
+        pq.write_table(pa.table({"text": one_entry(length, 1000), "n": range(1000)}), stream)
+        return rowgroups.batch_rows(pq.ParquetFile(stream).metadata.row_group(0), stream)
+
+    assert [rows(2**10), rows(2**20), rows(2**21), rows(2**26)] == [64, 63, 31, 1]
 
 
 def test_rows_keep_their_types_and_meta_is_plain():

@@ -1,6 +1,7 @@
 """How much a table grows as it is read, and what is too much: a few bytes can stand for millions of cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from classifyd.api import LimitExceeded, Source
 
@@ -19,21 +20,30 @@ def check_columns(count: int, name: str) -> None:
         )
 
 
+def json_bytes(value: Any) -> int:
+    """About how many bytes JSON needs for a value, names of fields included."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(key) + CELL_BYTES + json_bytes(item) for key, item in value.items())
+    return sum(map(json_bytes, value)) if isinstance(value, list | tuple) else 1
+
+
 class Growth:
     """The bytes that a table's records hold, and those that they were read from.
 
     Every record names all columns, also those that its row leaves out; so a short row under many or long names grows.
     """
 
-    def __init__(self, source: Source, columns: Sequence[str], taken: int = 0) -> None:
+    def __init__(self, source: Source, columns: Sequence[str] = (), taken: int = 0) -> None:
         self._name = source.name
         self._limits = source.limits
         self._row_bytes = sum(len(column) + CELL_BYTES for column in columns)
         self._taken = taken
         self._given = 0
 
-    def add(self, rows: int, taken: int = 0, given: int = 0) -> None:
-        """Count rows, the bytes they were read from, and those of their cells. LimitExceeded if they grow too much."""
+    def add(self, *, rows: int = 0, taken: int = 0, given: int = 0) -> None:
+        """Count rows by their names, bytes that were read, and bytes of records. LimitExceeded for too much growth."""
         self._taken += taken
         self._given += given + rows * self._row_bytes
         if self._given > self._limits.decompressed_bytes:

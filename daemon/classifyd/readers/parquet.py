@@ -1,6 +1,7 @@
 """Parquet tables, through pyarrow, which is an extra."""
 
 import base64
+import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -9,13 +10,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from classifyd.api import Cut, Record, Source, UnreadableFile
+from classifyd.readers import rowgroups
 from classifyd.readers.fields import choose_column, from_row
-from classifyd.readers.growth import Growth, check_columns
-
-BATCH_ROWS = 64
-"""Few, for a dictionary lets one long text stand in every row at no cost to the sender."""
-HARMLESS_ROWS = 2**16
-"""Below this no ratio is looked at, as growth.HARMLESS_BYTES for bytes."""
+from classifyd.readers.growth import Growth, check_columns, json_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +28,8 @@ class ParquetReader:
             file, grown = _open(stream, source)
             column = cut.context["column"] if cut else _column(file, source)
             groups = range(cut.start, cut.end) if cut else range(file.num_row_groups)
-            rows = _rows(file, list(groups), source.name, grown)
-            for index, row in enumerate(rows, cut.first if cut else 0):
+            rows = itertools.chain.from_iterable(_rows(file, group, stream, grown) for group in groups)
+            for index, row in enumerate(_damage_told(rows, source.name), cut.first if cut else 0):
                 record = from_row(row, column, index, source.limits.record_bytes)
                 yield Record(record.text, index, _plain(record.meta), row, record.error)
 
@@ -67,9 +64,9 @@ def _open(stream: BinaryIO, source: Source) -> tuple[Any, Growth]:
     file = _parsed(stream, source.name)
     check_columns(file.metadata.num_columns, source.name)
     place = stream.tell()
-    grown = Growth(source, file.schema_arrow.names, max(1, stream.seek(0, 2)))
+    grown = Growth(source, taken=max(1, stream.seek(0, 2)))
     stream.seek(place)
-    grown.check_claim(file.metadata.num_rows, HARMLESS_ROWS, "rows")
+    grown.check_claim(file.metadata.num_rows, rowgroups.HARMLESS_ROWS, "rows")
     return file, grown
 
 
@@ -98,17 +95,27 @@ def _column(file: Any, source: Source) -> str:
     return choose_column(list(file.schema_arrow.names), source.text_field, source.name)
 
 
-def _rows(file: Any, groups: list[int], name: str, grown: Growth) -> Iterator[dict[str, Any]]:
-    batches = file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups)
+def _damage_told(rows: Iterator[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+    """The rows. UnreadableFile where they break off."""
     while True:
         try:
-            batch = next(batches, None)
-            if batch is None:
-                return
-            grown.add(batch.num_rows, given=batch.nbytes)
-            rows = batch.to_pylist()
+            row = next(rows, None)
         except Exception as error:  # likewise
             raise _damaged(name, error) from error
+        if row is None:
+            return
+        yield row
+
+
+def _rows(file: Any, group: int, stream: BinaryIO, grown: Growth) -> Iterator[dict[str, Any]]:
+    """The rows of a group, read no more at a time than memory has room for."""
+    found = file.metadata.row_group(group)
+    rowgroups.check(found, grown)
+    for batch in file.iter_batches(batch_size=rowgroups.batch_rows(found, stream), row_groups=[group]):
+        grown.add(given=batch.nbytes)
+        rows = batch.to_pylist()
+        # Names are not in those bytes, nor how often an entry stands in a column that is kept as a dictionary.
+        grown.add(given=max(0, json_bytes(rows) - batch.nbytes))
         yield from rows
 
 
