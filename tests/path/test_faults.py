@@ -11,7 +11,7 @@ import pytest
 import tiny
 from daemons import descendants, inbox, wait_until
 
-from classifyd import bundles
+from classifyd import beneath, bundles
 
 
 def labels(here, name):
@@ -53,6 +53,37 @@ def test_links_fifos_and_sockets_are_never_opened_but_quarantined(place):
     assert "not a regular file" in here.reason("link.txt")["reason"]
     assert "not a regular file" in here.reason("fifo.txt")["reason"]
     assert set() == here.files("out")
+
+
+def drop_far_down(here, length):
+    """Drop a file whose path below the inbox has so many bytes; the path."""
+    folders = "/".join("d" * 200 for _ in range((length - 100) // 201))
+    name = f"{folders}/{'f' * (length - len(folders) - 5)}.txt"
+    with beneath.made_folder(here.root / "in", folders) as folder:
+        descriptor = os.open(Path(name).name, os.O_WRONLY | os.O_CREAT, dir_fd=folder)
+        os.write(descriptor, b"hello")
+        os.close(descriptor)
+    return name
+
+
+def test_a_path_too_long_for_an_input_is_quarantined_under_one_name_and_holds_nothing_up(place):
+    here = place(more="recursive = true")
+    fits = drop_far_down(here, 3000)
+    here.drop("other.txt", "hello")
+    for length in (3001, 3990):
+        drop_far_down(here, length)
+
+    assert 1 == here.once(), here.log()
+
+    assert {"other.txt.jsonl", f"{fits}.jsonl"} == here.files("out")
+    assert {"other.txt", fits} == here.files("done")
+    aside = {name for name in here.files("quarantine") if not name.endswith(".reason.json")}
+    assert 2 == len(aside)
+    for name in aside:
+        assert name.startswith("d" * 100)
+        assert "has more than 3,000 bytes; drop it again under a shorter one" in here.reason(name)["reason"]
+    assert {3001, 3990} == {len(here.reason(name)["path"]) for name in aside}
+    assert '"held"' not in here.log()
 
 
 def test_an_empty_file_waits_until_it_has_something_to_say(place):

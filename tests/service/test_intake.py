@@ -1,6 +1,7 @@
 """What one inbox's intake watches and claims at a time."""
 
 import errno
+import os
 from dataclasses import replace
 
 from classifyd import beneath
@@ -82,6 +83,26 @@ def test_a_link_that_cannot_be_put_aside_waits_with_its_reason_until_it_can(tmp_
     taken.scan(now=2.0)
     assert (1, 0, {}) == (taken.put_aside, taken.waiting, taken.refused)
     assert {"a.txt", "a.txt.reason.json"} == {path.name for path in (tmp_path / "bad").iterdir()}
+
+
+def test_a_file_whose_path_would_be_too_long_where_it_is_claimed_waits_with_its_reason(tmp_path):
+    root = tmp_path.joinpath(*["r" * 200] * 6)
+    root.mkdir(parents=True)
+    taken = make(root, Ledger(tmp_path / "ledger.sqlite"))
+    taken.heed(replace(taken.inbox, recursive=True), settle_seconds=0.0)
+    far = "/".join(["d" * 200] * 14)
+    for folder, name in (("", "a.txt"), (far, "b.txt")):
+        with beneath.made_folder(root / "in", folder) as here:
+            file = os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=here)
+            os.write(file, b"x")
+            os.close(file)
+
+    taken.scan(now=1.0)
+    assert ["a.txt"] == [claim.name for claim, _ in taken.claim(room_files=9, room_bytes=9)]
+
+    assert 1 == taken.waiting
+    assert [f"{far}/b.txt"] == list(taken.refused)
+    assert "its path would become longer than the system takes" in taken.refused[f"{far}/b.txt"]
 
 
 def test_a_subfolder_that_may_not_be_read_waits_with_its_reason_until_it_may(tmp_path, monkeypatch):

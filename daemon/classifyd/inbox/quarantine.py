@@ -7,6 +7,7 @@ from pathlib import Path
 
 from classifyd.disk import rewrite
 from classifyd.inbox.moves import fitted, move, shown
+from classifyd.inbox.scan import too_long
 from classifyd.logs import escaped
 from classifyd.values import Fault
 
@@ -18,7 +19,10 @@ LEFT = "left where it is"
 def quarantine(
     path: str, folder: Path, name: str, inbox: str, fault: Fault, *, below: Path | None = None, across: bool = True
 ) -> Path:
-    """Move a file into quarantine, its reason written first; where it lies now. See `move` for `below` and `across`."""
+    """Move a file into quarantine, its reason written first; where it lies now. See `move` for `below` and `across`.
+
+    A path that is too long for an input's becomes one name.
+    """
 
     def write_reason(place: Path) -> None:
         reason = {
@@ -60,6 +64,6 @@ def _is_ours(reason: Path, path_hex: str) -> bool:
 
 
 def _room_for_reason(name: str) -> str:
-    head, tail = os.path.split(name)
+    head, tail = os.path.split(name.replace("/", "%2F") if too_long(name) else name)
     # Some room more for the number that a taken name gets.
     return os.path.join(head, fitted(tail, len(REASON_SUFFIX) + 8))  # noqa: PTH118  # names may not be UTF-8

@@ -16,7 +16,11 @@ UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 DEEPEST = 50
 """Sub-folders nested deeper are not looked into: a tree of thousands would be a path that no system call takes."""
 
+LONGEST = 3_000
+"""Bytes of a path below the inbox: with that of a folder before it, it has to stay below 4,096 for system calls."""
+
 NOT_REGULAR = "not a regular file; links and devices are never opened"
+TOO_LONG = f"its path below the inbox has more than {LONGEST:,} bytes; drop it again under a shorter one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,13 @@ class Found:
     dropped_at: float = field(default=0.0, compare=False)
 
     @property
+    def unfit(self) -> str:
+        """Why it is never taken; empty if it may be an input."""
+        if not self.regular:
+            return NOT_REGULAR
+        return TOO_LONG if too_long(self.name) else ""
+
+    @property
     def identity(self) -> str:
         """What makes it the same input on the next scan, where inputs stay in place.
 
@@ -45,6 +56,11 @@ class Found:
         if folder.rpartition("/")[2] in ("new", "cur"):
             return f"maildir {_quoted(folder.rpartition('/')[0])}/{_quoted(base.partition(':')[0])}"
         return f"file {self.size} {self.mtime_ns} {_quoted(self.name)}"
+
+
+def too_long(name: str) -> bool:
+    """Whether a path below an inbox is too long for an input's."""
+    return len(os.fsencode(name)) > LONGEST
 
 
 def _quoted(name: str) -> str:

@@ -17,7 +17,7 @@ from classifyd.inbox.access import make_granted_folders
 from classifyd.inbox.claims import ClaimFolder, in_place
 from classifyd.inbox.moves import make_folders, shown
 from classifyd.inbox.quarantine import LEFT, quarantine
-from classifyd.inbox.scan import NOT_REGULAR, Found, Settling, discover, look
+from classifyd.inbox.scan import Found, Settling, discover, look
 from classifyd.jobs import Claim
 from classifyd.ledger import Ledger
 from classifyd.pipeline.parts import DISK_FAULTS
@@ -28,6 +28,12 @@ from classifyd.values import Fault
 log = structlog.get_logger()
 
 SMALL_BYTES = 2**20
+
+PATH_BYTES = 4096
+"""No system call takes a path of so many, or more."""
+
+ADDED_BYTES = 64
+"""Room for what is put before and behind an input's path: the claim's folder, a number, a suffix, that of a reason."""
 
 WINDOW = 5_000
 """Files of an inbox that are watched settling, and claimed, at a time: the first by name. The rest are only counted."""
@@ -123,9 +129,9 @@ class Intake:
         for name in missing:
             self._refused.release(name)
         for item in settled:
-            if not item.regular:
+            if item.unfit:
                 self._put_aside(item)
-        self.backlog = deque(item for item in settled if item.regular)
+        self.backlog = deque(item for item in settled if not item.unfit)
 
     def _wanted(self, missing: set[str]) -> Iterator[Found]:
         """What is there and was not refused of late. All of it is counted, and leaves the names that are `missing`."""
@@ -138,7 +144,7 @@ class Intake:
 
         for item in self._unseen(discover(self.inbox.path, recursive=self.inbox.recursive, closed=closed)):
             self.waiting += 1
-            if item.regular:
+            if not item.unfit:
                 self.oldest_at = min(self.oldest_at or item.dropped_at, item.dropped_at)
             missing.discard(item.name)
             if not self._refused.held(item.name):
@@ -164,6 +170,11 @@ class Intake:
 
     def _claim(self, found: Found) -> Claim | None:
         """A claim on the file; None if it moved on since the scan, or cannot be moved now."""
+        if self._reaches_too_far(found.name):
+            inbox = self.inbox.path
+            why = f"its path would become longer than the system takes; give it, or the folders of {inbox}, shorter ones"
+            self._refuse(found.name, f"{shown(found.name)}: {why}")
+            return None
         if look(str(self.inbox.path / found.name), found.name) != found:
             return None
         if self.inbox.take == "leave":
@@ -179,6 +190,12 @@ class Intake:
             return None
         self._refused.release(found.name)
         return claim
+
+    def _reaches_too_far(self, name: str) -> bool:
+        """Whether the path would be too long for a system call where the input is claimed, or where it comes to."""
+        roots = (self.claims.folder, self.inbox.output, self.inbox.done, self.inbox.quarantine)
+        longest = max(len(os.fsencode(root)) for root in roots)
+        return longest + len(os.fsencode(name)) + ADDED_BYTES >= PATH_BYTES
 
     def _refuse(self, name: str, why: str) -> None:
         if self._refused.hold(name, why):
@@ -197,12 +214,12 @@ class Intake:
         self._left = left
 
     def _put_aside(self, found: Found) -> None:
-        """A link, FIFO, socket or device is never opened: it is quarantined by its name, or left with a reason.
+        """What can be no input, as a link or a device, is never opened: it is quarantined, or left with a reason.
 
         One that cannot be moved waits by itself, as a file does whose claim is refused.
         """
         inbox, place = self.inbox, LEFT
-        fault = Fault("UnreadableFile", f"{shown(found.name)}: {NOT_REGULAR}")
+        fault = Fault("UnreadableFile", f"{shown(found.name)}: {found.unfit}")
         if inbox.take == "leave":
             self._left[found.name] = found
         else:

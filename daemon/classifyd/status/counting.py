@@ -14,7 +14,7 @@ from classifyd.inbox.claims import FOLDER
 from classifyd.inbox.moves import shown
 from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
-from classifyd.inbox.scan import NOT_REGULAR, Found, discover
+from classifyd.inbox.scan import Found, discover
 from classifyd.ledger import Counts, LedgerView
 from classifyd.status.heartbeat import DaemonStatus, read
 from classifyd.values import Fault
@@ -180,7 +180,7 @@ def _of(inbox: InboxConfig, counts: list[Counts]) -> dict[str, Counts]:
 
 
 def _waits(inbox: InboxConfig, found: Found, view: LedgerView | None) -> bool:
-    if not found.regular:
+    if found.unfit:
         return False
     return inbox.take == "move" or view is None or not view.has_seen(inbox.name, found.identity)
 
@@ -189,8 +189,8 @@ def _reason(inbox: InboxConfig, found: Found, reasons: Mapping[str, Fault]) -> s
     """Why something that lies in an inbox which moves nothing gets no answer; None if it may yet get one, or has it."""
     if inbox.take == "move":
         return None
-    if not found.regular:
-        return f"{shown(found.name)}: {NOT_REGULAR}"
+    if found.unfit:
+        return f"{shown(found.name)}: {found.unfit}"
     fault = reasons.get(found.identity)
     return fault.message if fault else None
 
