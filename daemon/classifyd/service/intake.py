@@ -171,8 +171,7 @@ class Intake:
     def _claim(self, found: Found) -> Claim | None:
         """A claim on the file; None if it moved on since the scan, or cannot be moved now."""
         if self._reaches_too_far(found.name):
-            inbox = self.inbox.path
-            why = f"its path would become longer than the system takes; give it, or the folders of {inbox}, shorter ones"
+            why = "its path would become longer than the system takes; give it, or the inbox's folders, a shorter one"
             self._refuse(found.name, f"{shown(found.name)}: {why}")
             return None
         if look(str(self.inbox.path / found.name), found.name) != found:
