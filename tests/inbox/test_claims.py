@@ -1,11 +1,13 @@
 import errno
 import multiprocessing
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from filelock import Timeout
 
+from classifyd.errors import DiskFault
 from classifyd.inbox.claims import ClaimFolder
 from classifyd.inbox.scan import look
 
@@ -139,3 +141,34 @@ def test_claims_of_a_living_daemon_are_left_alone(tmp_path, held):
     with pytest.raises(Timeout):
         ClaimFolder("mail", tmp_path, "two").hold()
     other.release()
+
+
+def test_claims_in_an_inbox_that_was_removed_and_made_again_are_locked_as_well(tmp_path):
+    root = tmp_path / "in"
+    root.mkdir()
+    held, other = ClaimFolder("mail", root, "one"), ClaimFolder("mail", root, "two")
+    held.hold()
+    shutil.rmtree(root)
+    claim = held.claim(drop(root, "a.txt"))
+
+    other.hold()
+    assert 0 == other.adopt()
+    with pytest.raises(Timeout):
+        ClaimFolder("mail", root, "one").hold()
+    assert [claim.id] == [found.id for found in held.found()]
+
+
+def test_what_another_process_holds_in_an_inbox_that_was_made_again_is_not_claimed(tmp_path):
+    root = tmp_path / "in"
+    root.mkdir()
+    held, again = ClaimFolder("mail", root, "one"), ClaimFolder("mail", root, "one")
+    held.hold()
+    shutil.rmtree(root)
+    found = drop(root, "a.txt")
+    again.hold()
+
+    for _ in range(2):
+        with pytest.raises(DiskFault, match="another process holds it"):
+            held.claim(found)
+    again.release()
+    assert held.claim(found) is not None

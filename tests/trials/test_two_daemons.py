@@ -1,6 +1,7 @@
 """Two daemons: on one state folder the second is refused at once; with their own they share an inbox."""
 
 import os
+import shutil
 
 import pytest
 from daemons import Place, wait_until
@@ -48,6 +49,27 @@ def judge(here, other, files: int) -> None:
             assert {} == record["errors"]
     assert {f"{number}.txt" for number in range(files)} == here.files("done")
     assert [] == here.claimed()
+
+
+def test_a_daemon_whose_inbox_was_removed_and_made_again_keeps_what_it_claims_there(place, tmp_path):
+    here = place(tasks=("slow",))
+    other = second(here, tmp_path)
+    process = here.start(more={"SLOW_SECONDS": "0.01", "HOLD_SECONDS": "0.2"})
+    wait_until(here.starts, place=here)
+    shutil.rmtree(here.root / "in")
+    wait_until(lambda: '"held"' in here.log(), place=here)
+    (here.root / "in").mkdir()
+    here.drop("a.jsonl", "".join(f'{{"text": "line {number}"}}\n' for number in range(600)))
+    wait_until(here.claimed, place=here)
+
+    try:
+        assert 0 == other.once()
+        assert set() == other.files("out")
+    finally:
+        other.end()
+    wait_until(lambda: {"a.jsonl"} == here.files("done"), place=here)
+    assert 600 == len(here.records("a.jsonl.jsonl"))
+    assert 0 == here.stop(process)
 
 
 def test_two_daemons_share_an_inbox_and_double_nothing(place, tmp_path):

@@ -37,6 +37,7 @@ class ClaimFolder:
         self.root = root
         self.folder = root / FOLDER / daemon
         self._lock = _lock(self.folder)
+        self._locked: tuple[int, int] | None = None
 
     def hold(self) -> None:
         """Make the folder and lock it for as long as this process lives. Timeout if another process holds it.
@@ -44,9 +45,7 @@ class ClaimFolder:
         DiskFault if it cannot be made, or is not this user's own: whoever made it could swap what is held there.
         """
         with self._made(""):
-            for folder in (self.root, self.folder.parent):
-                fsync_folder(folder)  # whoever made what lies in them, perhaps right before the power was cut
-            self._lock.acquire(timeout=0)
+            self._acquire()
 
     @property
     def is_held(self) -> bool:
@@ -58,6 +57,7 @@ class ClaimFolder:
         with contextlib.suppress(OSError):
             self.folder.rmdir()
         self._lock.release()
+        self._locked = None
 
     def claim(self, found: Found) -> Claim | None:
         """Rename the file into the claim folder; None if another process won or it is gone.
@@ -159,7 +159,30 @@ class ClaimFolder:
             except OSError as error:
                 what = f"{self.folder}: {error.strerror}; claims go there: it must be a folder of this user's own"
                 raise DiskFault(f"{what}, and writable") from error
+            self._keep(ours)
             yield descriptor
+
+    def _keep(self, ours: int) -> None:
+        """Lock anew if the inbox was removed and made again: the lock that went with it keeps nobody away.
+
+        DiskFault if another process has it now.
+        """
+        if self._locked is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            if _identity(os.stat(f"{self.folder.name}.lock", dir_fd=ours, follow_symlinks=False)) == self._locked:
+                return
+        self._lock.release(force=True)
+        try:
+            self._acquire()
+        except Timeout as error:
+            raise DiskFault(f"{self.folder}: was made anew, and another process holds it; stop that one") from error
+
+    def _acquire(self) -> None:
+        for folder in (self.root, self.folder.parent):
+            fsync_folder(folder)  # whoever made what lies in them, perhaps right before the power was cut
+        self._lock.acquire(timeout=0)
+        self._locked = _identity(os.lstat(self._lock.lock_file))
 
     def _claim(self, identity: str, name: str) -> Claim | None:
         path = str(self.folder / identity / name)
@@ -218,6 +241,10 @@ def lock_file(root: Path, daemon: str) -> Path:
 
 def _lock(folder: Path) -> FileLock:
     return FileLock(lock_file(folder.parents[1], folder.name))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _files(folder: Path) -> Iterator[str]:
