@@ -436,6 +436,37 @@ def test_a_file_where_a_folder_should_be_stops_nothing(place):
     assert {"report", "report%2Fx.txt", "y.txt"} == here.files("done")
 
 
+@pytest.mark.parametrize("thing", ["file", "link"])
+def test_what_comes_to_stand_in_the_way_of_an_outputs_folder_meanwhile_stops_nothing(place, thing):
+    here = place(tasks=("slow",), more="recursive = true")
+    here.drop("x.jsonl/a.txt", "one")
+    process = here.start(more={"SLOW_SECONDS": "1"})
+    wait_until(here.claimed, place=here)
+    if thing == "file":
+        (here.root / "out/x.jsonl").write_text("the answer to a file x")
+    else:
+        (here.root / "elsewhere").mkdir()
+        (here.root / "out/x.jsonl").symlink_to(here.root / "elsewhere")
+    wait_until(lambda: '"event": "held"' in here.log() or here.files("done"), place=here)
+
+    assert {"x.jsonl/a.txt"} == here.files("done")
+    assert {"x.jsonl%2Fa.txt.jsonl"} == here.files("out") - {"x.jsonl"}
+    assert set() == here.files("elsewhere")
+    assert 0 == here.stop(process)
+
+
+def test_an_outputs_folder_that_was_taken_away_with_the_output_and_replaced_by_a_file_stops_nothing(place):
+    here = place(more="recursive = true")
+    here.drop("x.jsonl/a.txt", "one")
+    assert -9 == here.once(more={"DIE": "before publish.published"}), here.log()
+    shutil.rmtree(here.root / "out/x.jsonl")
+    (here.root / "out/x.jsonl").write_text("the answer to a file x")
+
+    assert 0 == here.once(), here.log()
+    assert {"x.jsonl/a.txt"} == here.files("done")
+    assert {"x.jsonl"} == here.files("out"), "answered once"
+
+
 def test_a_sub_folder_that_becomes_a_link_while_its_file_is_in_work_stops_nothing(place):
     here = place(tasks=("slow",), more="recursive = true")
     here.drop("sub.tmp/a.txt", "one")

@@ -16,7 +16,7 @@ from classifyd.disk import fsync_folders
 from classifyd.errors import UnreadableFile
 from classifyd.inbox.access import grant, make_granted_folders
 from classifyd.inbox.claims import ClaimFolder, unchanged
-from classifyd.inbox.moves import rename_exclusive
+from classifyd.inbox.moves import reachable, rename_exclusive
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
 from classifyd.ledger import Entry, Ledger
@@ -84,7 +84,7 @@ class Publisher:
     def _finish(self, endings: Iterable[Ending]) -> None:
         """Go on from committed intents: give the outputs their names, then retire the inputs."""
         named = [ending for ending in endings if self._name(ending)]
-        fsync_folders(ending.work.target.parent for ending in named)
+        fsync_folders(_standing(ending.work.target.parent) for ending in named)
         with self._ledger.commit():
             for ending in named:
                 self._ledger.published(ending.claim.id)
@@ -127,24 +127,19 @@ class Publisher:
         return False
 
     def _name(self, ending: Ending) -> bool:
-        """Give one output its name; False if the name was taken meanwhile, and the input is begun anew."""
-        work = ending.work
+        """Give one output its name; False if that cannot be had any more, and the input is begun anew."""
+        work, part = ending.work, ending.part
+        if look(str(part), "") is None:
+            return True  # it has its name already, or had it until a consumer took it away
+        if reachable(work.inbox.output, work.output) != work.output:
+            return self._lost_its_name(work)  # a file or a link stands where a folder of the name should be
         make_granted_folders(work.target.parent, work.inbox.access)
         try:
-            rename_exclusive(str(ending.part), str(work.target))
-        except FileNotFoundError:
-            if look(str(ending.part), "") is not None:
-                raise
-            return True  # it has its name already, or had it until a consumer took it away
+            rename_exclusive(str(part), str(work.target))
         except FileExistsError:
-            if look(str(ending.part), "") is None:
-                return True
-            if ending.part.samefile(work.target):
-                ending.part.unlink()  # a crash came between the link and the unlink that stand in for a rename
-                return True
-            log.warning("output_name_taken", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
-            self._restart(work, work.claim)
-            return False
+            if not part.samefile(work.target):
+                return self._lost_its_name(work)
+            part.unlink()  # a crash came between the link and the unlink that stand in for a rename
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -152,6 +147,11 @@ class Publisher:
             self._restart(work, work.claim)
             return False
         return True
+
+    def _lost_its_name(self, work: Work) -> bool:
+        log.warning("output_name_taken", file=work.shown, inbox=work.inbox.name, consequence="processed anew")
+        self._restart(work, work.claim)
+        return False
 
     def _restart(self, work: Work, claim: Claim) -> None:
         """Begin anew. The parts go last: until the ledger knows, their absence would mean that they were published."""
@@ -189,3 +189,10 @@ class Publisher:
             case _:
                 return False
         return True
+
+
+def _standing(folder: Path) -> Path:
+    """The folder, or what is left above it: a consumer may have removed it together with the outputs."""
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder
