@@ -1,8 +1,11 @@
 import json
+import shlex
 from pathlib import Path
 
+import pytest
+
 from classifyd import disk
-from classifyd.inbox.quarantine import quarantine
+from classifyd.inbox.quarantine import quarantine, reason_file
 from classifyd.values import Fault
 
 
@@ -36,6 +39,14 @@ def test_a_name_of_255_bytes_leaves_room_for_its_reason(tmp_path):
 
     assert place.exists()
     assert Path(f"{place}.reason.json").exists()
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "x; touch HACKED; #.txt", "-v.txt", "it's.txt", "$(reboot).txt"])
+def test_the_command_that_tries_it_again_names_it_and_does_nothing_else(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    place = quarantine(str(tmp_path / name), tmp_path / "q", name, "mail", Fault("UnreadableFile", "why"))
+    words = shlex.split(json.loads(reason_file(place).read_text())["retry"])
+    assert ["classifyd", "retry", *(["--"] if name[0] == "-" else []), name] == words
 
 
 def test_two_files_of_one_name_both_keep_their_reasons(tmp_path):

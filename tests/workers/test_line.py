@@ -1,3 +1,4 @@
+import importlib
 import pickle
 import socket
 import struct
@@ -6,7 +7,7 @@ import pytest
 
 from classifyd.reports import JobReport, PartReport
 from classifyd.values import Fault
-from classifyd.workers.line import MAX_MESSAGE_BYTES, Garbled, Incoming, framed, receive, unpickled
+from classifyd.workers.line import _KNOWN, MAX_MESSAGE_BYTES, Garbled, Incoming, framed, receive, unpickled
 
 
 class Foreign:
@@ -60,6 +61,22 @@ def test_what_is_not_ours_is_not_unpickled(value, capsys):
         unpickled(pickle.dumps((1, 2, value)))
 
     assert "" == capsys.readouterr().out
+
+
+def test_no_message_can_set_what_a_class_of_ours_has():
+    classes = [
+        one
+        for module in _KNOWN
+        for one in vars(importlib.import_module(module)).values()
+        if isinstance(one, type) and one.__module__ == module
+    ]
+    assert len(classes) > 20
+    for one in classes:
+        #  module, name -> the class itself; (None, {"items": 1}) -> state of slots; BUILD
+        forged = f"c{one.__module__}\n{one.__qualname__}\n".encode() + b"(N(S'items'\nI1\ndtb."
+        with pytest.raises(Garbled):
+            unpickled(forged)
+        assert vars(one).get("items") != 1
 
 
 @pytest.mark.parametrize("message", [b"", b"hello", b"\x80\x05", pickle.dumps(1)[:-1]])

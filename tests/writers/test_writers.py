@@ -114,8 +114,12 @@ def test_json_is_strict_whatever_the_meta_holds():
     assert (found["meta"]["nan"], found["meta"]["half"], found["meta"]["list"]) == (None, "\ufffd", [None])
 
 
-def test_a_line_separator_does_not_end_a_json_line():
-    assert write("jsonl", [row(0, "a\nb\r\u2028c")]).count(b"\n") == 1
+def test_nothing_in_a_json_line_ends_it_or_acts_where_it_is_shown():
+    text = "a\nb\r\u2028c\x1b[31m\x9b31m\x7f\x85\u202e"
+    line = write("jsonl", [row(0, text)]).decode()
+    assert [line] == line.splitlines(keepends=True)
+    assert all(character.isprintable() for character in line[:-1])
+    assert text == json.loads(line)["text"]
 
 
 def test_csv_is_answered_in_kind():

@@ -88,7 +88,7 @@ def _outcome(settings: "Config", claim: str) -> tuple[bool, str]:
     import time
     from contextlib import closing
 
-    from classifyd.inbox.moves import shown
+    from classifyd.inbox.quarantine import retry_command
     from classifyd.ledger import LedgerView
     from classifyd.status.heartbeat import read
 
@@ -100,8 +100,7 @@ def _outcome(settings: "Config", claim: str) -> tuple[bool, str]:
         if entry is not None and state == "quarantined":
             if any(one.name == entry.claim.inbox and one.take == "leave" for one in settings.inboxes):
                 return True, "cancelled; it stays where it lies, and is left alone until it changes"
-            name = shown(entry.claim.name)
-            return True, f"cancelled; it lies in quarantine, and is tried again by: classifyd retry {name}"
+            return True, f"cancelled; it lies in quarantine, and is tried again by: {retry_command(entry.claim.name)}"
         if state in {"retired", "published", "intent"}:
             return False, "was done already"
         if state in {"gone", "vanished"}:

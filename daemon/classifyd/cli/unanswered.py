@@ -5,7 +5,7 @@ from datetime import datetime
 
 from classifyd.config import InboxConfig
 from classifyd.inbox.moves import shown
-from classifyd.inbox.quarantine import LEFT
+from classifyd.inbox.quarantine import LEFT, retry_command
 from classifyd.jobs import Suspect
 from classifyd.ledger import Entry, LedgerView
 
@@ -18,9 +18,9 @@ def fate(entry: Entry, inbox: InboxConfig, view: LedgerView) -> str:
         case "quarantined" | "condemned":
             reason = entry.fault.message if entry.fault else "no reason is known"
             where = LEFT if inbox.take == "leave" else "went to quarantine"
-            again = (
-                "to have it tried again, touch it" if inbox.take == "leave" else f"try it again: classifyd retry {name}"
-            )
+            again = f"try it again: {retry_command(claim.name)}"
+            if inbox.take == "leave":
+                again = "to have it tried again, touch it"
             return f"{inbox.name}/{name}: {where} {_when(entry.finished_at)}: {reason}; {again}"
         case "vanished":
             return f"{inbox.name}/{name}: was taken away {_when(entry.finished_at)}, while it was being worked on"

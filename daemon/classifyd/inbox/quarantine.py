@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def quarantine(
             "type": fault.type,
             "reason": escaped(fault.message),  # people read it on terminals
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "retry": f"classifyd retry {shown(place.name)}",
+            "retry": retry_command(place.name),
         }
         beside = reason_file(place)
         if os.path.lexists(beside) and not _is_ours(beside, reason["path_hex"]):
@@ -43,6 +44,11 @@ def quarantine(
         rewrite(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
     return move(path, folder, _room_for_reason(name), below=below, before=write_reason, across=across)
+
+
+def retry_command(name: str) -> str:
+    """What puts an input back, to be copied into a shell, whatever it is called."""
+    return f"classifyd retry {'-- ' * name.startswith('-')}{shlex.quote(shown(name))}"
 
 
 def reason_file(place: Path) -> Path:

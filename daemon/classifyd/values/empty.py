@@ -9,5 +9,8 @@ class _Empty(dict[str, Any]):
 
     __hash__ = object.__hash__  # type: ignore[assignment]  # dict says None
 
+    def __setstate__(self, _: object) -> None:
+        """Nothing: without this a forged pickle could set what the class itself has."""
+
 
 EMPTY: Mapping[str, Any] = _Empty()
