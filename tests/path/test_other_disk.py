@@ -1,7 +1,9 @@
 """Done and quarantine folders on another file system than the inbox: a rename does not lead there."""
 
+import json
 import shutil
 import signal
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -79,3 +81,76 @@ def test_a_long_copy_keeps_nobody_waiting_and_is_begun_again_after_a_stop(place,
     assert {"a.txt", "b.txt", "c.txt"} == names(elsewhere / "done")
     assert {"a.txt.jsonl", "b.txt.jsonl", "c.txt.jsonl"} == here.files("out")
     assert "hello" == (elsewhere / "done/a.txt").read_text()
+
+
+def unmount(here):
+    """What a start finds where the disk is not mounted: an empty folder."""
+    (here.root / "mnt").unlink()
+    (here.root / "mnt").mkdir()
+
+
+def mount(here, disk):
+    shutil.rmtree(here.root / "mnt", ignore_errors=True)
+    (here.root / "mnt").symlink_to(disk)
+
+
+@pytest.fixture
+def office(place, elsewhere):
+    """A place whose done and quarantine folders are on another disk."""
+    here = place(done="mnt/done")
+    config = here.root / "config.toml"
+    config.write_text(config.read_text().replace('quarantine = "quarantine"', 'quarantine = "mnt/quarantine"'))
+    mount(here, elsewhere)
+    return here
+
+
+@pytest.mark.parametrize(("content", "folder"), [("hello", "done"), (BINARY, "quarantine")])
+def test_an_input_whose_copy_is_away_with_its_disk_waits_for_it(office, elsewhere, content, folder):
+    office.drop("a.txt", content)
+    assert -9 == office.once(more={"DIE": "before removals.look"}), office.log()
+    assert 1 == len([path for path in (elsewhere / folder).iterdir() if path.suffix == ".copy"])
+    unmount(office)
+
+    assert 1 == office.once(), office.log()
+    assert ["a.txt"] == [path.name for path in office.claimed()]
+    assert "mount the disk that it was copied to" in office.log()
+    assert set() == names(office.root / "mnt" / folder)
+
+    mount(office, elsewhere)
+    assert (0 if folder == "done" else 1) == office.once(), office.log()
+    assert {"a.txt"} == {name for name in names(elsewhere / folder) if not name.endswith(".json")}
+    assert [] == office.claimed()
+
+
+@pytest.mark.parametrize("name", ["a.txt", f"{'a' * 245}.txt"])
+@pytest.mark.parametrize(("content", "folder"), [("hello", "done"), (BINARY, "quarantine")])
+def test_a_copy_that_got_its_name_before_a_kill_is_told_of_by_that_name(office, elsewhere, content, folder, name):
+    office.drop(name, content)
+    step = "removals.move" if folder == "done" else "removals.quarantine"
+    assert -9 == office.once(more={"DIE": f"after {step}"}), office.log()
+    assert (0 if folder == "done" else 1) == office.once(), office.log()
+
+    (there,) = (path for path in (elsewhere / folder).iterdir() if path.suffix == ".txt")
+    if folder == "done":
+        with sqlite3.connect(office.root / "state/ledger.sqlite") as ledger:
+            ((told,),) = ledger.execute("SELECT place FROM inputs")
+    else:
+        (told,) = (
+            json.loads(line)["place"].encode() for line in office.log().splitlines() if '"event": "quarantined"' in line
+        )
+    assert f"{office.root}/mnt/{folder}/{there.name}".encode() == told
+    assert [] == office.claimed()
+
+
+def test_an_input_whose_copy_was_taken_away_before_it_was_through_waits_for_a_word(office, elsewhere):
+    office.drop("a.txt", "hello")
+    assert -9 == office.once(more={"DIE": "after removals.move"}), office.log()
+    (elsewhere / "done/a.txt").unlink()
+    assert 1 == office.once(), office.log()
+
+    (original,) = office.claimed()
+    assert f"remove {original}" in office.log()
+    original.unlink()
+    assert 0 == office.once(), office.log()
+    assert set() == names(elsewhere / "done")
+    assert {"a.txt.jsonl"} == office.files("out")

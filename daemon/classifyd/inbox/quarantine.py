@@ -43,7 +43,14 @@ def quarantine(
         # On the disk before the file is moved: else a power cut might leave it without its reason.
         rewrite(beside, json.dumps(reason, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
 
-    return move(path, folder, _room_for_reason(name), below=below, before=write_reason, across=across)
+    return move(path, folder, quarantine_name(name), below=below, before=write_reason, across=across)
+
+
+def quarantine_name(name: str) -> str:
+    """What an input is called below the quarantine folder, if that is free: its reason's name must fit, too."""
+    head, tail = os.path.split(name.replace("/", "%2F") if too_long(name) else name)
+    # Some room more for the number that a taken name gets.
+    return os.path.join(head, fitted(tail, len(REASON_SUFFIX) + 8))  # noqa: PTH118  # names may not be UTF-8
 
 
 def retry_command(name: str) -> str:
@@ -67,9 +74,3 @@ def _is_ours(reason: Path, path_hex: str) -> bool:
         return bool(json.loads(reason.read_bytes())["path_hex"] == path_hex)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _room_for_reason(name: str) -> str:
-    head, tail = os.path.split(name.replace("/", "%2F") if too_long(name) else name)
-    # Some room more for the number that a taken name gets.
-    return os.path.join(head, fitted(tail, len(REASON_SUFFIX) + 8))  # noqa: PTH118  # names may not be UTF-8

@@ -1,14 +1,16 @@
 """Bringing inputs to where they end: into done, into quarantine, or away; also where that is another file system."""
 
 import errno
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from classifyd.config import DELETE, CorrectionsInbox
 from classifyd.disk import fsync_folder, fsync_folders
-from classifyd.inbox.moves import make_folders, move
-from classifyd.inbox.quarantine import quarantine
+from classifyd.errors import DiskFault
+from classifyd.inbox.moves import move
+from classifyd.inbox.quarantine import quarantine, quarantine_name
 from classifyd.inbox.scan import look
 from classifyd.ledger import Ledger
 from classifyd.reports import PartReport
@@ -39,7 +41,7 @@ class Removals:
             Path(work.claim.path).unlink()
             return True
         folder, name = end
-        place = self._bring(work, folder, partial(move, durable=False), name)
+        place = self._bring(work, folder, partial(move, durable=False), name, called=name)
         if place is None:
             return False
         self._moved_into.add(place.parent)
@@ -64,9 +66,10 @@ class Removals:
 
     def was_quarantined(self, work: Work) -> Path | None:
         """The same for one into quarantine, at once; where it lies, None if it was taken away since."""
-        self.came_before(work.inbox.quarantine, work.claim.name)
+        folder, name = work.inbox.quarantine, quarantine_name(work.claim.name)
+        self.came_before(folder, name)
         self.settle()
-        return lying(work.claim, work.inbox.quarantine, work.claim.name)
+        return lying(work.claim, folder, name)
 
     @staticmethod
     def _end(work: Work, total: PartReport) -> tuple[Path, str] | None:
@@ -89,16 +92,18 @@ class Removals:
     def to_quarantine(self, work: Work, fault: Fault) -> Path | None:
         """Quarantine an input, its reason first; its place, None while it is still being copied."""
         put = partial(quarantine, inbox=work.inbox.name, fault=fault)
-        return self._bring(work, work.inbox.quarantine, put, work.claim.name)
+        name = work.claim.name
+        return self._bring(work, work.inbox.quarantine, put, name, called=quarantine_name(name))
 
     def copying(self, work: Work) -> bool:
         """Whether an input is still being copied."""
         return self._copies.under_way(work.claim.id)
 
-    def _bring(self, work: Work, folder: Path, put: Callable[..., Path], name: str) -> Path | None:
+    def _bring(self, work: Work, folder: Path, put: Callable[..., Path], name: str, *, called: str) -> Path | None:
         """The place that `put` gives the input below a folder; None while it is copied to another file system.
 
-        A copy is whole, and in the ledger, before it gets its name: one that has it already is known by being gone.
+        A copy is whole, and in the ledger, before it gets its name. The original goes once the copy was seen under
+        what it is then `called`, or one of the next names, and this is on the disk.
         """
         claim = work.claim
         below = Path(work.below) if work.below else None
@@ -111,12 +116,11 @@ class Removals:
             work.copy = self._copied(work, folder, below)
             if work.copy is None:
                 return None
-        place = work.copy
         if look(str(work.copy), claim.name) is not None:
             place = put(str(work.copy), folder, name)
         else:
-            make_folders(folder)
-            fsync_folder(folder)  # it has its name since before a crash, though perhaps not on the disk
+            place = _named_before(work, work.copy, folder, called)
+        fsync_folder(place.parent)
         Path(claim.path).unlink(missing_ok=True)
         return place
 
@@ -126,3 +130,18 @@ class Removals:
             with self._ledger.commit():
                 self._ledger.copied(work.claim.id, str(copy))
         return copy
+
+
+def _named_before(work: Work, copy: Path, folder: Path, called: str) -> Path:
+    """Where a copy lies that got its name before a crash. DiskFault if it is not there, and the original still is.
+
+    FileNotFoundError if both are gone: the original has gone last.
+    """
+    claim = work.claim
+    place = lying(claim, folder, called) or lying(claim, copy.parent, called)
+    if place is not None:
+        return place
+    if look(claim.path, claim.name) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), claim.path)
+    what = f"{copy}: gone, and {work.shown} does not lie in that folder under its name"
+    raise DiskFault(f"{what}; mount the disk that it was copied to, or remove {claim.path} if the copy was taken away")

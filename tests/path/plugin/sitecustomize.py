@@ -36,6 +36,7 @@ WHERE = {
     "notes.remove": ("classifyd.inbox.notes", "Notes", "remove"),
     "removals.move": ("classifyd.service.removals", None, "move"),
     "removals.quarantine": ("classifyd.service.removals", None, "quarantine"),
+    "removals.look": ("classifyd.service.removals", None, "look"),
     "publish.grant": ("classifyd.service.publish", None, "grant"),
     "retention.remove_known": ("classifyd.service.retention", None, "remove_known"),
     "retention.fsync_folders": ("classifyd.service.retention", None, "fsync_folders"),
