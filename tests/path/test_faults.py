@@ -339,6 +339,51 @@ def test_a_file_from_the_far_future_is_an_input_like_others(place):
     assert {"a.txt"} == here.files("done")
 
 
+def away_and_back(here, event):
+    """Take the inbox away until the log tells of that, and put it back."""
+    (here.root / "in").rename(here.root / "elsewhere")
+    wait_until(lambda: f'"event": "{event}"' in here.log(), place=here)
+    (here.root / "elsewhere").rename(here.root / "in")
+
+
+def test_an_input_in_work_when_its_inbox_is_away_for_a_moment_is_answered_without_a_restart(place):
+    here = place(tasks=("slow",))
+    here.drop("a.jsonl", "".join(f'{{"text": "line {number}"}}\n' for number in range(300)))
+    process = here.start(more={"HOLD_SECONDS": "0.2", "SLOW_SECONDS": "0.01"})
+    wait_until(here.claimed, place=here)
+    away_and_back(here, "input_vanished")
+
+    wait_until(lambda: {"a.jsonl"} == here.files("done"), place=here)
+    assert 300 == len(here.records("a.jsonl.jsonl"))
+    assert {"a.jsonl.jsonl"} == here.files("out")
+    assert [] == here.claimed()
+    assert 0 == here.stop(process)
+
+
+def test_an_input_whose_inbox_is_away_while_it_is_retired_is_retired_later_and_answered_once(place):
+    here = place()
+    here.drop("a.txt", "hello")
+    process = here.start(more={"HOLD_SECONDS": "0.2", "LINGER": "removals.move"})
+    wait_until((here.root / "lingering").exists, place=here)
+    away_and_back(here, "held")
+
+    wait_until(lambda: {"a.txt"} == here.files("done"), place=here)
+    wait_until(lambda: [] == here.claimed(), place=here)
+    assert {"a.txt.jsonl"} == here.files("out")
+    assert 0 == here.stop(process)
+
+
+def test_an_input_that_cannot_be_looked_at_right_after_its_claim_is_taken_up_without_a_restart(place):
+    here = place()
+    here.drop("a.txt", "hello")
+    process = here.start(more={"HOLD_SECONDS": "0.2", "BLIND": "1"})
+
+    wait_until(lambda: {"a.txt"} == here.files("done"), place=here)
+    assert "Input/output error" in here.log()
+    assert 1 == len(here.records("a.txt.jsonl"))
+    assert 0 == here.stop(process)
+
+
 def test_once_ends_though_a_claim_is_refused_and_says_so(place):
     here = place()
     (here.root / "denied").touch()

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,18 +81,23 @@ class ClaimFolder:
         claim = self._claim(identity, found.name)
         return replace(claim, dropped_at=found.dropped_at) if claim else None
 
-    def found(self) -> Iterator[Claim]:
-        """Every claim that lies in the folder, as a restart finds them; empty leftovers are removed."""
-        if not self.folder.is_dir():
-            return
-        for held in sorted(self.folder.iterdir()):
-            names = list(_files(held))
+    def found(self, known: Container[str] = ()) -> Iterator[Claim]:
+        """Every claim that lies in the folder but those that are known; empty leftovers are removed.
+
+        DiskFault or OSError if that cannot be said.
+        """
+        with self._made("") as folder, os.scandir(folder) as entries:
+            identities = sorted(entry.name for entry in entries)
+        for identity in identities:
+            if identity in known:
+                continue
+            names = list(_files(self.folder / identity))
             for name in names:
-                claim = self._claim(held.name, name)
+                claim = self._claim(identity, name)
                 if claim is not None:
                     yield claim
             if not names:
-                _remove_tree(held)
+                _remove_tree(self.folder / identity)
 
     def adopt(self) -> int:
         """Take over the claims of daemons that are gone (their lock is free); how many."""

@@ -14,7 +14,7 @@ from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import free_names, reachable, shown
 from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
-from classifyd.ledger import Entry, Ledger
+from classifyd.ledger import OPEN, Entry, Ledger
 from classifyd.planning import Kind
 from classifyd.service.aftermath import Aftermath
 from classifyd.service.dispatch import Dispatcher
@@ -65,22 +65,26 @@ class Entrance:
 
     # ------------------------------------------------------------------ from the inboxes
 
-    def take(self, intake: Intake, held: list[Work], *, paused: bool) -> None:
+    def take(self, intake: Intake, held: list[Work], *, paused: bool) -> list[tuple[Work, Entry]]:
         """Scan an inbox and claim what has settled and fits its limits; `held` is what is claimed of it already.
 
-        Of one that is paused, what waits is counted and nothing is claimed.
+        Of one that is paused, what waits is counted and nothing is claimed. Inputs that were found claimed, though they
+        are not held, and whose last steps had begun are returned with their entries.
         """
         inbox = intake.inbox
+        ending: list[tuple[Work, Entry]] = []
         try:
             self._record()
             if paused or not intake.backlog:
                 intake.scan(time.monotonic())
+                ending.extend(self._missed(intake, held))
             if intake.backlog and not paused:
                 self._take(intake, held)
             elif not held and self._holds.release(inbox.name):
                 log.info("inbox_usable_again", inbox=inbox.name)
         except (OSError, DiskFault) as error:
             self._holds.hold_for(inbox.name, error, "its inputs wait")
+        return ending
 
     def _take(self, intake: Intake, held: list[Work]) -> None:
         inbox = intake.inbox
@@ -158,23 +162,41 @@ class Entrance:
             if entry.claim.inbox not in intakes:
                 log.warning("inbox_gone", inbox=entry.claim.inbox, file=shown(entry.claim.name))
                 continue
-            inbox = intakes[entry.claim.inbox].inbox
-            work = self._known(inbox, entry, claim)
-            self._reserved.add(work.target)
-            if entry.state != "claimed" or not _is_there(work):
-                yield work, entry
-            elif (fault := self._continue(work, entry)) is not None:
-                yield work, replace(entry, fault=fault)
+            yield from self._taken_up(intakes[entry.claim.inbox].inbox, entry, claim)
         for claim in lying.values():
-            ended = self._ledger.entry(claim.id)
-            if ended is not None and ended.state in ENDED:
-                # A power cut undid the last move or removal: it is made again, the input is not.
-                yield self._known(intakes[claim.inbox].inbox, ended, claim), replace(ended, state=ENDED[ended.state])
-                continue
-            # A crash came between the rename and its commit, or the ledger was lost: the claim itself says enough.
-            inbox = intakes[claim.inbox].inbox
-            self._unrecorded.append(self._new(inbox, claim, self._tasks.current(inbox), None))
+            yield from self._found(intakes[claim.inbox].inbox, claim)
         self._record()
+
+    def _missed(self, intake: Intake, held: list[Work]) -> Iterator[tuple[Work, Entry]]:
+        """The same for what lies claimed in an inbox that is in use, though nothing is in work for it.
+
+        The folder was away while its end was looked for, or a disk did not say what had just been claimed.
+        """
+        if intake.inbox.take == "leave":
+            return
+        for claim in intake.claims.found({work.claim.id for work in held}):
+            log.warning("found_again", file=shown(claim.name), inbox=claim.inbox)
+            yield from self._found(intake.inbox, claim)
+        self._record()
+
+    def _found(self, inbox: InboxConfig, claim: Claim) -> Iterator[tuple[Work, Entry]]:
+        entry = self._ledger.entry(claim.id)
+        if entry is not None and entry.state in OPEN:
+            yield from self._taken_up(inbox, entry, claim)
+        elif entry is not None and entry.state in ENDED:
+            # A power cut, or a folder that was away, undid the last move: it is made again, the input is not.
+            yield self._known(inbox, entry, claim), replace(entry, state=ENDED[entry.state])
+        else:
+            # A crash came between the rename and its commit, or the ledger was lost: the claim itself says enough.
+            self._unrecorded.append(self._new(inbox, claim, self._tasks.current(inbox), None))
+
+    def _taken_up(self, inbox: InboxConfig, entry: Entry, claim: Claim | None) -> Iterator[tuple[Work, Entry]]:
+        work = self._known(inbox, entry, claim)
+        self._reserved.add(work.target)
+        if entry.state != "claimed" or not _is_there(work):
+            yield work, entry
+        elif (fault := self._continue(work, entry)) is not None:
+            yield work, replace(entry, fault=fault)
 
     def _known(self, inbox: InboxConfig, entry: Entry, lying: Claim | None) -> Work:
         claim = replace(entry.claim, path=lying.path) if lying else entry.claim

@@ -106,7 +106,8 @@ class Passage:
         self._cancelling.look()
         for intake in self.rounds.due():
             held, paused = list(self.remains.works(intake)), intake.inbox.name in self.pauses
-            self._entrance.take(intake, held, paused=paused)
+            for work, entry in self._entrance.take(intake, held, paused=paused):
+                self._endings.take_up(work, entry)
         if self._holds.held(LEDGER):
             return
         try:

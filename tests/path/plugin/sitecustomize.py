@@ -10,6 +10,7 @@ STILLBORN=FILE has one actor of a corpus fail to start, if that file is there; i
 SLOW_COPYING=3 has every copy to another file system take three seconds more.
 DENIED=a.txt has claims of that name refused for as long as a file `denied` is there.
 UNGIVEN=1 has files given to nobody for as long as a file `ungiven` is there.
+BLIND=1 has the first look at what was just claimed fail.
 HANGING=1 has the main loop stand still for as long as a file `hang` is there, and leave a file `hangs`.
 CLOCK=FILE has the wall clock of the daemon and its workers go wrong by the seconds in that file, at every look.
 """
@@ -121,6 +122,18 @@ def spoil(name, how):
     Removals.to_done = spoiled
 
 
+def blind():
+    from classifyd.inbox import claims
+
+    real = claims.look
+
+    def failing(path, name):
+        claims.look = real
+        raise OSError(5, "Input/output error", path)
+
+    claims.look = failing
+
+
 def keep_all():
     real = os.fchown
 
@@ -226,6 +239,8 @@ def arm_process():
         deny(os.environ["DENIED"])
     if "SPOILED" in os.environ and is_daemon:
         spoil(*os.environ["SPOILED"].split())
+    if "BLIND" in os.environ and is_daemon:
+        blind()
     if "HOLD_SECONDS" in os.environ and is_daemon:
         from classifyd.service import holds
 
