@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 
 import pytest
@@ -72,3 +73,71 @@ def test_parts_of_inputs_that_are_finished_are_removed_at_the_next_start(place):
 
     assert 0 == here.once()
     assert not left.parent.exists()
+
+
+def killed_with_an_answer(here, when, step):
+    """A daemon that intended to publish an answer and was killed around that."""
+    here.drop("a.txt", "hello")
+    assert -9 == here.once(more={"DIE": f"{when} {step}"}), here.log()
+
+
+@pytest.mark.parametrize("instead", ["nothing", "an empty folder", "a folder of earlier answers"])
+def test_an_answer_that_is_away_with_its_disk_waits_for_it(place, instead):
+    here = place()
+    out, disk, bare = (here.root / name for name in ("out", "disk", "bare"))
+    if instead == "a folder of earlier answers":
+        here.drop("earlier.txt", "hello")
+        assert 0 == here.once()
+        out.rename(bare)
+    elif instead == "an empty folder":
+        bare.mkdir()
+    killed_with_an_answer(here, "before", "moves.rename_exclusive")
+    out.rename(disk)
+    if bare.exists():
+        bare.rename(out)
+    answers = here.files("out")
+    here.drop("b.txt", "hello")
+
+    assert 1 == here.once(), here.log()
+    assert "mount the disk of the outputs" in here.log()
+    assert ["a.txt"] == [path.name for path in here.claimed()]
+    assert answers == here.files("out"), "neither is answered there"
+
+    if out.exists():
+        out.rename(bare)
+    disk.rename(out)
+    assert 0 == here.once(), here.log()
+    assert {"a.txt.jsonl", "b.txt.jsonl"} == here.files("out")
+    assert {"a.txt", "b.txt"} <= here.files("done")
+
+
+def test_an_answer_that_was_published_and_taken_before_its_disk_went_away_is_not_made_again(place):
+    here = place()
+    killed_with_an_answer(here, "after", "moves.rename_exclusive")
+    (here.root / "out/a.txt.jsonl").unlink()
+    (here.root / "out").rename(here.root / "disk")
+    assert 1 == here.once(), here.log()
+    assert ["a.txt"] == [path.name for path in here.claimed()]
+
+    (here.root / "disk").rename(here.root / "out")
+    assert 0 == here.once(), here.log()
+    assert set() == here.files("out")
+    assert {"a.txt"} == here.files("done")
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["lying", "taken"])
+def test_where_answers_wait_may_be_tidied_away_after_a_kill(place, taken):
+    here = place()
+    killed_with_an_answer(here, "after", "moves.rename_exclusive")
+    (waiting,) = (here.root / "out/.classifyd").iterdir()
+    (landmark,) = waiting.iterdir()
+    shutil.rmtree(waiting.parent)
+    if taken:  # then nobody but a human can know that it was published
+        (here.root / "out/a.txt.jsonl").unlink()
+        assert 1 == here.once(), here.log()
+        assert f"{landmark}: gone" in here.log()
+        landmark.mkdir(parents=True)
+
+    assert 0 == here.once(), here.log()
+    assert (set() if taken else {"a.txt.jsonl"}) == here.files("out")
+    assert {"a.txt"} == here.files("done")

@@ -1,16 +1,20 @@
 """The last steps of an input, each group's on the disk before the next begins: intent, output, ledger, retirement.
 
-What a crash leaves is found again by `resume`: an intent whose part is gone was published, one whose part is there was
-not; a published input that still lies in the claim folder is retired then.
+What a crash leaves is found again by `resume`: an intent whose part is gone from its folder was published, one whose
+part is there was not; a published input that still lies in the claim folder is retired then.
 """
 
 import errno
+import hashlib
+import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
+from classifyd import beneath
 from classifyd.config import CorrectionsInbox
 from classifyd.disk import fsync_folders
 from classifyd.errors import UnreadableFile
@@ -24,6 +28,7 @@ from classifyd.reports import PartReport
 from classifyd.service.copies import hidden_name
 from classifyd.service.corrections import Corrections
 from classifyd.service.ending import Ending
+from classifyd.service.landmarks import Landmarks
 from classifyd.service.retire import Retirement
 from classifyd.service.work import Folders, Work
 from classifyd.values import Fault
@@ -50,6 +55,7 @@ class Publisher:
         self._corrections = corrections
         self._retirement = retirement
         self._again = again
+        self._landmarks = Landmarks(folders.state, ledger)
 
     # ------------------------------------------------------------------ publishing
 
@@ -72,6 +78,8 @@ class Publisher:
         if isinstance(inbox, CorrectionsInbox):
             self._correct(endings)
             return
+        for folder in {ending.part.parent for ending in endings}:
+            self._landmarks.give(folder)
         grant([ending.part for ending in endings], inbox.access)
         answers = [look(str(ending.part), "") for ending in endings]
         with self._ledger.commit():
@@ -130,7 +138,9 @@ class Publisher:
         """Give one output its name; False if that cannot be had any more, and the input is begun anew."""
         work, part = ending.work, ending.part
         if look(str(part), "") is None:
-            return True  # it has its name already, or had it until a consumer took it away
+            if self._landmarks.stands(part.parent) or _holds(work.inbox.output, work.output, ending.total.digest):
+                return True  # it has its name already, or had it until a consumer took it away
+            raise self._landmarks.missed(part.parent)
         if reachable(work.inbox.output, work.output) != work.output:
             return self._lost_its_name(work)  # a file or a link stands where a folder of the name should be
         make_granted_folders(work.target.parent, work.inbox.access)
@@ -196,3 +206,13 @@ def _standing(folder: Path) -> Path:
     while not folder.is_dir():
         folder = folder.parent
     return folder
+
+
+def _holds(folder: Path, name: str, digest: str) -> bool:
+    """Whether a file below a folder has the content of that digest."""
+    try:
+        with os.fdopen(beneath.open_file(folder, name, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return is_file and hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except OSError:
+        return False
