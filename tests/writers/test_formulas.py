@@ -36,6 +36,21 @@ def test_what_a_spreadsheet_would_run_gets_an_apostrophe(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x;=1+cmd|' /C calc'!A0", "x;'=1+cmd|' /C calc'!A0"),
+        ("x|@SUM(A1)", "x|'@SUM(A1)"),
+        ("a; =1\t+2", "a;' =1\t'+2"),
+        ("=1;=2", "'=1;'=2"),
+        (";=1", ";'=1"),
+        ("a; b | c", "a; b | c"),
+    ],
+)
+def test_so_it_is_after_what_parts_the_columns_elsewhere(text, shown):
+    assert shown == harmless(text)
+
+
+@pytest.mark.parametrize(
     "cell", ["-5", "+3.5", "-1e-7", " -2", "1,234.5", "a=b", "", "'=1", "spam", 5, -0.5, None, True]
 )
 def test_numbers_and_ordinary_texts_stay(cell):

@@ -16,6 +16,8 @@ from classifyd.writers.strict import dumps, plain
 # The csv module's own bound of 128 KiB on a cell would fail on a long text.
 csv.field_size_limit(sys.maxsize)
 FORMULA = re.compile(r"[\t\r\n]|[\s\0\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]")
+FORMULA_WITHIN = re.compile(r"([;|\t])(?=[^\S\t]*[=+\-@\uff0b\uff0d\uff1d\uff20])")
+"""After what parts the columns of a spreadsheet of another country: to it a cell begins there, quotes or not."""
 NUMBER = re.compile(r"[ \t]*[+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?[ \t]*", re.ASCII)
 
 
@@ -96,9 +98,10 @@ def harmless(cell: Any) -> Any:
     After https://owasp.org/www-community/attacks/CSV_Injection; blanks before the sign do not hide it, nor do the wide
     forms of the signs that East Asian input has.
     """
-    if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell):
-        return f"'{cell}"
-    return cell
+    if not isinstance(cell, str) or NUMBER.fullmatch(cell):
+        return cell
+    first = f"'{cell[:1]}" if FORMULA.match(cell) else ""
+    return first + FORMULA_WITHIN.sub(r"\1'", cell[1:] if first else cell)
 
 
 def _cell(value: Any) -> Any:
