@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from filelock import Timeout
@@ -115,21 +116,60 @@ def test_claims_are_found_again_without_a_ledger_and_empty_leftovers_go(tmp_path
     assert not (held.folder / "leftover").exists()
 
 
-def _hold_and_die(root):
+def nothing(claim):
+    """A ledger that knows no claim."""
+    return False
+
+
+def _hold_and_die(root, *, marked=False):
     folder = ClaimFolder("mail", root, "two")
     folder.hold()
-    folder.claim(look(str(root / "a.txt"), "a.txt"))
+    claim = folder.claim(look(str(root / "a.txt"), "a.txt"))
+    if marked:
+        folder.mark([claim])
+        folder.mark([claim])
     os._exit(9)
+
+
+def die_holding(root, *, marked):
+    process = multiprocessing.get_context("spawn").Process(
+        target=_hold_and_die, args=(root,), kwargs={"marked": marked}
+    )
+    process.start()
+    process.join()
+    assert 9 == process.exitcode
 
 
 def test_claims_of_a_daemon_that_died_are_adopted(tmp_path, held):
     drop(tmp_path, "a.txt")
-    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(tmp_path,))
-    process.start()
-    process.join()
+    die_holding(tmp_path, marked=False)
 
-    assert 1 == held.adopt()
+    assert 1 == held.adopt(nothing)
     assert ["a.txt"] == [claim.name for claim in held.found()]
+
+
+def test_a_marked_claim_of_a_daemon_that_died_is_left_to_it_unless_the_ledger_knows_it(tmp_path, held):
+    drop(tmp_path, "a.txt")
+    die_holding(tmp_path, marked=True)
+
+    assert 0 == held.adopt(nothing)
+    assert [] == list(held.found())
+    (place,) = held.unsure
+    assert tmp_path / ".classifyd/two" == place.parent
+    assert {"a.txt", ".intent"} == {path.name for path in place.iterdir()}
+
+    assert 1 == held.adopt(lambda claim: claim == place.name)
+    assert [] == held.unsure
+    assert ["a.txt"] == [claim.name for claim in held.found()]
+
+
+def test_a_marked_claim_is_forgotten_with_its_mark(tmp_path, held):
+    claim = held.claim(drop(tmp_path, "sub/a.txt"))
+    held.mark([claim])
+    Path(claim.path).unlink()
+
+    held.forget(claim)
+    assert [] == list(held.folder.iterdir())
 
 
 def test_claims_of_a_living_daemon_are_left_alone(tmp_path, held):
@@ -137,7 +177,7 @@ def test_claims_of_a_living_daemon_are_left_alone(tmp_path, held):
     other.hold()
     other.claim(drop(tmp_path, "a.txt"))
 
-    assert 0 == held.adopt()
+    assert 0 == held.adopt(nothing)
     with pytest.raises(Timeout):
         ClaimFolder("mail", tmp_path, "two").hold()
     other.release()
@@ -152,7 +192,7 @@ def test_claims_in_an_inbox_that_was_removed_and_made_again_are_locked_as_well(t
     claim = held.claim(drop(root, "a.txt"))
 
     other.hold()
-    assert 0 == other.adopt()
+    assert 0 == other.adopt(nothing)
     with pytest.raises(Timeout):
         ClaimFolder("mail", root, "one").hold()
     assert [claim.id] == [found.id for found in held.found()]

@@ -176,8 +176,9 @@ class Place:
         return {str(path) for path in found if not path.parts[0].startswith(".")}
 
     def claimed(self, inbox: str = "in") -> list[Path]:
-        """What lies in the claim folder."""
-        return [path for path in walked(self.root / inbox / ".classifyd") if path.is_file() and path.suffix != ".lock"]
+        """The inputs that lie in the claim folder."""
+        found = walked(self.root / inbox / ".classifyd")
+        return [path for path in found if path.is_file() and path.suffix != ".lock" and path.name != ".intent"]
 
     def reason(self, name: str) -> dict:
         """Why a file is in quarantine, as the published schema has it."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 
@@ -33,6 +34,71 @@ def test_killed_around_each_step_of_publishing_the_answer_is_the_same(place, ste
     assert {"before.txt.jsonl", "after.txt.jsonl"} == here.files("out")
     assert {"before.txt", "after.txt"} == here.files("done")
     assert [] == here.claimed()
+
+
+def run_once(here, state, more=None):
+    """Run the daemon of a state folder to its end; its exit code. Each such folder's daemon is another one."""
+    config = here.root / "config.toml"
+    config.write_text(re.sub('^state = ".*"$', f'state = "{state}"', config.read_text(), flags=re.MULTILINE))
+    return here.once(more=more)
+
+
+@pytest.mark.parametrize(
+    ("step", "marked"),
+    [
+        ("before publish.mark", False),
+        ("after publish.mark", True),
+        ("before ledger.intend", True),
+        ("before moves.rename_exclusive", True),
+        ("after moves.rename_exclusive", True),
+        ("before removals.move", True),
+        ("after removals.move", True),
+        ("before retire.forget", True),
+        ("after ledger.retired", True),
+    ],
+)
+def test_what_a_killed_daemon_may_have_published_no_other_one_does_again(place, step, marked):
+    """Another daemon comes before the killed one is started again; none doubles the output, and none loses it."""
+    here = place()
+    here.drop("a.txt", "hello")
+    assert -9 == run_once(here, "state", {"DIE": step}), here.log()
+    lying = len(here.claimed())
+
+    assert 0 == run_once(here, "other"), here.log()
+    assert (lying if marked else 0) == here.log().count('"event": "claim_left"')
+
+    assert 0 == run_once(here, "state"), here.log()
+    assert {"a.txt.jsonl"} == here.files("out")
+    assert 1 == len(here.records("a.txt.jsonl"))
+    assert {"a.txt"} == here.files("done")
+    assert [] == [path for path in (here.root / "in/.classifyd").rglob("*") if path.suffix != ".lock"]
+
+
+def test_what_no_ledger_knows_any_more_and_may_be_published_is_left_and_told_of(place):
+    here = place()
+    here.drop("a.txt", "hello")
+    assert -9 == run_once(here, "state", {"DIE": "before removals.move"}), here.log()
+    (here.root / "state/ledger.sqlite").unlink()
+
+    process = here.start()
+    wait_until(lambda: "claims of in" in held(here), place=here)
+    assert "may be answered already" in held(here)["claims of in"]
+    here.drop("b.txt", "hello")
+    wait_until(lambda: {"b.txt"} == here.files("done"), place=here)
+    assert 1 == here.log().count('"event": "claim_left"')
+    assert {"a.txt.jsonl", "b.txt.jsonl"} == here.files("out")
+
+    (claimed,) = here.claimed()
+    claimed.rename(here.root / "done/a.txt")
+    wait_until(lambda: "claims of in" not in held(here), place=here)
+    assert 0 == here.stop(process)
+
+
+def held(here):
+    """What the daemon says is held back."""
+    with contextlib.suppress(OSError):
+        return json.loads((here.root / "state/status.json").read_text())["held"]
+    return {}
 
 
 def recorded(here):

@@ -41,9 +41,9 @@ class Restarts:
         self._process.wait(60)
         self._process.stdout.close()
 
-    def once(self, root: Path) -> int:
+    def once(self, root: Path, more: Mapping[str, str] | None = None) -> int:
         """Run the daemon of a folder until its inboxes are drained, its log in the file `log`; the exit code."""
-        return self.wait(self._ask("once", str(root)))
+        return self.wait(self._ask("once", str(root), more or {}))
 
     def start(self, root: Path, more: Mapping[str, str] | None = None) -> int:
         """Start the daemon of a folder, `more` being set in its environment; its process."""

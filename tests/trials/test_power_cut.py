@@ -57,7 +57,7 @@ class Cut:
         followed = Tracing(here.root, before, NOT_RECORDED).follow(calls(here.root / "recorded"))
         self.operations, self.begins = followed.operations, followed.begins
         self.outputs = outputs(self._tree())
-        assert {"a.txt.jsonl", "sub/b.txt.jsonl", "rows.jsonl.jsonl"} == set(self.outputs)
+        assert ["a.txt.jsonl", "rows.jsonl.jsonl", "sub/b.txt.jsonl"] == [name for name, _ in self.outputs]
 
     def _drop(self):
         dropped = [self.here.drop(name, content) for name, content in INPUTS.items()]
@@ -77,13 +77,18 @@ class Cut:
         random.Random(20261126).shuffle(found)
         return found
 
-    def judge(self, what: str, state: Tree) -> None:
-        """Start the daemon on a state: each input and each output must be there once, whole, and the same."""
+    def judge(self, what: str, state: Tree, *, heir: bool = False) -> None:
+        """Start the daemon on a state: each input and each output must be there once, whole, and the same.
+
+        With an `heir` another daemon is started on it before.
+        """
         for name in {name.split("/")[0] for name in self._tree()} | {"taken", "log"}:
             path = self.here.root / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         (self.here.root / "in").mkdir()
         write_tree(state, self.here.root)
+        if heir:
+            assert self.restarts.once(self.here.root, {"CLASSIFYD_DAEMON__STATE": "heir"}) in (0, 1)
         code = self.restarts.once(self.here.root)
         if receiving(self.here) and set(told(self.here.root)) != set(INPUTS):
             self.restarts.once(self.here.root)  # a run that ends leaves what its receivers did not take to the next
@@ -103,13 +108,13 @@ class Cut:
         return "\n".join([*lines, *shown(found), self.here.log()])
 
 
-def outputs(tree: Tree) -> dict[str, bytes]:
-    """The outputs, wherever the consumer has put them."""
-    return {
-        name.partition("/")[2]: content
+def outputs(tree: Tree) -> list[tuple[str, bytes]]:
+    """The outputs, wherever the consumer has put them: one that came again after it was taken is there twice."""
+    return sorted(
+        (name.partition("/")[2], content)
         for name, content in tree.items()
         if content is not None and name.startswith(("out/", "taken/")) and "/." not in name
-    }
+    )
 
 
 def inputs(tree: Tree) -> list[tuple[str, bytes]]:
@@ -209,7 +214,7 @@ def cut(place, request):
         yield Cut(here, restarts)
 
 
-def tried(cut: Cut, most: int, *, taking: bool) -> int:
+def tried(cut: Cut, most: int, *, taking: bool, heir: bool = False) -> int:
     """Judge so many different states, or all that there are; how many were judged."""
     operations = consumed(cut.operations, cut.begins) if taking else cut.operations
     seen = set()
@@ -221,7 +226,7 @@ def tried(cut: Cut, most: int, *, taking: bool) -> int:
         if digest(state) not in seen:
             seen.add(digest(state))
             lost = [str(operations[number])[:200] for number in sorted(crash.lost)]
-            cut.judge(f"{crash.count} operations without {lost}", state)
+            cut.judge(f"{crash.count} operations without {lost}", state, heir=heir)
     print(f"{len(seen)} states; {len(found)} power cuts during {len(operations) - cut.begins} operations")
     return len(seen)
 
@@ -229,6 +234,19 @@ def tried(cut: Cut, most: int, *, taking: bool) -> int:
 @pytest.mark.parametrize("cut", ["moved", "corrected"], indirect=True)
 def test_a_few_power_cuts_lose_and_double_nothing(cut):
     assert FEW == tried(cut, FEW, taking=True)
+
+
+@pytest.mark.parametrize("cut", ["moved"], indirect=True)
+def test_after_a_few_power_cuts_another_daemon_that_comes_first_doubles_nothing(cut):
+    assert FEW == tried(cut, FEW, taking=True, heir=True)
+
+
+@pytest.mark.trial
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("taking", [False, True], ids=["lying", "taken"])
+@pytest.mark.parametrize("cut", ["moved"], indirect=True)
+def test_after_no_power_cut_another_daemon_that_comes_first_doubles_anything(cut, taking):
+    assert tried(cut, STATES, taking=taking, heir=True)
 
 
 @pytest.mark.trial

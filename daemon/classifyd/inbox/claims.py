@@ -1,7 +1,8 @@
 """Claims: an input is held by its rename into `<inbox>/.classifyd/<daemon id>/<claim id>/<its path below the inbox>`.
 
 The path itself says which inbox it came from, who holds it and what it was called: a claim can be recovered without
-the ledger, and `ls` shows it.
+the ledger, and `ls` shows it. Not so once the ledger may have an intent for it: from then on only that knows whether it
+was published, so the claim is marked, and another daemon lets it lie.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
 FOLDER = ".classifyd"
+MARK = ".intent"
+"""An empty file beside a marked input. No input is called so, and unlike a folder it takes no space on a full disk."""
 MODE = 0o755
 """Everybody may see what is held, and nobody else may put anything there."""
 
@@ -38,6 +41,7 @@ class ClaimFolder:
         self.folder = root / FOLDER / daemon
         self._lock = _lock(self.folder)
         self._locked: tuple[int, int] | None = None
+        self._unsure: list[Path] = []
 
     def hold(self) -> None:
         """Make the folder and lock it for as long as this process lives. Timeout if another process holds it.
@@ -89,7 +93,7 @@ class ClaimFolder:
         with self._made("") as folder, os.scandir(folder) as entries:
             identities = sorted(entry.name for entry in entries)
         for identity in identities:
-            if identity in known:
+            if identity in known or self.folder / identity in self._unsure:
                 continue
             names = list(_files(self.folder / identity))
             for name in names:
@@ -99,19 +103,46 @@ class ClaimFolder:
             if not names:
                 _remove_tree(self.folder / identity)
 
-    def adopt(self) -> int:
-        """Take over the claims of daemons that are gone (their lock is free); how many."""
+    def adopt(self, knows: Callable[[str], bool]) -> int:
+        """Take over the claims of daemons that are gone (their lock is free); how many.
+
+        Those that are marked lie on for their own daemon, unless this one's ledger `knows` them: it was put back into a
+        new state folder.
+        """
         adopted = 0
         for other in sorted(self.folder.parent.iterdir()):
             if other == self.folder or not other.is_dir():
                 continue
             with contextlib.suppress(Timeout), _lock(other).acquire(timeout=0):
                 for held in sorted(other.iterdir()):
+                    if os.path.lexists(held / MARK) and not knows(held.name):
+                        self._unsure.append(held)
+                        continue
                     held.rename(self.folder / held.name)
                     adopted += 1
                 with contextlib.suppress(OSError):
                     other.rmdir()
         return adopted
+
+    @property
+    def unsure(self) -> list[Path]:
+        """The folders of claims that were let lie, and lie there still: for all that is known here, published."""
+        return [held for held in self._unsure if any(_files(held))]
+
+    def leave_if_marked(self, claim: Claim) -> bool:
+        """Let a claim lie that no ledger knows, if it is marked; whether it is."""
+        marked = os.path.lexists(_home(claim) / MARK)
+        if marked:
+            self._unsure.append(_home(claim))
+        return marked
+
+    def mark(self, claims: Iterable[Claim]) -> None:
+        """Mark claims as ones that may be published from now on. The marks are on the disk once `made_for` is."""
+        for claim in claims:
+            home = _home(claim)
+            root = home.parents[2]
+            with beneath.folder(root, str(home.relative_to(root))) as folder:
+                os.close(os.open(MARK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder))
 
     def made_for(self, claim: Claim) -> list[Path]:
         """The folders that lead to a claim. To be on the disk, outer ones first, and all before `fsync_left`.
@@ -130,6 +161,7 @@ class ClaimFolder:
 
     def forget(self, claim: Claim) -> None:
         """Remove the claim's folders once its file has moved on."""
+        _unmark(_home(claim))
         remove_empty(Path(claim.path).parent, self.folder)
 
     def _fsync_left(self, below: str) -> None:
@@ -252,13 +284,26 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _home(claim: Claim) -> Path:
+    """The claim's own folder."""
+    return Path(claim.path.removesuffix(claim.name))
+
+
 def _files(folder: Path) -> Iterator[str]:
     for path, _, names in os.walk(folder):
         for name in names:
-            yield os.path.relpath(os.path.join(path, name), folder)  # noqa: PTH118  # names may not be UTF-8
+            below = os.path.relpath(os.path.join(path, name), folder)  # noqa: PTH118  # names may not be UTF-8
+            if below != MARK:
+                yield below
+
+
+def _unmark(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        (folder / MARK).unlink()
 
 
 def _remove_tree(folder: Path) -> None:
+    _unmark(folder)
     for path, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(path)  # noqa: PTH106  # names may not be UTF-8

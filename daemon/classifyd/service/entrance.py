@@ -154,7 +154,7 @@ class Entrance:
 
         Inputs of `others` were taken up before.
         """
-        lying = {claim.id: claim for intake in intakes.values() for claim in _lying(intake)}
+        lying = {claim.id: claim for intake in intakes.values() for claim in self._lying(intake)}
         for entry in self._ledger.open_entries():
             claim = lying.pop(entry.claim.id, None)
             if entry.claim.inbox in others:
@@ -164,7 +164,7 @@ class Entrance:
                 continue
             yield from self._taken_up(intakes[entry.claim.inbox].inbox, entry, claim)
         for claim in lying.values():
-            yield from self._found(intakes[claim.inbox].inbox, claim)
+            yield from self._found(intakes[claim.inbox], claim)
         self._record()
 
     def _missed(self, intake: Intake, held: list[Work]) -> Iterator[tuple[Work, Entry]]:
@@ -176,16 +176,28 @@ class Entrance:
             return
         for claim in intake.claims.found({work.claim.id for work in held}):
             log.warning("found_again", file=shown(claim.name), inbox=claim.inbox)
-            yield from self._found(intake.inbox, claim)
+            yield from self._found(intake, claim)
         self._record()
 
-    def _found(self, inbox: InboxConfig, claim: Claim) -> Iterator[tuple[Work, Entry]]:
-        entry = self._ledger.entry(claim.id)
+    def _lying(self, intake: Intake) -> Iterator[Claim]:
+        if intake.inbox.take == "leave":
+            return
+        adopted = intake.claims.adopt(lambda claim: self._ledger.entry(claim) is not None)
+        if adopted:
+            log.info("claims_adopted", inbox=intake.inbox.name, claims=adopted)
+        for why in intake.unsure.values():
+            log.error("claim_left", inbox=intake.inbox.name, error=why)
+        yield from intake.claims.found()
+
+    def _found(self, intake: Intake, claim: Claim) -> Iterator[tuple[Work, Entry]]:
+        inbox, entry = intake.inbox, self._ledger.entry(claim.id)
         if entry is not None and entry.state in OPEN:
             yield from self._taken_up(inbox, entry, claim)
         elif entry is not None and entry.state in ENDED:
             # A power cut, or a folder that was away, undid the last move: it is made again, the input is not.
             yield self._known(inbox, entry, claim), replace(entry, state=ENDED[entry.state])
+        elif entry is None and intake.claims.leave_if_marked(claim):
+            log.error("claim_left", inbox=inbox.name, error=list(intake.unsure.values())[-1])
         else:
             # A crash came between the rename and its commit, or the ledger was lost: the claim itself says enough.
             self._unrecorded.append(self._new(inbox, claim, self._tasks.current(inbox), None))
@@ -254,15 +266,6 @@ class Entrance:
                 self._reserved.add(target)
                 return str(target.relative_to(folder))
         raise AssertionError("names never run out")
-
-
-def _lying(intake: Intake) -> Iterator[Claim]:
-    if intake.inbox.take == "leave":
-        return
-    adopted = intake.claims.adopt()
-    if adopted:
-        log.info("claims_adopted", inbox=intake.inbox.name, claims=adopted)
-    yield from intake.claims.found()
 
 
 def _is_there(work: Work) -> bool:

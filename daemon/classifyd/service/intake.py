@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 SMALL_BYTES = 2**20
 
+UNSURE = "may be answered already: only its own daemon's ledger knows; start that one, or see docs/operate.md"
+
 PATH_BYTES = 4096
 """No system call takes a path of so many, or more."""
 
@@ -119,6 +121,11 @@ class Intake:
     def refused(self) -> Mapping[str, str]:
         """The files whose claim was refused, and closed sub-folders, and why; they are among those that wait."""
         return self._refused.reasons()
+
+    @property
+    def unsure(self) -> Mapping[str, str]:
+        """The claims that were let lie, since nobody here knows whether they are published; by folder, and why."""
+        return {str(place): f"{shown(str(place))}: {UNSURE}" for place in self.claims.unsure}
 
     def scan(self, now: float) -> None:
         """Look what is there, and put all that has settled into the backlog. OSError if the inbox cannot be listed."""

@@ -72,6 +72,7 @@ class Publisher:
         inbox = works[0].inbox
         claims = self._claims[inbox.name]
         claimed = [ending.claim for ending in endings if not ending.work.in_place]
+        claims.mark(claimed)
         fsync_folders(folder for claim in claimed for folder in claims.made_for(claim))
         claims.fsync_left(claimed)
         fsync_folders(ending.part.parent for ending in endings)

@@ -51,12 +51,17 @@ class Remains:
 
 
 def troubles(holds: Holds, breakers: Breakers, intakes: Mapping[str, Intake], endings: Endings) -> dict[str, str]:
-    """What is held back and why: `inbox <name>`, `files of <name>`, `task <name>`, the ledger or the observers."""
+    """What is held back and why.
+
+    `inbox <name>`, `files of <name>`, `claims of <name>`, `task <name>`, the ledger or the observers.
+    """
     own = (LEDGER, OBSERVERS)
     inboxes = {name if name in own else f"inbox {name}": why for name, why in holds.reasons().items()}
     alone = {name: {**intake.refused, **endings.stuck(name)} for name, intake in intakes.items()}
     files = {f"files of {name}": _first(refused) for name, refused in alone.items() if refused}
-    return inboxes | files | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}
+    unsure = {name: intake.unsure for name, intake in intakes.items()}
+    claims = {f"claims of {name}": _first(left) for name, left in unsure.items() if left}
+    return inboxes | files | claims | {f"task {name}": reason for name, reason in breakers.holds.reasons().items()}
 
 
 def _first(refused: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from classifyd.config import Config, CorrectionsInbox, InboxConfig, with_corrections
 from classifyd.errors import DiskFault, UnavailableError
-from classifyd.inbox.claims import FOLDER
+from classifyd.inbox.claims import FOLDER, MARK
 from classifyd.inbox.moves import shown
 from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
@@ -206,7 +206,7 @@ def _held(folder: Path) -> Iterator[str]:
     """Every file of every claim: two folders down, beside the daemons' locks."""
     for place, _, names in os.walk(folder):
         depth = len(Path(place).relative_to(folder).parts)
-        yield from (name for name in names if depth >= 2)
+        yield from (name for name in names if depth >= 2 and name != MARK)
 
 
 def _quarantined(inbox: InboxConfig, config: Config) -> int:

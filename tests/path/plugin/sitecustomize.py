@@ -38,6 +38,8 @@ WHERE = {
     "removals.move": ("classifyd.service.removals", None, "move"),
     "removals.quarantine": ("classifyd.service.removals", None, "quarantine"),
     "removals.look": ("classifyd.service.removals", None, "look"),
+    "publish.mark": ("classifyd.inbox.claims", "ClaimFolder", "mark"),
+    "retire.forget": ("classifyd.inbox.claims", "ClaimFolder", "forget"),
     "publish.grant": ("classifyd.service.publish", None, "grant"),
     "retention.remove_known": ("classifyd.service.retention", None, "remove_known"),
     "retention.fsync_folders": ("classifyd.service.retention", None, "fsync_folders"),
