@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from daemons import descendants, inbox, wait_until
@@ -206,6 +207,23 @@ def test_where_workers_have_to_be_made_anew_the_daemon_goes_on_in_the_same_proce
     (told,) = events(here, "reloading")
     assert "[daemon] workers" in told["workers_for"]
     assert not workers <= set(descendants(process.pid))
+    assert 0 == here.stop(process)
+
+
+def test_a_second_hup_while_the_daemon_before_comes_to_its_end_is_not_lost(place):
+    here, process = started(place, more={"UNSURE_SECONDS": "0.1"})
+    here.drop("long.jsonl", '{"text": "hello"}\n' * 30)
+    wait_until(lambda: events(here, "claimed"), place=here)
+    time.sleep(0.5)  # its job is three seconds long
+    configure(here, process, lambda text: text.replace("workers = 1", "workers = 2"), "reloading")
+    assert 1 == here.starts()
+    settings = here.root / "config.toml"
+    settings.write_text(settings.read_text() + other('["unsure"]'))
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: 2 == here.starts(), place=here)
+    wait_until(lambda: events(here, "inbox_begun"), place=here)
+    here.drop("b.txt", "hello", "other")
+    wait_until(lambda: {"b.txt.jsonl"} == here.files("other-out"), place=here)
     assert 0 == here.stop(process)
 
 

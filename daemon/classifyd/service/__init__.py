@@ -39,7 +39,7 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
         daemon = begun(config, signals, outside)
         code = daemon.run()
         while daemon.successor is not None:
-            before, config = daemon.config, daemon.successor
+            ended, before, config = daemon, daemon.config, daemon.successor
             serving = daemon.serving
             try:
                 inherited = serving if config.models == before.models else None
@@ -51,6 +51,8 @@ def serve(config: Config, *, once: bool = False, reread: Callable[[], Config] | 
                 outside.refused(error)
                 config = before
                 daemon = begun(config, signals, outside, serving)
+            if ended.unheard:
+                daemon.hang_up()  # while the other one came to its end
             code = daemon.run()
         return code
 

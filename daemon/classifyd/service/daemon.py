@@ -121,6 +121,11 @@ class Daemon:
         self._stop_by = time.monotonic() + self.config.daemon.drain_seconds
         self._messages.put(None)
 
+    @property
+    def unheard(self) -> bool:
+        """Whether somebody has hung up since the configuration was last read."""
+        return self._reload.asked
+
     def hang_up(self) -> None:
         """Read the configuration again and go on under it; as another daemon if workers have to be made anew for it."""
         self._reload.ask()

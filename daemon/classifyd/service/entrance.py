@@ -84,6 +84,9 @@ class Entrance:
                 log.info("inbox_usable_again", inbox=inbox.name)
         except (OSError, DiskFault) as error:
             self._holds.hold_for(inbox.name, error, "its inputs wait")
+        except Exception as error:  # no input is to end the daemon, now and at each start
+            log.exception("not_foreseen")
+            self._holds.hold_for(inbox.name, error, "its inputs wait")
         return ending
 
     def _take(self, intake: Intake, held: list[Work]) -> None:

@@ -125,7 +125,7 @@ class Passage:
         before = self._outside.config
         try:
             self._outside.open(config)
-        except ClassifydError:
+        except (ClassifydError, OSError):
             self.inboxes.give_up(arriving)
             self._outside.open(before)
             raise

@@ -23,7 +23,7 @@ class Reload:
     """`ask` may be called from a signal handler; without `reread` it asks in vain.
 
     `heed` brings a configuration into force, or raises a ClassifydError and changes nothing. `successor` is one for
-    which the workers have to be made anew, None as long as there is none.
+    which the workers have to be made anew, None as long as there is none. `asked` says that nothing was read since.
     """
 
     def __init__(
@@ -41,18 +41,18 @@ class Reload:
         self._heed = heed
         self._notifier = notifier
         self._outside = outside
-        self._asked = False
+        self.asked = False
         self._pending: Change | None = None
 
     def ask(self) -> None:
         """Have the configuration read again, soon."""
-        self._asked = True
+        self.asked = True
 
     def look(self, config: Config) -> None:
         """Read it again if somebody has asked, and go on with what is pending; `config` is the one in force."""
         try:
             with _told():
-                if self._asked and self._reread is not None:
+                if self.asked and self._reread is not None:
                     self._read(self._reread, config)
         except ClassifydError as error:
             self._refuse(error)
@@ -66,7 +66,7 @@ class Reload:
             self._refuse(error)
 
     def _read(self, reread: Callable[[], Config], config: Config) -> None:
-        self._asked = False
+        self.asked = False
         self._notifier.reloading()
         change = compare(config, reread())
         self._crew.check(change.config)
