@@ -12,7 +12,7 @@ from typing import Literal
 from classifyd import beneath
 from classifyd.config import InboxConfig
 from classifyd.inbox.quarantine import reason_file
-from classifyd.inbox.retrying import Quarantined, quarantined
+from classifyd.inbox.retrying import Quarantined, quarantined, remove_reason, stamp
 from classifyd.inbox.scan import kept_ns
 
 SAME_SECONDS = 2.0
@@ -63,14 +63,14 @@ def old_in_quarantine(inbox: InboxConfig, before: float) -> Iterator[tuple[Quara
 
 def remove_quarantined(item: Quarantined, before: float) -> bool:
     """Remove an input from quarantine, then its reason: a crash leaves one too many. False if it was touched since."""
-    root = item.inbox.quarantine
+    root, reason = item.inbox.quarantine, reason_file(item.place).name
     try:
         with beneath.folder(root, str(item.place.parent.relative_to(root))) as folder:
+            told = stamp(reason, folder)
             if os.stat(item.place.name, dir_fd=folder, follow_symlinks=False).st_ctime > before:
                 return False
             os.unlink(item.place.name, dir_fd=folder)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(reason_file(item.place).name, dir_fd=folder)
+            remove_reason(reason, told, folder)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

@@ -1,5 +1,6 @@
 """Quarantined inputs on their way back: what lies in quarantine, why, and the move that has it tried again."""
 
+import contextlib
 import json
 import os
 import time
@@ -65,9 +66,26 @@ def put_back(item: Quarantined) -> Path:
     """
     if not item.inbox.path.is_dir():
         raise ClassifydError(f"inbox {item.inbox.name}: {item.inbox.path} is missing; make the folder first")
+    told = stamp(item.reason)
     place = move(str(item.place), item.inbox.path, item.name)
-    item.reason.unlink(missing_ok=True)
+    remove_reason(item.reason, told)
     return place
+
+
+def stamp(reason: Path | str, folder: int | None = None) -> tuple[int, int] | None:
+    """What tells a reason file from one that takes its place; None without one. `folder` as `dir_fd` in `os`."""
+    try:
+        status = os.stat(reason, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def remove_reason(reason: Path | str, told: tuple[int, int] | None, folder: int | None = None) -> None:
+    """Remove a reason that has this stamp. Its input may be in quarantine again by now, with another of that name."""
+    if told is not None and stamp(reason, folder) == told:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(reason, dir_fd=folder)
 
 
 def _reasons(folder: Path) -> Iterator[Path]:
@@ -99,7 +117,7 @@ def _document(reason: Path) -> dict[str, Any]:
     try:
         with reason.open("rb") as file:
             said = json.loads(file.read(LONGEST_REASON))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # the input's own place says enough
     return said if isinstance(said, dict) else {}
 
