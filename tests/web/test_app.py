@@ -216,6 +216,12 @@ def test_what_is_no_record_of_ours_is_not_shown(shown: Shown) -> None:
     assert [("text" in one) for one in results(shown)] == [False]
 
 
+def test_an_output_that_nests_without_end_hides_itself_alone(shown: Shown) -> None:
+    publish(shown, "a.txt", RECORD)
+    publish(shown, "b.txt", RECORD).write_text("[" * 200_000 + "\n")
+    assert [(one["source"], "text" in one) for one in results(shown)] == [("b.txt", False), ("a.txt", True)]
+
+
 # ------------------------------------------------------------------ quarantine
 
 

@@ -22,7 +22,7 @@ def records(place: Path) -> Iterator[dict[str, Any]]:
     for line in _lines(place):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(record, dict) and isinstance(record.get("annotations"), dict):
             yield record
