@@ -102,6 +102,13 @@ def last(kind: bytes, link: str = "") -> Change:
     return lambda members: members.__setitem__(-1, (member("spam/1/weights.bin", kind, link), b""))
 
 
+def holes(at: int, name: str, size: int) -> Change:
+    """A file is one hole of that size, of which the archive holds only a map (PAX, GNU sparse 1.0)."""
+    made = member(name)
+    made.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(size)}
+    return lambda members: members.__setitem__(at, (made, f"1\n{size}\n0\n".encode().ljust(512, b"\0")))
+
+
 def rename(name: str) -> Change:
     return lambda members: setattr(members[-1][0], "name", name)
 
@@ -126,6 +133,8 @@ def claim(**said: object) -> Change:
         (last(tarfile.SYMTYPE, "/etc/passwd"), "is no regular file"),
         (last(tarfile.LNKTYPE, "spam/1/manifest.json"), "is no regular file"),
         (last(tarfile.FIFOTYPE), "is no regular file"),
+        (holes(-1, "spam/1/weights.bin", 2**24), "is no regular file"),
+        (holes(0, "spam/1/manifest.json", 2**20), "first file is not a manifest"),
         (lambda members: members.insert(0, (member("spam/1/", tarfile.DIRTYPE), b"")), "first file is not a manifest"),
         (lambda members: members.clear(), "first file is not a manifest"),
         (claim(task="../up"), '"task"'),

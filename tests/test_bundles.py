@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -380,6 +382,21 @@ def test_a_crash_while_a_version_is_removed_leaves_none_under_its_number_and_the
     monkeypatch.setattr(shutil, "rmtree", real)
     assert left(store, 100) == (2, 3, 4)
     assert not list((store.path / "spam").glob(".removed-*"))
+
+
+def test_a_draft_that_a_kill_left_goes_with_a_pruning_once_nobody_has_worked_on_it_for_a_day(
+    store: Store, model: TrainedModel
+) -> None:
+    served(store, model, 2)
+    old, busy, new = (store.path / "spam" / f".draft-{name}" for name in ("old", "busy", "new"))
+    for draft in (old, busy, new):
+        draft.mkdir()
+        (draft / "model.onnx").write_text("half")
+    two_days_ago = time.time() - 2 * 24 * 3600
+    for path in (old / "model.onnx", old, busy):  # in the second one, a large file is still being written
+        os.utime(path, (two_days_ago, two_days_ago))
+    assert left(store, 100) == (1, 2)
+    assert sorted((store.path / "spam").glob(".draft-*")) == [busy, new]
 
 
 def test_a_bundle_under_the_number_of_another_is_refused_wherever_it_is_opened(

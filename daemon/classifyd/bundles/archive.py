@@ -1,7 +1,7 @@
 """A bundle as one file: a tar of its manifest, then its files, and nothing else.
 
 What comes in such a file is a stranger's until it is proved: nothing is unpacked by the names that it has, but by those
-of the manifest, whose digests decide; links, devices and folders have no place in it.
+of the manifest, whose digests decide; links, devices, folders and files with holes have no place in it.
 """
 
 import contextlib
@@ -88,11 +88,16 @@ def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
 
 def _manifest(tar: tarfile.TarFile, member: tarfile.TarInfo | None, source: Path) -> tuple[str, bytes]:
     """The folder that all is said to lie in, and the manifest's bytes."""
-    if member is None or not member.isreg() or not member.name.endswith(f"/{MANIFEST}"):
+    if member is None or not _is_plain(member) or not member.name.endswith(f"/{MANIFEST}"):
         raise BundleError(f"{source}: is no archive of a bundle: its first file is not a manifest")
     if member.size > MOST_MANIFEST_BYTES:
         raise BundleError(f"{source}: its manifest has {member.size} bytes, which no manifest has")
     return member.name.removesuffix(f"/{MANIFEST}"), b"".join(_pieces(tar.extractfile(member)))
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Whether a member is a file whose bytes all lie in the archive: with holes, a few of them fill a disk."""
+    return member.isreg() and not member.issparse()
 
 
 def _checked(source: Path, data: bytes) -> dict[str, Any]:
@@ -111,7 +116,7 @@ def _unpack(
     source = str(tar.name)
     for member in members:
         name = member.name.removeprefix(f"{folder}/")
-        if not member.isreg() or name not in wanted:
+        if not _is_plain(member) or name not in wanted:
             what = "is no regular file" if name in wanted else "is not in its manifest, or is there twice"
             raise BundleError(f"{source}: {member.name!r} {what}; nothing was taken over")
         digest = hashlib.sha256()

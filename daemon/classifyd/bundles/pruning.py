@@ -2,16 +2,18 @@
 
 import secrets
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from classifyd.bundles.holding import alone
 from classifyd.bundles.opening import entries
-from classifyd.bundles.store import Store
+from classifyd.bundles.store import DRAFT, Store
 from classifyd.disk import fsync_folder
 
 REMOVED = ".removed-"
+DAY_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ def prune(store: Store, task: str, keep: int, needed: Collection[int]) -> Iterat
     """Remove the versions of a task that can go; each is yielded when it is gone.
 
     A version loses its name in one step before its files go: a worker that was about to load it finds a whole bundle
-    or none, and what a crash leaves has a name that nobody reads, and goes with the next pruning.
+    or none, and what a crash leaves has a name that nobody reads, and goes with the next pruning. So do drafts of
+    versions that nobody has worked on for a day.
     """
     folder = store.path / task
     with alone(folder):
@@ -53,8 +56,16 @@ def prune(store: Store, task: str, keep: int, needed: Collection[int]) -> Iterat
 
 def _sweep(folder: Path) -> None:
     for name in entries(folder):
-        if name.startswith(REMOVED):
+        if name.startswith(REMOVED) or (name.startswith(DRAFT) and _is_left(folder / name)):
             shutil.rmtree(folder / name)
+
+
+def _is_left(draft: Path) -> bool:
+    try:
+        changed = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
+    except FileNotFoundError:  # whoever made it is there, and has just ended
+        return False
+    return changed < time.time() - DAY_SECONDS
 
 
 def _size(folder: Path) -> int:

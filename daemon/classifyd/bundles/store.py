@@ -21,6 +21,7 @@ from classifyd.values import Bundle, TrainedModel
 
 CURRENT = "current"
 REPORT = "report.md"
+DRAFT = ".draft-"
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
@@ -89,7 +90,7 @@ class Store:
         """A folder in which a version is made, on the file system where it is to lie; what is left of it is removed."""
         folder = self.path / task
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".draft-{secrets.token_hex(8)}"
+        draft = folder / f"{DRAFT}{secrets.token_hex(8)}"
         draft.mkdir()
         try:
             yield draft
