@@ -1,11 +1,13 @@
 """The whole way, with a tiny base model: data, training, bundle, answers."""
 
+import contextlib
 import errno
 import itertools
 import json
 import os
+import resource
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModel
 
 from classifyd import plugins
-from classifyd.api import Record, Setup, TrainedModel, TrainingError, TrainingSets, TrainSetup
+from classifyd.api import ClassifydError, Record, Setup, TrainedModel, TrainingError, TrainingSets, TrainSetup
 from classifyd.bundles import Store
 from classifyd.drift import Baseline
 from classifyd.training import Columns, TrainOptions, evaluate, train
@@ -336,6 +338,43 @@ def test_a_disk_that_is_full_behind_the_checkpoints_is_named_with_what_to_do(
     with pytest.raises(TrainingError, match=r"run/export: No space left on device; nothing is published\. Make room"):
         train(Unlucky(), options, store, registry.readers, lambda _: None)
     assert store.versions("unlucky") == ()
+
+
+class Learning(Unlucky):
+    """A task that leaves a checkpoint and a model."""
+
+    name = "learning"
+
+    def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
+        (setup.folder / "checkpoints" / "checkpoint-1").mkdir(parents=True, exist_ok=True)
+        (setup.folder / "weights").write_text("weights")
+        return TrainedModel({"weights": setup.folder / "weights"}, {"labels": list(sets.labels)}, "# Report\n")
+
+
+def test_a_note_of_the_data_that_breaks_off_is_nothing_that_resume_is_refused_for(
+    registry: plugins.Registry, write_jsonl: Write, spam_rows: list[dict[str, object]], tmp_path: Path
+) -> None:
+    def go(rows: list[dict[str, object]], most_bytes: int | None = None, *, resume: bool = False) -> Bundle | None:
+        options = TrainOptions((str(write_jsonl("spam.jsonl", rows)),), tmp_path / "run", "", resume=resume)
+        with no_file_above(most_bytes):
+            return train(Learning(), options, Store(tmp_path / "models"), registry.readers, lambda _: None)
+
+    assert go(spam_rows)
+    for rows, resume in ((spam_rows, True), (spam_rows[10:], False)):
+        with pytest.raises(ClassifydError):
+            go(rows, most_bytes=20, resume=resume)
+        assert go(rows, resume=True)
+
+
+@contextlib.contextmanager
+def no_file_above(most_bytes: int | None) -> Iterator[None]:
+    """Have the kernel break off what is written behind so many bytes, as a full disk or a kill would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits if most_bytes is None else (most_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_base_model_that_is_no_encoder_is_named(registry: plugins.Registry, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
+from classifyd.disk import rewrite
 from classifyd.errors import BundleError, ClassifydError, TrainingError
 from classifyd.training import corrections, promotion
 from classifyd.training.depot import Depot
@@ -165,12 +166,14 @@ def _make_room(options: TrainOptions, mirror: Mirror | None, data_sha256: str, t
         _take_up(mirror, tell, resume=options.resume)
     folder = options.folder
     mark = folder / MARK
-    if options.resume and mark.is_file() and mark.read_text().strip() != data_sha256:
+    known = mark.read_text().strip() if mark.is_file() else None
+    if options.resume and (folder / KEPT).is_dir() and known not in (None, data_sha256):
         raise TrainingError(f"{folder}: its checkpoints come from other data; train anew, without --resume")
     if not options.resume and (folder / KEPT).is_dir():
         shutil.rmtree(folder / KEPT)
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(f"{data_sha256}\n")
+    if known != data_sha256:
+        rewrite(mark, f"{data_sha256}\n".encode())
 
 
 def _take_up(mirror: Mirror, tell: Callable[[str], None], *, resume: bool) -> None:
