@@ -205,3 +205,58 @@ def test_an_unknown_way_with_formulas_is_a_fault_of_usage(run: Run, here: Path) 
     (here / "a.csv").write_text("text\nhello\n")
     outcome = run("label", "--task", "shouting", "--csv-formulas", "run", "a.csv")
     assert (outcome.returncode, outcome.stderr) == (2, "--csv-formulas run: must be keep or escape\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "output"),
+    [(["one.csv"], "one.csv"), (["one.csv"], "."), (["one.csv", "a.txt"], "link/"), (["one.csv"], "same.csv")],
+)
+def test_an_answer_in_place_of_an_input_is_refused(run: Run, here: Path, files: list[str], output: str) -> None:
+    (here / "a.txt").write_text("hello")
+    (here / "one.csv").write_text("id,text\n7,HELLO\n")
+    (here / "link").symlink_to(here)
+    (here / "same.csv").symlink_to("one.csv")
+    before = sorted(here.iterdir())
+
+    outcome = run("label", "--task", "shouting", "--format", "same", "--output", output, *files)
+
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr == f"{here}/one.csv: an answer would take its place; name another --output\n"
+    assert ((here / "one.csv").read_text(), sorted(here.iterdir())) == ("id,text\n7,HELLO\n", before)
+
+
+def test_an_answer_that_was_labelled_along_is_not_replaced(run: Run, here: Path) -> None:
+    (here / "mails").mkdir()
+    (here / "mails" / "a.txt").write_text("HELLO")
+    assert run("label", "--task", "shouting", "--output", "mails/all.jsonl", "mails").returncode == 0
+
+    again = run("label", "--task", "shouting", "--output", "mails/all.jsonl", "mails")
+
+    assert again.returncode == 2
+    assert "mails/all.jsonl: an answer would take its place" in again.stderr
+    assert answers((here / "mails" / "all.jsonl").read_text()) == [("a.txt", 0, "loud")]
+
+
+def test_two_inputs_of_one_name_are_not_answered_in_one_place(run: Run, here: Path) -> None:
+    for folder, text in (("a", "HELLO"), ("b", "hello")):
+        (here / folder).mkdir()
+        (here / folder / "x.txt").write_text(text)
+
+    outcome = run("label", "--task", "shouting", "--output", "out/", "a/x.txt", "b/x.txt")
+
+    assert outcome.returncode == 2
+    assert f"{here}/b/x.txt and {here}/a/x.txt would both be answered in out/x.txt.jsonl" in outcome.stderr
+    assert not (here / "out").exists()
+
+
+@pytest.mark.parametrize("output", ["mails", "mails/labels/", "link/labels/"])
+def test_a_folder_of_answers_does_not_lie_in_one_that_is_labelled(run: Run, here: Path, output: str) -> None:
+    (here / "mails").mkdir()
+    (here / "mails" / "a.txt").write_text("HELLO")
+    (here / "link").symlink_to("mails")
+
+    outcome = run("label", "--task", "shouting", "--output", output, "mails")
+
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith(f"--output {output}: lies in mails, so that its answers would be labelled too")
+    assert [path.name for path in (here / "mails").iterdir()] == ["a.txt"]

@@ -34,6 +34,8 @@ def label(
 ) -> None:
     """Label files without a daemon; one JSON line per record on standard output. The files stay as they are.
 
+    An answer that would take the place of an input is refused, and so is a folder of answers in one that is labelled.
+
     With --engine ray, files, folders and URLs are labelled on a cluster, and --output names a folder or a URL: a file
     for each input, and manifest.json. What was done before is skipped, so that a run that was broken off is repeated.
 

@@ -24,6 +24,7 @@ from classifyd.jobs import Annotate, Assemble, CutUp, Split, TaskSpec
 from classifyd.pipeline import Pipeline
 from classifyd.pipeline.border import Border
 from classifyd.reports import PartReport
+from classifyd.service.clashes import refuse_overwriting, refuse_shared, refuse_within
 from classifyd.service.work import answer_format, output_name
 from classifyd.trace import Trace
 from classifyd.values import Cut, Fault, ReadOptions, WriteOptions
@@ -53,6 +54,8 @@ def _run(request: Request, config: Config, standard: BinaryIO, *, bar: bool) -> 
     trace = Trace.shown(os.environ)
     registry = plugins.load(config.plugins, trace=trace)
     specs = checked(request, registry, config)
+    if _is_folder(request.output):
+        refuse_within(request.files, request.output)
     with tempfile.TemporaryDirectory(prefix="classifyd-") as temporary:
         pipeline = Pipeline(registry, Border(trace=trace))
         labelling = Labelling(pipeline, specs, request, config, Path(temporary), standard)
@@ -125,11 +128,16 @@ class Labelling:
     # ------------------------------------------------------------------ where the answers go
 
     def write(self, inputs: Sequence[Input], output: str) -> None:
-        """The answers of all inputs: into a folder, one each; else one after the other into a file or stdout."""
-        if output != STANDARD and (output.endswith("/") or Path(output).is_dir()):
-            for item in inputs:
-                self._write_one(item, str(Path(output, output_name(item.name, answer_format(self._format, item.name)))))
-        elif {answer_format(self._format, item.name) for item in inputs} <= {"jsonl"}:
+        """The answers of all inputs: into a folder, one each; else one after the other into a file or stdout.
+
+        UsageError before anything is written if an answer would take the place of an input, or of another answer.
+        """
+        if _is_folder(output):
+            self._write_each(inputs, Path(output))
+            return
+        if output != STANDARD:
+            refuse_overwriting((item.path for item in inputs), [output])
+        if {answer_format(self._format, item.name) for item in inputs} <= {"jsonl"}:
             with sink(output, self._standard) as stream:
                 for part in self._parts(inputs):
                     emit(part, stream)
@@ -137,6 +145,14 @@ class Labelling:
             self._write_one(inputs[0], output)
         else:
             raise UsageError(f"--format {self._format}: several files need a folder; name one with --output DIR/")
+
+    def _write_each(self, inputs: Sequence[Input], folder: Path) -> None:
+        outputs = [str(folder / output_name(item.name, answer_format(self._format, item.name))) for item in inputs]
+        paths = [item.path for item in inputs]
+        refuse_shared(zip(paths, outputs, strict=True))
+        refuse_overwriting(paths, outputs)
+        for item, output in zip(inputs, outputs, strict=True):
+            self._write_one(item, output)
 
     def _write_one(self, item: Input, output: str) -> None:
         """One input's answer as one file, unless the input could not be read."""
@@ -211,6 +227,10 @@ class Labelling:
 
 
 # ---------------------------------------------------------------------- helpers, in the order used
+
+
+def _is_folder(output: str) -> bool:
+    return output != STANDARD and (output.endswith("/") or Path(output).is_dir())
 
 
 def _groups(inputs: Sequence[Input]) -> Iterator[list[Input]]:
