@@ -114,6 +114,19 @@ def test_a_doubtful_label_is_asked_about_and_what_is_said_is_kept_with_all_that_
     assert "berlin" not in here.log(), "no text of a message in a log"
 
 
+def test_the_doubts_of_a_new_file_by_an_old_name_are_asked_about_and_are_its_own(here: Place) -> None:
+    page = begun(here, "a.txt", text="monday")
+    [monday] = page.queue()
+    (here.root / "out" / "a.txt.jsonl").unlink()
+    here.drop("a.txt", "tuesday")
+    wait_until(lambda: [item["text"] for item in page.queue()] == ["tuesday"], place=here)
+    [item] = page.queue()
+    assert item["at"] > monday["at"]
+    assert page.correct(monday, "ham") == (409, "its output was taken away meanwhile, and its text with it\n")
+    assert page.correct(item, "ham")[0] == 200
+    assert [kept.text for kept in corrections(here)] == ["tuesday"]
+
+
 def test_said_twice_it_is_kept_once_and_another_label_is_refused_until_it_is_taken_back(here: Place) -> None:
     page = begun(here, "a.txt")
     [item] = page.queue()

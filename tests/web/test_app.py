@@ -216,6 +216,20 @@ def test_what_is_no_record_of_ours_is_not_shown(shown: Shown) -> None:
     assert [("text" in one) for one in results(shown)] == [False]
 
 
+def test_a_text_is_that_of_the_newest_output_of_its_name_and_of_the_file_as_it_is(shown: Shown) -> None:
+    def texts() -> list[tuple[str, str | None]]:
+        return [(one["source"], one.get("text")) for one in results(shown)]
+
+    place = publish(shown, "a.txt", RECORD | {"text": "monday's"})
+    assert texts() == [("a.txt", "monday's")]
+    place.unlink()  # its consumer takes it
+    assert texts() == [("a.txt", None)]
+    publish(shown, "a.txt", RECORD | {"text": "tuesday's"})
+    assert texts() == [("a.txt", "tuesday's"), ("a.txt", None)]
+    place.write_text(json.dumps(RECORD | {"text": "its consumer's"}) + "\n")
+    assert texts() == [("a.txt", "its consumer's"), ("a.txt", None)]
+
+
 def test_an_output_that_nests_without_end_hides_itself_alone(shown: Shown) -> None:
     publish(shown, "a.txt", RECORD)
     publish(shown, "b.txt", RECORD).write_text("[" * 200_000 + "\n")

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -44,11 +44,17 @@ class Doubt:
 
 
 def doubts(output: Output) -> Iterator[Doubt]:
-    """Those in the head of an output that can be put right here. A consumer may have put anything in its place."""
+    """Those in the head of an output that can be put right on the page."""
+    if output.place is not None:
+        yield from doubts_among(output, records(output.place))
+
+
+def doubts_among(output: Output, found: Iterable[Mapping[str, Any]]) -> Iterator[Doubt]:
+    """Those among records of an output. A consumer may have put anything in its place."""
     report, place = output.report, output.place
     if place is None:
         return
-    for record in records(place):
+    for record in found:
         text = record.get("text")
         if not isinstance(text, str) or not text.strip():
             continue

@@ -1,43 +1,32 @@
 """The newest results, as far as the heads of the outputs show them."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from classifyd.web.heads import records
+from classifyd.web.heads import Heads
 from classifyd.web.recent import Output
 
 RECORDS = 40
 BY_OUTPUT = 5
 TEXT_CHARS = 600
-KEPT = 80
 
 
 class Results:
-    """The heads of outputs, each read once: an output never changes."""
+    """What the page shows of the newest outputs."""
 
     def __init__(self) -> None:
-        self._heads: OrderedDict[Path, list[dict[str, Any]]] = OrderedDict()
+        self._heads = Heads(lambda _, found: map(_shortened, islice(found, BY_OUTPUT)))
 
     def newest(self, outputs: list[Output]) -> list[dict[str, Any]]:
         """Records of the newest outputs, newest first; inputs whose records cannot be shown, as they are."""
         found: list[dict[str, Any]] = []
-        for output in outputs:
+        for output, head in self._heads.of(outputs):
             about = _about(output)
-            head = self._head(output.place) if output.place else []
             found += [about | record for record in head] or [about]
             if len(found) >= RECORDS:
                 break
         return found[:RECORDS]
-
-    def _head(self, place: Path) -> list[dict[str, Any]]:
-        if place not in self._heads:
-            self._heads[place] = [_shortened(record) for record in islice(records(place), BY_OUTPUT)]
-            while len(self._heads) > KEPT:
-                self._heads.popitem(last=False)
-        return self._heads[place]
 
 
 def _about(output: Output) -> dict[str, Any]:

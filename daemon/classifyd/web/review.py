@@ -8,20 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from classifyd.errors import ClassifydError, UnavailableError
 from classifyd.ledger import Correction, LedgerView
-from classifyd.web.doubts import KEY, Doubt, doubts, marked, whole_text
-from classifyd.web.recent import Output
+from classifyd.web.doubts import KEY, Doubt, doubts_among, marked, whole_text
+from classifyd.web.heads import Heads
 from classifyd.web.scene import Outlook
 from classifyd.web.wishes import WAIT_SECONDS, Wish, Withdrawal
 
 SHOWN = 50
 BY_OUTPUT = 10
 """So many doubtful answers of one output are asked about: a table of ten thousand is no work for the page."""
-KEPT = 80
 KNOWN = 5000
 WHO_CHARS = 60
 
@@ -48,14 +46,14 @@ class Review:
         self._outlook = outlook
         self._choices = choices
         self._lock = threading.Lock()
-        self._heads: OrderedDict[Path, list[Doubt]] = OrderedDict()
+        self._heads = Heads(lambda output, found: islice(doubts_among(output, found), BY_OUTPUT))
         # Where they came from outlives the newest outputs: people take longer over a text than the daemon.
         self._known: OrderedDict[str, Doubt] = OrderedDict()
 
     def queue(self) -> dict[str, Any]:
         """The least sure first, without those that somebody has corrected, and how many there are."""
         with self._lock:
-            found = [doubt for output in self._outlook.recent.doubtful() for doubt in self._head(output)]
+            found = [doubt for _, head in self._heads.of(self._outlook.recent.doubtful()) for doubt in head]
         with self._ledger() as ledger:
             left = list(_uncorrected(ledger, [doubt for doubt in found if self._askable(doubt)]))
         left.sort(key=lambda doubt: (doubt.score, -doubt.at))
@@ -115,16 +113,6 @@ class Review:
             raise Unreviewable(f"{kept.who} has {called} already")
 
     # ------------------------------------------------------------------ outputs and ledger
-
-    def _head(self, output: Output) -> list[Doubt]:
-        """The doubts in an output's head, read once: an output never changes."""
-        if output.place is None:
-            return []
-        if output.place not in self._heads:
-            self._heads[output.place] = list(islice(doubts(output), BY_OUTPUT))
-            while len(self._heads) > KEPT:
-                self._heads.popitem(last=False)
-        return self._heads[output.place]
 
     def _shown(self, doubt: Doubt) -> dict[str, Any]:
         names = ("key", "task", "inbox", "source", "at", "subject", "text", "cut", "said", "score", "model")
