@@ -69,14 +69,15 @@ def fill_and_free(disk: Tmpfs, here, times: int) -> None:
     wait_until(lambda: '"event": "started"' in here.log(), place=here)
     due: dict[str, int] = {}
     for number in range(times):
+        claimed = claims(here)
         due |= drop_round(here, number) | {f"{number}-waits.txt": 1}
         waiting = here.root / "in" / f"{number}-waits.txt"
         waiting.with_name(".waits").write_text("hello")
-        in_the_midst = number % 2  # of the work; else before anything is claimed
-        if in_the_midst:
+        if number % 2:  # in the midst of the work; else before anything is claimed, if the disk is filled soon enough
             wait_until(here.claimed, place=here)
         before = held(here)
         disk.fill()
+        in_the_midst = number % 2 or claims(here) > claimed
         waiting.with_name(".waits").rename(waiting)
         if in_the_midst:
             time.sleep(1)  # what is finished meanwhile makes room: the intake may or may not have to pause
@@ -88,6 +89,10 @@ def fill_and_free(disk: Tmpfs, here, times: int) -> None:
         judge(here, due)
     assert 0 == here.stop(process)
     print(f"{times} times full, {held(here)} pauses, {len(due)} inputs, {sum(due.values())} records")
+
+
+def claims(here) -> int:
+    return here.log().count('"event": "claimed"')
 
 
 def held(here) -> int:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from classifyd import beneath
 from classifyd.beneath import Entry
-from classifyd.disk import fsync_entries, fsync_folder, side_by_side
+from classifyd.disk import fsync_entries, side_by_side
 from classifyd.errors import DiskFault
+from classifyd.inbox import lock
 from classifyd.inbox.moves import free_names, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
@@ -39,8 +40,7 @@ class ClaimFolder:
         self.inbox = inbox
         self.root = root
         self.folder = root / FOLDER / daemon
-        self._lock = _lock(self.folder)
-        self._locked: tuple[int, int] | None = None
+        self._lock = lock.FolderLock(self.folder)
         self._unsure: list[Path] = []
 
     def hold(self) -> None:
@@ -49,19 +49,18 @@ class ClaimFolder:
         DiskFault if it cannot be made, or is not this user's own: whoever made it could swap what is held there.
         """
         with self._made(""):
-            self._acquire()
+            self._lock.acquire()
 
     @property
     def is_held(self) -> bool:
         """Whether this process has it."""
-        return self._lock.is_locked
+        return self._lock.is_held
 
     def release(self) -> None:
         """Give the lock back; the claim folder goes if nothing is claimed."""
         with contextlib.suppress(OSError):
             self.folder.rmdir()
         self._lock.release()
-        self._locked = None
 
     def claim(self, found: Found) -> Claim | None:
         """Rename the file into the claim folder; None if another process won or it is gone.
@@ -113,7 +112,7 @@ class ClaimFolder:
         for other in sorted(self.folder.parent.iterdir()):
             if other == self.folder or not other.is_dir():
                 continue
-            with contextlib.suppress(Timeout), _lock(other).acquire(timeout=0):
+            with contextlib.suppress(Timeout), lock.held(other):
                 for held in sorted(other.iterdir()):
                     if os.path.lexists(held / MARK) and not knows(held.name):
                         self._unsure.append(held)
@@ -196,30 +195,8 @@ class ClaimFolder:
             except OSError as error:
                 what = f"{self.folder}: {error.strerror}; claims go there: it must be a folder of this user's own"
                 raise DiskFault(f"{what}, and writable") from error
-            self._keep(ours)
+            self._lock.keep(ours)
             yield descriptor
-
-    def _keep(self, ours: int) -> None:
-        """Lock anew if the inbox was removed and made again: the lock that went with it keeps nobody away.
-
-        DiskFault if another process has it now.
-        """
-        if self._locked is None:
-            return
-        with contextlib.suppress(FileNotFoundError):
-            if _identity(os.stat(f"{self.folder.name}.lock", dir_fd=ours, follow_symlinks=False)) == self._locked:
-                return
-        self._lock.release(force=True)
-        try:
-            self._acquire()
-        except Timeout as error:
-            raise DiskFault(f"{self.folder}: was made anew, and another process holds it; stop that one") from error
-
-    def _acquire(self) -> None:
-        for folder in (self.root, self.folder.parent):
-            fsync_folder(folder)  # whoever made what lies in them, perhaps right before the power was cut
-        self._lock.acquire(timeout=0)
-        self._locked = _identity(os.lstat(self._lock.lock_file))
 
     def _claim(self, identity: str, name: str) -> Claim | None:
         path = str(self.folder / identity / name)
@@ -273,15 +250,7 @@ def _put_back(name: str, source: int, target: int) -> None:
 
 def lock_file(root: Path, daemon: str) -> Path:
     """The file by which a daemon's claim folder in an inbox is held."""
-    return root / FOLDER / f"{daemon}.lock"
-
-
-def _lock(folder: Path) -> FileLock:
-    return FileLock(lock_file(folder.parents[1], folder.name))
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+    return lock.beside(root / FOLDER / daemon)
 
 
 def _home(claim: Claim) -> Path:

@@ -10,9 +10,7 @@ import structlog
 
 from classifyd.config import Config, InboxConfig
 from classifyd.errors import DiskFault
-from classifyd.inbox.claims import unchanged
 from classifyd.inbox.moves import free_names, reachable, shown
-from classifyd.inbox.scan import look
 from classifyd.jobs import Claim
 from classifyd.ledger import OPEN, Entry, Ledger
 from classifyd.planning import Kind
@@ -20,9 +18,9 @@ from classifyd.service.aftermath import Aftermath
 from classifyd.service.dispatch import Dispatcher
 from classifyd.service.holds import Holds
 from classifyd.service.intake import Intake, has_room
+from classifyd.service.resuming import Resuming, is_there
 from classifyd.service.tasks import Tasks
 from classifyd.service.work import Folders, Work, answer_format, output_name
-from classifyd.values import Fault
 
 log = structlog.get_logger()
 
@@ -50,7 +48,7 @@ class Entrance:
         self._dispatcher = dispatcher
         self._folders = folders
         self._holds = holds
-        self._aftermath = Aftermath(folders.breadcrumbs)
+        self._resuming = Resuming(ledger, dispatcher, Aftermath(folders.breadcrumbs), again=self.again)
         self._reserved: set[Path] = set()
         self._unrecorded: list[tuple[Entry, Work]] = []
 
@@ -208,9 +206,9 @@ class Entrance:
     def _taken_up(self, inbox: InboxConfig, entry: Entry, claim: Claim | None) -> Iterator[tuple[Work, Entry]]:
         work = self._known(inbox, entry, claim)
         self._reserved.add(work.target)
-        if entry.state != "claimed" or not _is_there(work):
+        if entry.state != "claimed" or not is_there(work):
             yield work, entry
-        elif (fault := self._continue(work, entry)) is not None:
+        elif (fault := self._resuming.go_on(work, entry)) is not None:
             yield work, replace(entry, fault=fault)
 
     def _known(self, inbox: InboxConfig, entry: Entry, lying: Claim | None) -> Work:
@@ -220,40 +218,6 @@ class Entrance:
         work = self._work(inbox, claim, self._tasks.current(inbox) | pinned, entry.split_bytes)
         work.output = entry.output
         return work
-
-    def _continue(self, work: Work, entry: Entry) -> Fault | None:
-        """Go on with a claimed input: its parts are kept if it is still what it was, and its format too.
-
-        The reason if it is given up instead, because too many daemons have ended over it.
-        """
-        now = look(work.claim.path, work.claim.name)
-        assert now is not None
-        if not unchanged(now, work.claim):
-            self.again(work, replace(work.claim, size=now.size, mtime_ns=now.mtime_ns))
-            return None
-        if Path(work.output).suffix != Path(output_name(work.claim.name, work.format)).suffix:
-            self.again(work, work.claim)  # the inbox's format was changed
-            return None
-        work.plan = entry.plan if entry.plan and _spool_is_there(entry) else None
-        self._suspect(work)
-        for suspect in (suspect for suspects in work.suspects.values() for suspect in suspects):
-            if suspect.is_whole and suspect.convicted:
-                return Fault("DaemonEnded", f"{work.shown}: {suspect.reason}")
-        for report in self._ledger.parts(work.claim.id):
-            part = work.result if work.plan is None else work.part(report.number)
-            if part.is_file() and part.stat().st_size == report.size and (work.plan is None) == (not work.large):
-                work.reports[report.number] = report
-        self._dispatcher.add(work)
-        return None
-
-    def _suspect(self, work: Work) -> None:
-        """Know the input's suspects, also those for which the daemon's end speaks."""
-        known = self._ledger.suspects(work.claim.id)
-        work.suspects = self._aftermath.suspects(work.claim.id, known)
-        if work.suspects != known:
-            with self._ledger.commit():
-                for number, suspects in work.suspects.items():
-                    self._ledger.suspected(work.claim.id, number, suspects)
 
     # ------------------------------------------------------------------ helpers
 
@@ -269,13 +233,3 @@ class Entrance:
                 self._reserved.add(target)
                 return str(target.relative_to(folder))
         raise AssertionError("names never run out")
-
-
-def _is_there(work: Work) -> bool:
-    """Whether the input still lies where it was claimed; one that stays in place, whether it is still the same."""
-    now = look(work.claim.path, work.claim.name)
-    return now is not None and (not work.in_place or unchanged(now, work.claim))
-
-
-def _spool_is_there(entry: Entry) -> bool:
-    return entry.plan is not None and (entry.plan.spool is None or Path(entry.plan.spool).is_file())
