@@ -1,7 +1,6 @@
 """Two daemons: on one state folder the second is refused at once; with their own they share an inbox."""
 
 import os
-import shutil
 
 import pytest
 from daemons import Place, wait_until
@@ -56,7 +55,7 @@ def test_a_daemon_whose_inbox_was_removed_and_made_again_keeps_what_it_claims_th
     other = second(here, tmp_path)
     process = here.start(more={"SLOW_SECONDS": "0.01", "HOLD_SECONDS": "0.2"})
     wait_until(here.starts, place=here)
-    shutil.rmtree(here.root / "in")
+    (here.root / "in").rename(here.root / "removed")  # at one blow: the daemon may be about to make something in it
     wait_until(lambda: '"held"' in here.log(), place=here)
     (here.root / "in").mkdir()
     here.drop("a.jsonl", "".join(f'{{"text": "line {number}"}}\n' for number in range(600)))
