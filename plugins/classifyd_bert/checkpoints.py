@@ -82,6 +82,7 @@ def mark_whole(checkpoint: Path) -> None:
             digests[str(path.relative_to(checkpoint))] = digest.sha256(path)
     _write(checkpoint / MARK, digests)
     _sync(checkpoint)
+    _sync(checkpoint.parent)
 
 
 def last_whole(folder: Path) -> Checkpoint | None:
@@ -108,6 +109,17 @@ def remove_after(folder: Path, last: Checkpoint | None) -> list[str]:
     for path in gone:
         shutil.rmtree(path)
     return [path.name for path in gone]
+
+
+def remove_spare(last: Path) -> None:
+    """Keep a whole checkpoint, the best one that it tells of, and the newest others: `KEPT` in all.
+
+    Not before it is marked as whole: until then the ones before it are all that a kill leaves.
+    """
+    needed = (last, _best(last))
+    by_need = sorted(_folders(last.parent), key=lambda path: (path in needed, _step(path)), reverse=True)
+    for path in by_need[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)  # the next checkpoint tries again
 
 
 @contextlib.contextmanager

@@ -171,7 +171,7 @@ def _arguments(course: Course, lesson: Lesson) -> TrainingArguments:
         warmup_ratio=recipe.warmup,
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=checkpoints.KEPT,
+        save_total_limit=None,  # the Trainer would remove old ones before the new one is marked as whole
         load_best_model_at_end=True,
         metric_for_best_model=lesson.best,
         greater_is_better=True,
@@ -244,10 +244,6 @@ class _Trainer(Trainer):
         refuse_lost(float(loss), self.state.global_step + 1, self.args)
         return loss
 
-    def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:  # noqa: ARG002
-        # By number: a copy of the folder, from a bucket say, has other times.
-        super()._rotate_checkpoints(use_mtime=False, output_dir=output_dir)
-
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         with checkpoints.saving(folder):
@@ -255,3 +251,6 @@ class _Trainer(Trainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 checkpoints.mark_whole(folder)
+        if self.args.should_save:
+            checkpoints.remove_spare(folder)
+        self.accelerator.wait_for_everyone()  # whoever averages the last checkpoints finds the same ones

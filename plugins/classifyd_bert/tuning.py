@@ -99,6 +99,8 @@ class Tuning:
             self._tell_resumed(last, checkpoints.remove_after(self._folder, last))
             if last is None:
                 checkpoints.begin(self._folder, terms)
+            else:
+                checkpoints.remove_spare(last.folder)
         return last
 
     def _tell_resumed(self, last: Checkpoint | None, gone: Sequence[str]) -> None:

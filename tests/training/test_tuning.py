@@ -1,5 +1,6 @@
 """Tuning itself, without what follows: epochs, checkpoints, windows, frozen encoders, faults."""
 
+import itertools
 import json
 import os
 import pickle
@@ -236,6 +237,47 @@ def test_a_resumed_training_ends_with_the_model_of_one_that_was_not_interrupted(
     assert resumed.facts["resumed_after"] == whole.facts["steps"] // 2
     assert {**resumed.facts, "resumed_after": None} == whole.facts
     assert same(resumed, whole)
+
+
+@pytest.mark.parametrize(
+    ("step", "resumed_after", "found"),
+    [("mark_whole", 18, (0.6, 0.5, 0.4, 0.9)), ("remove_spare", 24, (0.9, 0.5, 0.4, 0.6))],
+)
+def test_a_kill_between_two_steps_of_a_checkpoint_loses_none_of_those_before(
+    tune: Tune, kept: Path, monkeypatch: pytest.MonkeyPatch, step: str, resumed_after: int, found: tuple[float, ...]
+) -> None:
+    mean = 1.0
+    scripted(monkeypatch, *found, mean)
+    whole = tune(epochs=4, average=3)
+    left = steps(kept)
+    shutil.rmtree(kept)
+    scripted(monkeypatch, *found)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, step, dying(getattr(checkpoints, step), at_call=4))
+        tune(epochs=4, average=3)
+    assert steps(kept) == [6, 12, 18, 24]
+    scripted(monkeypatch, *found[resumed_after // 6 :], mean)
+    resumed = tune(epochs=4, average=3, resume=True)
+    assert resumed.facts["resumed_after"] == resumed_after
+    assert steps(kept) == left
+    assert same(resumed, whole)
+
+
+def dying(step: Callable[[Path], None], at_call: int) -> Callable[[Path], None]:
+    calls = itertools.count(1)
+
+    def die(folder: Path) -> None:
+        if next(calls) == at_call:
+            raise KeyboardInterrupt
+        step(folder)
+
+    return die
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, *found: float) -> None:
+    """Have the evaluations find this, one after the other."""
+    figures = iter(found)
+    monkeypatch.setattr(Tuning, "_measure", lambda *_: lambda _: {"f1": next(figures)})
 
 
 def test_half_a_checkpoint_is_passed_over_for_the_one_before(
