@@ -366,6 +366,31 @@ def test_a_note_of_the_data_that_breaks_off_is_nothing_that_resume_is_refused_fo
         assert go(rows, resume=True)
 
 
+def test_a_second_training_in_the_folder_of_one_at_work_is_refused_and_touches_nothing_there(
+    registry: plugins.Registry, write_jsonl: Write, spam_rows: list[dict[str, object]], tmp_path: Path
+) -> None:
+    data, store = str(write_jsonl("spam.jsonl", spam_rows)), Store(tmp_path / "models")
+
+    def go(task: Learning, *, resume: bool = False) -> Bundle | None:
+        options = TrainOptions((data,), tmp_path / "run", "", resume=resume)
+        return train(task, options, store, registry.readers, lambda _: None)
+
+    class Crowded(Learning):
+        """Another one begins, twice, when this one has a checkpoint."""
+
+        def train(self, sets: TrainingSets, setup: TrainSetup) -> TrainedModel:
+            model = super().train(sets, setup)
+            for resume in (False, True):
+                with pytest.raises(TrainingError, match="run: another training is at work there"):
+                    go(Learning(), resume=resume)
+            assert (setup.folder / "checkpoints" / "checkpoint-1").is_dir()
+            return model
+
+    assert go(Crowded())
+    assert store.versions("learning") == (1,)
+    assert go(Learning()), "the folder is free again"
+
+
 @contextlib.contextmanager
 def no_file_above(most_bytes: int | None) -> Iterator[None]:
     """Have the kernel break off what is written behind so many bytes, as a full disk or a kill would."""

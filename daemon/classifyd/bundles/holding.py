@@ -1,4 +1,4 @@
-"""A folder held by one at a time: changes of what serves and removals must not cross each other."""
+"""A folder held by one at a time: changes of what serves, removals and trainings must not cross each other."""
 
 import contextlib
 import fcntl
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a folder against others who hold it so. OSError if there is no such folder.
 
-    The lock is the folder's own, so that none is left behind.
+    Who is not to wait for another gets BlockingIOError. The lock is the folder's own, so that none is left behind.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)

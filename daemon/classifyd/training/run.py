@@ -9,6 +9,7 @@ from pathlib import Path
 
 from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
+from classifyd.bundles.holding import alone
 from classifyd.disk import rewrite
 from classifyd.errors import BundleError, ClassifydError, TrainingError
 from classifyd.training import corrections, promotion
@@ -52,8 +53,9 @@ def train(
     for line in prepared.survey.lines():
         tell(line)
     data_sha256 = digest(prepared.ready)
-    with _disk_faults_named():
+    with _disk_faults_named(), contextlib.ExitStack() as held:
         if not helping():
+            _hold(options.folder, held)
             _make_room(options, mirror, data_sha256, tell)
         setup = replace(options.setup(task.name), saved=mirror.push if mirror else None)
         model = task.train(prepared.ready, setup)
@@ -160,6 +162,18 @@ def _mirror(options: TrainOptions, tell: Callable[[str], None]) -> Mirror | None
     return mirror
 
 
+def _hold(folder: Path, held: contextlib.ExitStack) -> None:
+    """Have a folder, made if need be, for this training alone while `held` is open. TrainingError if another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        held.enter_context(alone(folder, wait=False))
+    except BlockingIOError as error:
+        raise TrainingError(
+            f"{folder}: another training is at work there; wait for it, or train elsewhere: with --folder or, where "
+            "that is a URL, from another working directory"
+        ) from error
+
+
 def _make_room(options: TrainOptions, mirror: Mirror | None, data_sha256: str, tell: Callable[[str], None]) -> None:
     """A folder for this training: emptied of the checkpoints of another one, unless they are to be taken up again."""
     if mirror:
@@ -171,7 +185,6 @@ def _make_room(options: TrainOptions, mirror: Mirror | None, data_sha256: str, t
         raise TrainingError(f"{folder}: its checkpoints come from other data; train anew, without --resume")
     if not options.resume and (folder / KEPT).is_dir():
         shutil.rmtree(folder / KEPT)
-    folder.mkdir(parents=True, exist_ok=True)
     if known != data_sha256:
         rewrite(mark, f"{data_sha256}\n".encode())
 
