@@ -119,9 +119,10 @@ def test_the_doubts_of_a_new_file_by_an_old_name_are_asked_about_and_are_its_own
     [monday] = page.queue()
     (here.root / "out" / "a.txt.jsonl").unlink()
     here.drop("a.txt", "tuesday")
-    wait_until(lambda: [item["text"] for item in page.queue()] == ["tuesday"], place=here)
+    wait_until(
+        lambda: [("tuesday", True)] == [(item["text"], item["at"] > monday["at"]) for item in page.queue()], place=here
+    )
     [item] = page.queue()
-    assert item["at"] > monday["at"]
     assert page.correct(monday, "ham") == (409, "its output was taken away meanwhile, and its text with it\n")
     assert page.correct(item, "ham")[0] == 200
     assert [kept.text for kept in corrections(here)] == ["tuesday"]
