@@ -146,3 +146,27 @@ def test_the_window_holds_the_newest_records_alone_and_few_blocks() -> None:
     assert window.total().records <= 100_000 + drift.WINDOW_RECORDS + drift.BLOCK_RECORDS
     window.add(profile(drift.WINDOW_RECORDS))
     assert window.total().records == drift.WINDOW_RECORDS
+
+
+def test_labels_that_a_plugin_makes_up_are_told_apart_up_to_a_bound_and_counted_all_the_same() -> None:
+    window, known = Window(), [f"kind {number}" for number in range(300)]
+    for job in range(60):
+        made_up = {f"label {job} {number}": 1 for number in range(2000)}
+        window.add(profile(100, labels={"kind 299": 10} | made_up | dict.fromkeys(known[:299], 1)), known)
+    total, blocks = window.total(), len(window.blocks)
+    assert all(len(block.labels) <= len(known) + drift.MOST_STRANGE + 1 for block in window.blocks)
+    assert sum(total.labels.values()) == blocks * (2000 + 299 + 10)
+    assert {total.labels[label] for label in known[:299]} == {blocks}
+    assert total.labels["kind 299"] == 10 * blocks
+    parted = Baseline.of({"baseline": {"labels": dict.fromkeys(known, 1)}})
+    told = dict.fromkeys(known, blocks) | {"kind 299": 10 * blocks, "another": 2000 * blocks}
+    assert drift.drift(total, parted).partings == drift.drift(profile(total.records, labels=told), parted).partings
+
+
+def test_a_window_is_summed_up_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main loop does it once a second."""
+    window = Window(profile(100, labels={f"label {block} {number}": 1 for number in range(100)}) for block in range(50))
+    made = []
+    monkeypatch.setattr(drift, "Counter", lambda *given: made.append(given) or Counter(*given))
+    assert len(window.total().labels) == 5000
+    assert made == [()]

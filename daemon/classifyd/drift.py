@@ -7,8 +7,8 @@ Power Analysis for the Behavioral Sciences, 1988).
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from classifyd.reports import Profile
@@ -20,6 +20,8 @@ BLOCK_RECORDS = 100
 """Small jobs are kept together in so many records: a window of single mails would be long."""
 OTHER = "(other)"
 """What labels are counted as that the baseline does not have."""
+MOST_STRANGE = 100
+"""So many labels of a block that the baseline does not have keep their names: a plugin may make up any number."""
 LEAST_DEVIATION = 0.01
 
 BOUNDS = {"labels": 0.25, "score": 0.5, "review": 0.5, "unknown": 0.5}
@@ -116,21 +118,21 @@ class Window:
         """What another window begins with to be the same."""
         return tuple(self._blocks)
 
-    def add(self, profile: Profile) -> None:
-        """Take in the records of a job; the oldest go where enough newer ones are there."""
+    def add(self, profile: Profile, known: Collection[str] = ()) -> None:
+        """Take in the records of a job; the oldest go where enough newer ones are there.
+
+        `known` are the labels that the baseline has.
+        """
         if self._blocks and self._blocks[-1].records < BLOCK_RECORDS:
-            profile = _together(self._blocks.pop(), profile)
-        self._blocks.append(profile)
+            profile = _together([self._blocks.pop(), profile])
+        self._blocks.append(_bounded(profile, known))
         total = sum(block.records for block in self._blocks)
         while total - self._blocks[0].records >= WINDOW_RECORDS:
             total -= self._blocks.popleft().records
 
     def total(self) -> Profile:
         """All of them together."""
-        first, *rest = self._blocks
-        for block in rest:
-            first = _together(first, block)
-        return first
+        return _together(self._blocks)
 
 
 def drift(now: Profile, before: Baseline, *, reviews: bool = True, warned: bool = True) -> Drift:
@@ -186,17 +188,31 @@ def _share(measure: str, now: float, before: float) -> Parting:
     return Parting.of(measure, value, f"{before:.1%}", f"{now:.1%}")
 
 
-def _together(one: Profile, other: Profile) -> Profile:
+def _together(profiles: Sequence[Profile]) -> Profile:
+    labels: Counter[str] = Counter()
+    for one in profiles:
+        labels.update(one.labels)
     return Profile(
-        one.task,
-        one.version,
-        one.records + other.records,
-        Counter(one.labels) + Counter(other.labels),
-        one.scores + other.scores,
-        one.reviews + other.reviews,
-        one.tokens + other.tokens,
-        one.unknown + other.unknown,
+        profiles[0].task,
+        profiles[0].version,
+        sum(one.records for one in profiles),
+        labels,
+        sum(one.scores for one in profiles),
+        sum(one.reviews for one in profiles),
+        sum(one.tokens for one in profiles),
+        sum(one.unknown for one in profiles),
     )
+
+
+def _bounded(profile: Profile, known: Collection[str]) -> Profile:
+    """With MOST_STRANGE labels that are not known, the first of them, and the others counted as one."""
+    strange = [label for label in profile.labels if label not in known and label != OTHER]
+    if len(strange) <= MOST_STRANGE:
+        return profile
+    labels = Counter(profile.labels)
+    for label in strange[MOST_STRANGE:]:
+        labels[OTHER] += labels.pop(label)
+    return replace(profile, labels=labels)
 
 
 def _implied(metrics: object) -> dict[str, float]:

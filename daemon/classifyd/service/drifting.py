@@ -63,10 +63,12 @@ class Drifting:
             return
         self._changed = False
 
-    def seen(self, profiles: Iterable[Profile]) -> None:
+    def seen(self, profiles: Iterable[Profile], config: Config) -> None:
         """A worker is through with a job."""
         for profile in profiles:
-            self._windows.setdefault((profile.task, profile.version), Window()).add(profile)
+            pin = profile.task, profile.version
+            known = {} if profile.version is None else self._baseline(profile.task, profile.version, config).labels
+            self._windows.setdefault(pin, Window()).add(profile, known)
             self._changed = True
 
     def found(self, serving: Versions, config: Config) -> dict[str, Drift]:

@@ -154,7 +154,7 @@ class Outside:
         """A worker is through with a job of an inbox."""
         self.metrics.worked(inbox, report.records, report.efforts)
         self.recent.worked(inbox, report.parts, time.time())
-        self._drifting.seen(report.profiles)
+        self._drifting.seen(report.profiles, self.config)
 
     def keep(self, state: Path, *, at_once: bool = False) -> None:
         """Leave in the state folder, from time to time or now, what `remember` begins with."""
