@@ -13,7 +13,7 @@ import bucket
 import pytest
 import tiny
 from bucket import Bucket
-from test_train import RECIPE
+from test_train import RECIPE, Learning
 
 from classifyd import plugins, readers
 from classifyd.bundles import Store
@@ -305,6 +305,21 @@ def test_an_index_that_leads_elsewhere_is_refused(memory: str, tmp_path: Path) -
 
 
 # ------------------------------------------------------------------ the whole way
+
+
+def test_a_model_that_fails_on_the_corrections_does_not_take_its_bundle_along(
+    memory: str, write_jsonl: Write, spam_rows: list[dict[str, object]], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    corrected = (Example("cash for you", "spam", source="corrections"),)
+    data = (str(write_jsonl("spam.jsonl", spam_rows)),)
+    options = TrainOptions(data, tmp_path / "run", "", promote=True, corrections=corrected)
+    for version in (1, 2):
+        published = train_to_url(Learning(), options, memory, readers.register_readers(), told.append)
+        assert published is not None
+        assert (published.version, published.in_service) == (version, True)
+    assert Depot(memory).versions("learning") == (1, 2)
+    assert told[-1].startswith("what the corrections have changed cannot be told: ")
 
 
 @pytest.fixture

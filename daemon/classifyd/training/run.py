@@ -11,7 +11,7 @@ from classifyd.api import Reader, Task, TrainableTask
 from classifyd.bundles import Store
 from classifyd.bundles.holding import alone
 from classifyd.disk import rewrite
-from classifyd.errors import BundleError, ClassifydError, TrainingError
+from classifyd.errors import BundleError, TrainingError
 from classifyd.training import corrections, promotion
 from classifyd.training.depot import Depot
 from classifyd.training.heading import headed
@@ -114,7 +114,7 @@ def _judged(task: Task, store: Store, bundle: Bundle, prepared: Prepared, *, ask
         test = () if verdict.compared else prepared.ready.test
         try:
             yield from corrections.change(task, before, bundle, prepared.corrections, test)
-        except ClassifydError as error:
+        except Exception as error:  # noqa: BLE001  # a task is foreign code: the bundle is published, whatever it does
             yield f"what the corrections have changed cannot be told: {error}"
 
 
