@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from classifyd.reports import FileReport, PartReport
 from classifyd.web.recent import MINUTES, MOST_LABELS, OUTPUTS, Recent, Totals
 
@@ -35,6 +37,24 @@ def test_a_clock_that_goes_back_loses_nothing() -> None:
     recent.worked("mail", [part(1)], now)
     recent.worked("mail", [part(1)], now - 600)
     assert sum(minute.get("mail", 0) for minute in recent.throughput()) == 2
+
+
+@pytest.mark.parametrize("years", [-3, 3])
+def test_a_clock_that_is_far_off_for_a_moment_loses_nothing(years: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    recent, right = Recent(), time.time
+    for off in (0, years, 0):
+        now = right() + off * 365 * 86400
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        recent.worked("mail", [part(10, ham=10)], now)
+    assert sum(minute.get("mail", 0) for minute in recent.throughput()) == 30
+    assert recent.labels() == {"spam": {"ham": 30}}
+
+
+def test_what_is_told_of_the_future_was_now() -> None:
+    recent, now = Recent(), time.time()
+    recent.worked("mail", [part(1)], now + 600)
+    recent.worked("mail", [part(1)], now)
+    assert sum(recent.throughput()[-1].values()) == 2
 
 
 def test_neither_labels_nor_outputs_grow_without_bound() -> None:

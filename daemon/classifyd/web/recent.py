@@ -38,7 +38,7 @@ class Output:
 
 @dataclass(slots=True)
 class Minute:
-    """What workers were through with in one minute since the epoch; `labels` counts (task, label) pairs."""
+    """What workers were through with in one minute since the boot; `labels` counts (task, label) pairs."""
 
     number: int
     records: Counter[str] = field(default_factory=Counter)
@@ -137,13 +137,13 @@ class Recent:
         """Records by inbox for each of the last sixty minutes, oldest first, and for the one that runs."""
         with self._lock:
             known = {minute.number: dict(minute.records) for minute in self._minutes}
-        last = int(time.time() // 60)
+        last = _minutes_up()
         return [known.get(number, {}) for number in range(last - MINUTES + 1, last + 1)]
 
     def labels(self) -> dict[str, dict[str, int]]:
         """How often each label came out in the last hour, by task, most frequent first."""
         total: Counter[tuple[str, str]] = Counter()
-        first = time.time() // 60 - MINUTES
+        first = _minutes_up() - MINUTES
         with self._lock:
             for minute in self._minutes:
                 if minute.number > first:
@@ -164,8 +164,13 @@ class Recent:
                         minute.labels[task, label] += count
 
     def _minute(self, at: float) -> Minute:
-        """The minute of a moment. The wall clock may go back: what is late counts for the newest minute."""
-        number = int(at // 60)
+        """The minute of a moment; what is late counts for the newest."""
+        number = _minutes_up(ago=max(0.0, time.time() - at))
         if not self._minutes or self._minutes[-1].number < number:
             self._minutes.append(Minute(number))
         return self._minutes[-1]
+
+
+def _minutes_up(ago: float = 0.0) -> int:
+    """The whole minutes from the boot to so many seconds ago: the wall clock may be far off for a moment."""
+    return int((time.clock_gettime(time.CLOCK_BOOTTIME) - ago) // 60)
