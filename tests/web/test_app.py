@@ -3,20 +3,26 @@
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.request import urlopen
 
 import pytest
+from daemons import wait_until
 from onlooker import TOKEN, Shown
 
+from classifyd.bundles import Store
 from classifyd.inbox.quarantine import quarantine
 from classifyd.metrics import Levels
 from classifyd.progress import Progress
 from classifyd.reports import FileReport, PartReport
 from classifyd.values import Fault
-from classifyd.web import turns
+from classifyd.web import Listener, turns
+from classifyd.web.listening import THREADS, bound
 
 
 def put_aside(shown: Shown, name: str, reason: str = "it is broken") -> None:
@@ -332,6 +338,32 @@ def test_requests_that_wait_for_a_dead_disk_leave_turns_for_the_others(
         assert shown.ask("/metrics").status == 200
         assert shown.ask("/api/status").status == 200
     assert shown.ask("/api/results", token=TOKEN).status == 200
+
+
+def test_of_those_who_ask_for_the_counts_one_waits_for_a_dead_disk_of_models(
+    shown: Shown, change: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(levels=Levels(serving={"spam": 3}))
+    disk = threading.Event()
+    manifest = SimpleNamespace(manifest={"labels": ["ham", "spam"], "metrics": {"f1": 0.9}})
+    monkeypatch.setattr(Store, "open", lambda *_: disk.wait(30) and manifest)
+    listener = Listener(shown.app, bound(("127.0.0.1", 0)))
+
+    def asked(path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{listener.address[1]}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    waiting = threading.Thread(target=asked, args=("/api/status",))
+    waiting.start()
+    try:
+        wait_until(lambda: shown.app._documents._reading._free._value == 0)
+        assert ["figures" in json.loads(asked("/api/status"))["models"][0] for _ in range(THREADS)] == [False] * THREADS
+        assert asked("/healthy") == "healthy\n"
+    finally:
+        disk.set()
+        waiting.join()
+        assert json.loads(asked("/api/status"))["models"][0]["figures"] == {"f1": 0.9}
+        listener.stop()
 
 
 def test_a_page_that_cannot_be_made_is_told_of_without_details(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:

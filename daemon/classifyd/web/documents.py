@@ -1,5 +1,6 @@
 """What the page asks for, as plain values: the daemon's state, models, the newest results, the quarantine."""
 
+import contextlib
 import re
 import threading
 import time
@@ -22,6 +23,7 @@ from classifyd.web.results import Results
 from classifyd.web.review import Choices, Review
 from classifyd.web.scene import Outlook, Scene
 from classifyd.web.secret import Token
+from classifyd.web.turns import Busy, Turns
 
 log = structlog.get_logger()
 
@@ -47,6 +49,7 @@ class Documents:
         self._lying: list[Quarantined] = []
         self._next_look = 0.0
         self._figures: dict[tuple[str, int], dict[str, Any]] = {}
+        self._reading = Turns(1)
 
     # ------------------------------------------------------------------ counts
 
@@ -104,13 +107,20 @@ class Documents:
         drift = scene.levels.drift.get(task)
         if drift is not None:
             model["drift"] = _drift(drift)
-        return model | self._figures_of(task, version)
+        # Whoever reaches the port may ask: where the models' disk is dead, one waits for it, and the others do without.
+        with contextlib.suppress(Busy):
+            model |= self._figures_of(task, version, wait_seconds=0.0)
+        return model
 
-    def _figures_of(self, task: str, version: int) -> dict[str, Any]:
-        """What the manifest says of a version's worth; read once, for a version never changes."""
+    def _figures_of(self, task: str, version: int, wait_seconds: float | None = None) -> dict[str, Any]:
+        """What the manifest says of a version's worth; read once, for a version never changes.
+
+        Busy if another request reads one for longer than is waited.
+        """
         if (task, version) not in self._figures:
             try:
-                manifest = Store(self._outlook.config.models).open(task, version).manifest
+                with self._reading.one(wait_seconds):
+                    manifest = Store(self._outlook.config.models).open(task, version).manifest
             except BundleError:
                 return {}  # `status` and the log say what is wrong with it
             self._figures[task, version] = _worth(manifest)

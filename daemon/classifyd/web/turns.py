@@ -18,9 +18,9 @@ class Turns:
         self._free = threading.Semaphore(count)
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """A turn, waited for a moment. Busy if none comes."""
-        if not self._free.acquire(timeout=WAIT_SECONDS):
+    def one(self, wait_seconds: float | None = None) -> Iterator[None]:
+        """A turn, waited for so long, or for WAIT_SECONDS. Busy if none comes."""
+        if not self._free.acquire(timeout=WAIT_SECONDS if wait_seconds is None else wait_seconds):
             raise Busy
         try:
             yield
