@@ -9,8 +9,8 @@ from classifyd.cli.results import STANDARD
 from classifyd.cli.screen import complain, line
 from classifyd.config import Config
 from classifyd.corpus import Errand, label
-from classifyd.corpus.labeller import Receipt
 from classifyd.corpus.places import whole
+from classifyd.corpus.receipts import Receipt
 from classifyd.errors import UsageError
 from classifyd.inbox.moves import shown
 from classifyd.pipeline import Pipeline

@@ -4,7 +4,6 @@ An actor raises nothing and waits for nothing without end, since Ray Data ends t
 with the latter: whatever goes wrong with a portion is in its report. Plugins run in the worker alone.
 """
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from classifyd.api import ClassifydError
 from classifyd.corpus.places import Place, place
+from classifyd.corpus.receipts import Receipt, Receipts
 from classifyd.corpus.splits import Portion
 from classifyd.inbox.moves import shown
 from classifyd.jobs import Annotate, Split, Suspect, TaskSpec
@@ -31,9 +30,6 @@ from classifyd.workers.keeper import fetched, without_main
 from classifyd.workers.parcels import Parcel, Stored
 from classifyd.workers.process import Died, Process
 from classifyd.workers.shelf import Shelf, workshop
-
-OWN = ".classifyd"
-"""The folder of a destination that is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +49,6 @@ class Instructions:
     load_seconds: float
     record_seconds: float
     parcel: Parcel | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a portion; a `fault` is its own, `stop` one that all portions share."""
-
-    digest: str
-    source: str
-    output: str
-    records: int = 0
-    errors: int = 0
-    reviews: int = 0
-    size: int = 0
-    sha256: str = ""
-    fault: tuple[str, str] | None = None
-    stop: str = ""
 
 
 class Labeller:
@@ -95,7 +75,7 @@ class Labeller:
         except Exception as error:  # noqa: BLE001  # raised here, it would end the job of all
             fault = Fault.of(error)
             receipt = Receipt(digest, portion.source, portion.output, fault=(fault.type, fault.message))
-        return as_text(receipt)
+        return receipt.text()
 
     def _receipt(self, portion: Portion, blank: Receipt) -> Receipt:
         if self._target is None:
@@ -104,15 +84,17 @@ class Labeller:
                 return replace(blank, stop=f"a node {missing}")
             self._tasks = self._with_bundles()
             self._target = place(self._told.target)
-        attempts = f"{OWN}/attempts/{blank.digest}"
-        number = int(self._target.read(attempts) or b"0") + 1
+        receipts = Receipts(self._target)
+        number = receipts.ends(blank) + 1
         if number > ENDS:
             why = f"{shown(portion.name)}: its node, or the actor on it, ended {ENDS} times over it"
             return replace(blank, fault=("NodeEnded", why))
-        self._target.write(attempts, str(number).encode())  # before it is made, as the daemon's ledger has it
-        receipt = self._made(portion, blank, self._target)
-        if not (receipt.fault or receipt.stop):
-            self._target.write(f"{OWN}/done/{blank.digest}.json", as_text(receipt).encode())
+        receipts.keep(replace(blank, ends=number))  # before it is made, as the daemon's ledger has it
+        receipt = blank
+        try:
+            receipt = self._made(portion, blank, self._target)
+        finally:  # whatever came of it, nothing ended over it
+            receipts.keep(receipt if receipt.sha256 else replace(blank, ends=number - 1))
         return receipt
 
     def _made(self, portion: Portion, blank: Receipt, target: Place) -> Receipt:
@@ -195,18 +177,3 @@ class Labeller:
             return self._told.tasks
         shelf = Shelf(fetched)
         return tuple(shelf.with_bundle(parcel, self._stored, spec) for spec in self._told.tasks)
-
-
-def as_text(receipt: Receipt) -> str:
-    """A receipt as it is kept."""
-    return json.dumps({name: getattr(receipt, name) for name in Receipt.__slots__})
-
-
-def parsed(text: bytes | str) -> Receipt:
-    """A receipt as it was. ClassifydError if it is none."""
-    try:
-        fields: dict[str, Any] = json.loads(text)
-        fault = fields.pop("fault")
-        return Receipt(**fields, fault=tuple(fault) if fault else None)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ClassifydError(f"a receipt is damaged ({error}); remove {OWN}/done from the destination") from error

@@ -11,16 +11,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from classifyd import __version__
 from classifyd.config import Config, DaemonConfig
-from classifyd.corpus.labeller import OWN, Instructions, Labeller, Receipt, parsed
-from classifyd.corpus.places import Place, place
+from classifyd.corpus.labeller import Instructions, Labeller
+from classifyd.corpus.manifest import MANIFEST, Total, manifest
+from classifyd.corpus.places import place, refuse_among
+from classifyd.corpus.receipts import OWN, Receipt, Receipts, parsed
 from classifyd.corpus.splits import Portion, portions
 from classifyd.errors import UnavailableError, UsageError
 from classifyd.jobs import CutUp, Inspect, TaskSpec
 from classifyd.pipeline import Pipeline
+from classifyd.service.clashes import refuse_overwriting
 from classifyd.training import urls
 from classifyd.values import Cut, ReadOptions, WriteOptions
 from classifyd.workers import Terms
@@ -29,7 +31,6 @@ from classifyd.workers.demands import Demands, Sharing
 from classifyd.workers.parcels import Packing, Parcel, Stored, Unfit
 from classifyd.workers.raised import told
 
-MANIFEST = "manifest.json"
 RANGE_BYTES = 32 * 2**20
 TASKS_AHEAD = 2
 """So many portions wait at each actor, so that none is idle: more would only be done again when it goes."""
@@ -52,23 +53,18 @@ class Errand:
     told: Callable[[Receipt, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """What came of it: portions, of which some were `skipped` as done before, and their records."""
-
-    portions: int
-    skipped: int
-    failed: int
-    records: int
-    errors: int
-
-
 def label(errand: Errand, config: Config, pipeline: Pipeline) -> Total:
-    """Label what is not labelled yet, and write the manifest. UnavailableError if the cluster or a node is not fit."""
+    """Label what is not labelled yet, and write the manifest. UnavailableError if the cluster or a node is not fit.
+
+    UsageError before anything is written if an answer would take the place of an input, or be labelled itself.
+    """
     plan = _plan(errand, config)
     target = place(errand.target)
-    wanted = list(portions(errand.sources, errand.format, _Cutter(pipeline, config).ranges))
-    done = _done(target, wanted, plan)
+    refuse_among(errand.sources, errand.target)
+    wanted = portions(errand.sources, errand.format, _Cutter(pipeline, config).ranges)
+    refuse_overwriting((one.source for one in wanted), (target.where(one.output) for one in wanted))
+    kept = Receipts(target)
+    done = kept.done(wanted, plan)
     todo = [portion for portion in wanted if portion.digest(plan) not in done]
     for portion in wanted:
         if (receipt := done.get(portion.digest(plan))) is not None:
@@ -79,14 +75,9 @@ def label(errand: Errand, config: Config, pipeline: Pipeline) -> Total:
             receipts[receipt.digest] = receipt
             errand.told(receipt, portion.size)
     ordered = [receipts[portion.digest(plan)] for portion in wanted]
-    total = Total(
-        len(ordered),
-        len(done),
-        sum(receipt.fault is not None for receipt in ordered),
-        sum(receipt.records for receipt in ordered),
-        sum(receipt.errors for receipt in ordered),
-    )
-    target.write(MANIFEST, _manifest(errand, plan, ordered, total))
+    total = Total.of(ordered, len(done))
+    kept.remove_stale(wanted)
+    target.write(MANIFEST, manifest(plan, errand.tasks, errand.format, ordered))
     return total
 
 
@@ -175,14 +166,6 @@ def _plan(errand: Errand, config: Config) -> str:
     return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()[:16]
 
 
-def _done(target: Place, wanted: Sequence[Portion], plan: str) -> dict[str, Receipt]:
-    """The receipts of the portions that were labelled before, as they are now and under this plan."""
-    there = set(target.names(f"{OWN}/done"))
-    digests = [digest for portion in wanted if f"{(digest := portion.digest(plan))}.json" in there]
-    found = ((digest, target.read(f"{OWN}/done/{digest}.json")) for digest in digests)
-    return {digest: parsed(text) for digest, text in found if text is not None}
-
-
 def _demands(errand: Errand, config: Config) -> Demands:
     """The folders that every node has to see: those of the sources and the target, where these are no URLs."""
     folders = [Path(urls.as_path(one)).absolute() for one in errand.sources if not urls.is_url(one)]
@@ -223,36 +206,3 @@ class _Cutter:
                 CutUp("corpus", path, name, RANGE_BYTES, self._reading, str(Path(folder, "spool")))
             )
         return ("", ()) if report.fault or report.spooled else (report.reader, report.cuts)
-
-
-def _manifest(errand: Errand, plan: str, receipts: Sequence[Receipt], total: Total) -> bytes:
-    outputs: list[dict[str, Any]] = [
-        {
-            "input": receipt.source,
-            "output": receipt.output,
-            "records": receipt.records,
-            "errors": receipt.errors,
-            "reviews": receipt.reviews,
-            "bytes": receipt.size,
-            "sha256": receipt.sha256,
-        }
-        for receipt in receipts
-        if receipt.fault is None
-    ]
-    failed = [
-        {"input": receipt.source, "type": receipt.fault[0], "message": receipt.fault[1]}
-        for receipt in receipts
-        if receipt.fault is not None
-    ]
-    document = {
-        "schema": "classifyd-corpus/1",
-        "classifyd": __version__,
-        "plan": plan,
-        "tasks": {spec.name: spec.version for spec in errand.tasks},
-        "format": errand.format,
-        "records": total.records,
-        "errors": total.errors,
-        "outputs": outputs,
-        "failed": failed,
-    }
-    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()

@@ -11,6 +11,7 @@ from typing import Any, Self
 from classifyd.errors import UsageError
 from classifyd.inbox.moves import shown
 from classifyd.inbox.scan import discover
+from classifyd.service.clashes import refuse_shared
 from classifyd.service.work import answer_format, output_name
 from classifyd.training import urls
 from classifyd.values import Cut
@@ -50,20 +51,14 @@ class Portion:
         return cls(**fields, cut=Cut(**cut) if cut else None)
 
 
-def portions(sources: Iterable[str], written: str, ranges: Ranges) -> Iterator[Portion]:
+def portions(sources: Iterable[str], written: str, ranges: Ranges) -> list[Portion]:
     """Every portion, in order. UsageError for what is not there, or where two would get one name for their answers.
 
     `written` is the format of the answers, or "same".
     """
-    taken: dict[str, str] = {}
-    for portion in _all(sources, written, ranges):
-        if portion.output in taken:
-            raise UsageError(
-                f"{shown(portion.source)} and {shown(taken[portion.output])} would both be answered in "
-                f"{portion.output}; label them into different folders"
-            )
-        taken[portion.output] = portion.source
-        yield portion
+    found = list(_all(sources, written, ranges))
+    refuse_shared((portion.source, portion.output) for portion in found)
+    return found
 
 
 def _all(sources: Iterable[str], written: str, ranges: Ranges) -> Iterator[Portion]:

@@ -39,7 +39,7 @@ def refuse_shared(answers: Iterable[tuple[str, str]]) -> None:
 
 def refuse_overwriting(inputs: Iterable[str], outputs: Iterable[str]) -> None:
     """No answer may take the place of an input, by whatever path; both are paths or URLs."""
-    replaced = {_file(output) for output in outputs if os.path.lexists(output) or "://" in output}
+    replaced = {_file(output) for output in outputs if "://" in output or os.path.lexists(output)}
     if not replaced:
         return  # nothing is there yet: the inputs need not be looked at
     for name in inputs:
@@ -49,8 +49,10 @@ def refuse_overwriting(inputs: Iterable[str], outputs: Iterable[str]) -> None:
 
 def _file(name: str) -> tuple[int, int] | str:
     """The same for every path to a file; a URL as it is."""
+    if "://" in name:
+        return name
     try:
-        status = os.stat(name)  # noqa: PTH116  # a URL is no path
+        status = Path(name).stat()
     except OSError:
         return name
     return status.st_dev, status.st_ino

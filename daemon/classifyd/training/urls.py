@@ -106,6 +106,20 @@ class Place:
                 return []
             return sorted({PurePosixPath(one.rstrip("/")).name for one in found})
 
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """The files that lie directly in a folder below, with their sizes in bytes; none if it is not there."""
+        with explained(join(self.url, folder) if folder else self.url):
+            self._driver.invalidate_cache()
+            try:
+                found = self._driver.ls(self._at(folder), detail=True)
+            except FileNotFoundError:
+                return {}
+            return {PurePosixPath(one["name"]).name: int(one["size"] or 0) for one in found if one["type"] == "file"}
+
+    def where(self, name: str) -> str:
+        """The URL of a file below, as `listed` has it."""
+        return str(self._driver.unstrip_protocol(self._at(name)))
+
     def read(self, name: str) -> bytes | None:
         """The bytes of a file below; None if there is none."""
         with explained(join(self.url, name)):
