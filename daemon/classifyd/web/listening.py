@@ -4,11 +4,14 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 
 from classifyd.errors import UnavailableError
@@ -21,11 +24,12 @@ FIRST_DESCRIPTOR = 3
 THREADS = 4
 """Requests at a time. Reading and writing are done by one thread more, which no slow client keeps."""
 
+PATIENCE_SECONDS = 30.0
+"""So long a client may take to send its request, and again to take the answer, by the monotonic clock."""
+
 TERMS: dict[str, Any] = {
     "threads": THREADS,
     "connection_limit": 64,
-    "channel_timeout": 30,  # seconds without a byte
-    "cleanup_interval": 10,
     "max_request_header_size": 16 * 2**10,
     "max_request_body_size": 64 * 2**10,
     "inbuf_overflow": 2**20,  # nothing goes by way of a file: a full disk is no reason to say nothing
@@ -82,7 +86,8 @@ class Listener:
     def __init__(self, app: Callable[..., Any], listening: socket.socket) -> None:
         self.address: tuple[str, int] = listening.getsockname()[:2]
         self._channels: dict[int, Any] = {}
-        self._server: Any = create_server(app, map=self._channels, sockets=[listening], **TERMS)
+        self._server = cast("Any", create_server(app, map=self._channels, sockets=[listening], **TERMS))
+        self._server.channel_class = _Connection
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._thread.start()
 
@@ -98,3 +103,32 @@ class Listener:
             self._server.run()
         except Exception as error:  # noqa: BLE001  # whatever it is, the daemon goes on without a page
             log.error("http_ended", error=f"{type(error).__name__}: {error}")
+
+
+class _OnlyRequest(HTTPRequestParser):
+    """The one of its connection: there are few, and who keeps one busy keeps others out."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        self.headers = {**self.headers, "CONNECTION": "close"}
+
+
+class _Connection(HTTPChannel):
+    """Closes itself where its client takes too long, be it a byte at a time; not while the request is answered."""
+
+    parser_class = _OnlyRequest
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._since = time.monotonic()
+        super().__init__(*given, **named)
+
+    def readable(self) -> bool:
+        # The server asks once a second at least. It would close only what can be written to, not where nobody reads.
+        now = time.monotonic()
+        if self.requests:
+            self._since = now
+        elif now - self._since > PATIENCE_SECONDS:
+            self.will_close = self.close_when_flushed = False
+            self.handle_close()
+            return False
+        return bool(super().readable())
