@@ -129,6 +129,19 @@ def test_what_lies_at_the_top_of_a_place_is_found_there(name: str) -> None:
     assert {one.name for one in urls.listed(name)} in ({"a.csv"}, {"spam/1.txt", "ham/1.txt"})
 
 
+def test_a_folder_in_a_bucket_tells_its_files_with_their_sizes_and_urls(s3: Bucket) -> None:
+    for key, content in (("out/a.csv", b"four"), ("out/sub/c.csv", b"c"), ("other", b"x")):
+        s3.put(key, content)
+    place = urls.Place(f"{s3.url}/out/")
+
+    assert place.sizes() == {"a.csv": 4}
+    assert place.sizes("sub") == {"c.csv": 1}
+    assert place.sizes("nothing") == {}
+    assert {place.where("a.csv"), place.where("sub/c.csv")} <= {one.url for one in urls.listed(f"{s3.url}/out")}
+    place.remove("a.csv")
+    assert place.sizes() == {}
+
+
 def test_a_file_url_is_a_path(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(ROWS)
     assert len(read(f"file://{tmp_path}/a.csv")) == 2
