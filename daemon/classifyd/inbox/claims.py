@@ -22,13 +22,12 @@ from classifyd.beneath import Entry
 from classifyd.disk import fsync_entries, side_by_side
 from classifyd.errors import DiskFault
 from classifyd.inbox import lock
+from classifyd.inbox.marks import MARK, home, mark, marked, unmark
 from classifyd.inbox.moves import free_names, rename_entry
 from classifyd.inbox.scan import Found, look
 from classifyd.jobs import Claim
 
 FOLDER = ".classifyd"
-MARK = ".intent"
-"""An empty file beside a marked input. No input is called so, and unlike a folder it takes no space on a full disk."""
 MODE = 0o755
 """Everybody may see what is held, and nobody else may put anything there."""
 
@@ -114,7 +113,7 @@ class ClaimFolder:
                 continue
             with contextlib.suppress(Timeout), lock.held(other):
                 for held in sorted(other.iterdir()):
-                    if os.path.lexists(held / MARK) and not knows(held.name):
+                    if marked(held) and not knows(held.name):
                         self._unsure.append(held)
                         continue
                     held.rename(self.folder / held.name)
@@ -130,18 +129,15 @@ class ClaimFolder:
 
     def leave_if_marked(self, claim: Claim) -> bool:
         """Let a claim lie that no ledger knows, if it is marked; whether it is."""
-        marked = os.path.lexists(_home(claim) / MARK)
-        if marked:
-            self._unsure.append(_home(claim))
-        return marked
+        if not marked(home(claim)):
+            return False
+        self._unsure.append(home(claim))
+        return True
 
     def mark(self, claims: Iterable[Claim]) -> None:
         """Mark claims as ones that may be published from now on. The marks are on the disk once `made_for` is."""
         for claim in claims:
-            home = _home(claim)
-            root = home.parents[2]
-            with beneath.folder(root, str(home.relative_to(root))) as folder:
-                os.close(os.open(MARK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder))
+            mark(claim)
 
     def made_for(self, claim: Claim) -> list[Path]:
         """The folders that lead to a claim. To be on the disk, outer ones first, and all before `fsync_left`.
@@ -160,7 +156,7 @@ class ClaimFolder:
 
     def forget(self, claim: Claim) -> None:
         """Remove the claim's folders once its file has moved on."""
-        _unmark(_home(claim))
+        unmark(home(claim))
         remove_empty(Path(claim.path).parent, self.folder)
 
     def _fsync_left(self, below: str) -> None:
@@ -253,11 +249,6 @@ def lock_file(root: Path, daemon: str) -> Path:
     return lock.beside(root / FOLDER / daemon)
 
 
-def _home(claim: Claim) -> Path:
-    """The claim's own folder."""
-    return Path(claim.path.removesuffix(claim.name))
-
-
 def _files(folder: Path) -> Iterator[str]:
     for path, _, names in os.walk(folder):
         for name in names:
@@ -266,13 +257,8 @@ def _files(folder: Path) -> Iterator[str]:
                 yield below
 
 
-def _unmark(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        (folder / MARK).unlink()
-
-
 def _remove_tree(folder: Path) -> None:
-    _unmark(folder)
+    unmark(folder)
     for path, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(path)  # noqa: PTH106  # names may not be UTF-8

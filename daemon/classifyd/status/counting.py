@@ -10,7 +10,8 @@ from pathlib import Path
 
 from classifyd.config import Config, CorrectionsInbox, InboxConfig, with_corrections
 from classifyd.errors import DiskFault, UnavailableError
-from classifyd.inbox.claims import FOLDER, MARK
+from classifyd.inbox.claims import FOLDER
+from classifyd.inbox.marks import MARK
 from classifyd.inbox.moves import shown
 from classifyd.inbox.notes import Note, pauses
 from classifyd.inbox.quarantine import REASON_SUFFIX
