@@ -38,10 +38,9 @@ class Landmarks:
             return
         if self._awaits(folder):
             raise self.missed(folder)
-        with suppress(OSError):
-            for earlier in folder.iterdir():
-                if earlier.is_dir():
-                    earlier.rmdir()
+        for earlier in folder.iterdir():
+            with suppress(OSError):  # a file, or a folder that holds something
+                earlier.rmdir()
         name = secrets.token_hex(8)
         (folder / name).mkdir(0o700)
         fsync_folder(folder)
