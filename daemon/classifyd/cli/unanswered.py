@@ -17,10 +17,9 @@ def fate(entry: Entry, inbox: InboxConfig, view: LedgerView) -> str:
     match entry.state:
         case "quarantined" | "condemned":
             reason = entry.fault.message if entry.fault else "no reason is known"
-            where = LEFT if inbox.take == "leave" else "went to quarantine"
-            again = f"try it again: {retry_command(claim.name)}"
-            if inbox.take == "leave":
-                again = "to have it tried again, touch it"
+            left = inbox.take == "leave"
+            where = LEFT if left else "went to quarantine"
+            again = "to have it tried again, touch it" if left else f"try it again: {retry_command(claim.name)}"
             return f"{inbox.name}/{name}: {where} {_when(entry.finished_at)}: {reason}; {again}"
         case "vanished":
             return f"{inbox.name}/{name}: was taken away {_when(entry.finished_at)}, while it was being worked on"

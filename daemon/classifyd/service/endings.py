@@ -39,8 +39,6 @@ class _End:
 class Endings:
     """Inputs between their last job and their retirement. `settled` is called when one has reached it."""
 
-    # A group that fails as one is tried again one by one, so that trouble finds the input whose it is.
-
     def __init__(
         self, publisher: Publisher, retirement: Retirement, dispatcher: Dispatcher, ledger: Ledger, holds: Holds
     ) -> None:
